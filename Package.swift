@@ -1,0 +1,100 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// The rooms, from the bottom of the house to the top. A room may import only the rooms it names here, and may name only
+// rooms listed above it: arrows point down. SwiftPM does not enforce that, so `scripts/check-arrows` reads this table
+// (one room a line, its arrows after the colon) and runs with the tests.
+let rooms = """
+  Diagnostics:
+  Files: Diagnostics
+  Fingerprints: CXXHash
+  RandomStreams:
+  JSON: Diagnostics
+  Configuration: CYAML Diagnostics JSON
+  LMDB: CLMDB Diagnostics
+  SafeTensors: Diagnostics Files JSON
+  Tokenizers: CPCRE2 Diagnostics Files JSON
+  Tensor: CKernels COpenBLAS RandomStreams
+  NN: Tensor RandomStreams
+  Optimizers: Tensor
+  TeacherSignal: Diagnostics
+  Divergences: TeacherSignal Tensor CKernels
+  Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
+  Generation: Models NN Tensor RandomStreams Diagnostics
+  Samples: Tokenizers JSON Files Fingerprints Diagnostics
+  LogitCache: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
+  Replay: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
+  Telemetry: Diagnostics Files JSON
+  SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
+  Evaluation: Models Generation Divergences TeacherSignal NN Tensor Tokenizers Samples RandomStreams JSON Diagnostics
+  Distillation: Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  DecantCLI: Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  decant: DecantCLI
+  bench: DecantCLI Distillation Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Telemetry RandomStreams JSON Files Diagnostics CKernels COpenBLAS
+  """
+
+/// Strictness in one list, for every Swift target.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+/// System libraries (name, Debian package) and C targets of our own.
+let systemLibraries = [
+  "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
+]
+let executables: Set = ["decant", "bench"]
+
+struct Room {
+  var name: String
+  var arrows: [String]
+
+  init(line: Substring) {
+    let parts = line.split(separator: ":", omittingEmptySubsequences: false)
+    name = parts[0].filter { $0 != " " }
+    arrows = parts[1].split(separator: " ").map(String.init)
+  }
+
+  var dependencies: [Target.Dependency] { arrows.map { .init(stringLiteral: $0) } }
+
+  var target: Target {
+    executables.contains(name)
+      ? .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+      : .target(name: name, dependencies: dependencies, swiftSettings: strict)
+  }
+
+  var tests: Target {
+    .testTarget(
+      name: "\(name)Tests",
+      dependencies: dependencies + [.init(stringLiteral: name), "TestSupport"],
+      exclude: [], swiftSettings: strict)
+  }
+}
+
+let all = rooms.split(separator: "\n").map(Room.init)
+let libraries = all.filter { !executables.contains($0.name) }
+
+let package = Package(
+  name: "decant",
+  products: [
+    .executable(name: "decant", targets: ["decant"]),
+    .library(name: "Decant", targets: libraries.map(\.name)),
+  ],
+  targets: systemLibraries.map { .systemLibrary(name: $0, providers: [.apt([$1])]) }
+    + [
+      .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])], linkerSettings: [.linkedLibrary("m")]),
+      .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    ]
+    + all.map(\.target)
+    + [
+      .target(
+        name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files"], path: "Tests/TestSupport",
+        swiftSettings: strict)
+    ]
+    + libraries.map(\.tests)
+)

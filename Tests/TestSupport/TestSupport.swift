@@ -1,0 +1,1 @@
+// Tests share helpers here.
