@@ -1,0 +1,29 @@
+extension JSONValue {
+  /// The value of a whole JSON text (RFC 8259, strictly; duplicate keys are refused).
+  ///
+  /// - Parameters:
+  ///   - file: Name for messages.
+  ///   - line: The line of `file` that the text starts at: for JSONL, pass one line's bytes and its number.
+  /// - Throws: a `Diagnostic` of category `input` with the line.
+  public static func parse(_ bytes: Span<UInt8>, file: String? = nil, line: Int = 1) throws -> JSONValue {
+    var scanner = try JSONScanner(bytes, file: file, line: line)
+    let value = try scanner.readValue()
+    try scanner.finish()
+    return value
+  }
+
+  /// As ``parse(_:file:line:)-(Span<UInt8>,_,_)`` over an array.
+  public static func parse(_ bytes: [UInt8], file: String? = nil, line: Int = 1) throws -> JSONValue {
+    try parse(bytes.span, file: file, line: line)
+  }
+
+  /// As ``parse(_:file:line:)-(Span<UInt8>,_,_)`` over memory that stays valid during the call.
+  public static func parse(_ bytes: UnsafeRawBufferPointer, file: String? = nil, line: Int = 1) throws -> JSONValue {
+    try unsafe parse(Span<UInt8>(_unsafeBytes: bytes), file: file, line: line)
+  }
+
+  /// As ``parse(_:file:line:)-(Span<UInt8>,_,_)`` over a text.
+  public static func parse(_ text: String, file: String? = nil, line: Int = 1) throws -> JSONValue {
+    try parse(Array(text.utf8), file: file, line: line)
+  }
+}
