@@ -1,4 +1,4 @@
-import Diagnostics
+public import Diagnostics
 
 /// Pulls the parts of one JSON text (RFC 8259, strictly) straight from its bytes, without building a tree.
 ///
