@@ -72,6 +72,14 @@ public enum File {
     try synchronizeFolder(of: target)
   }
 
+  /// Puts a symbolic link at `path` that names `target`, replacing a link that stands there, in one step.
+  public static func link(_ path: String, to target: String) throws {
+    let temporary = "\(path).tmp-\(getpid())"
+    _ = unsafe unlink(temporary)
+    try SystemCall.check("make the link", path: temporary) { unsafe symlink(target, temporary) }
+    try move(temporary, to: path)
+  }
+
   /// Removes a file or a folder with all it holds; nothing at the path is no error.
   public static func remove(_ path: String) throws {
     var status = stat()
