@@ -1,0 +1,9 @@
+import DecantCLI
+import Glibc
+
+@main
+enum Main {
+  static func main() {
+    exit(Decant.run(Array(CommandLine.arguments.dropFirst())))
+  }
+}
