@@ -93,8 +93,8 @@ let package = Package(
     + all.map(\.target)
     + [
       .target(
-        name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files"], path: "Tests/TestSupport",
-        swiftSettings: strict)
+        name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "TeacherSignal"],
+        path: "Tests/TestSupport", swiftSettings: strict)
     ]
     + libraries.map(\.tests)
 )

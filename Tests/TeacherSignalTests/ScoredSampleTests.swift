@@ -17,5 +17,15 @@ struct ScoredSampleTests {
       topK: 1, ids: [4, 5], logProbs: [-0.5, -0.25], tailLogProb: [-1, -1.5], targetLogProb: [-0.5, -9])
     let sample = ScoredSample(tokenIDs: [1, 2, 4, 9], promptLength: 2, signal: signal)
     #expect(Array(sample.targets) == [4, 9])
+    #expect(Array(ScoredSample(tokenIDs: [1, 2], promptLength: 2, signal: SparseSignal(topK: 1)).targets) == [])
+  }
+
+  @Test func `A signal appended to its first part gives the whole`() {
+    let whole = SparseSignal(
+      topK: 2, ids: [4, 5, 1, 7, 3, 2], logProbs: [-0.5, -2, -0.25, -3, -1, -1], tailLogProb: [-1, -1.5, -2],
+      targetLogProb: [-0.5, -9, -1])
+    var parts = whole[0..<1]
+    parts.append(whole[1..<3])
+    #expect(parts == whole)
   }
 }
