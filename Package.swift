@@ -1,4 +1,5 @@
 // swift-tools-version: 6.3
+import Foundation
 import PackageDescription
 
 // The rooms, from the bottom of the house to the top. A room may import only the rooms it names here, and may name only
@@ -69,10 +70,13 @@ struct Room {
   }
 
   var tests: Target {
-    .testTarget(
+    let folder = "\(Context.packageDirectory)/Tests/\(name)Tests"
+    return .testTarget(
       name: "\(name)Tests",
       dependencies: dependencies + [.init(stringLiteral: name), "TestSupport"],
-      exclude: [], swiftSettings: strict)
+      // What tests read at run time, found through #filePath.
+      exclude: ["Golden", "Snapshots"].filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)") },
+      swiftSettings: strict)
   }
 }
 
