@@ -15,7 +15,7 @@ let rooms = """
   LMDB: CLMDB Diagnostics
   SafeTensors: Diagnostics Files JSON
   Tokenizers: CPCRE2 Diagnostics Files JSON
-  Tensor: CKernels COpenBLAS RandomStreams
+  Tensor: CKernels COpenBLAS RandomStreams Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor
   TeacherSignal: Diagnostics

@@ -1,0 +1,147 @@
+/// The kernels of the Tensor and Optimizers rooms. Matrices are row-major; `n` counts floats. Unless said otherwise
+/// inputs and outputs do not overlap. Every result depends on the arguments alone, so a row's result does not depend on
+/// how rows are shared out.
+#pragma once
+#include "KernelFamily.h"
+
+#pragma clang assume_nonnull begin
+
+/// `y = a + b`, `y += x`, `y += scale * x`, `y *= scale`. y may be an input.
+#define ELEMENTWISE_KERNELS(KERNEL)                                                                                   \
+  KERNEL(void, add, (float *y, const float *a, const float *b, long n))                                               \
+  KERNEL(void, accumulate, (float *y, const float *x, long n))                                                        \
+  KERNEL(void, accumulateScaled, (float *y, float scale, const float *x, long n))                                     \
+  KERNEL(void, scale, (float *y, float scale, long n))                                                                \
+  /* Adds `bias` to every row of y. */                                                                                \
+  KERNEL(void, addBias, (float *y, const float *bias, long rows, long columns))                                       \
+  /* Adds the sums over rows of `columns` columns of x, which lie `stride` apart, to y. */                            \
+  KERNEL(void, accumulateColumnSums, (float *y, const float *x, long rows, long columns, long stride))                \
+  KERNEL(double, sumOfSquares, (const float *x, long n))                                                              \
+  KERNEL(double, dot, (const float *a, const float *b, long n))
+
+/// Norms over rows; they keep what the backward pass needs (`mean`, `inverse` = 1 / deviation, one per row).
+#define NORM_KERNELS(KERNEL)                                                                                          \
+  KERNEL(                                                                                                             \
+      void, layerNorm,                                                                                                \
+      (float *y, float *mean, float *inverse, const float *x, const float *gain, const float *bias, long rows,        \
+       long columns, float epsilon))                                                                                  \
+  /* dx += the gradient. */                                                                                           \
+  KERNEL(                                                                                                             \
+      void, layerNormBackward,                                                                                        \
+      (float *dx, const float *dy, const float *x, const float *mean, const float *inverse, const float *gain,        \
+       long rows, long columns))                                                                                      \
+  /* dgain and dbias += their gradients, over `columns` columns of rows that lie `stride` apart. */                   \
+  KERNEL(                                                                                                             \
+      void, layerNormParametersBackward,                                                                              \
+      (float *dgain, float *dbias, const float *dy, const float *x, const float *mean, const float *inverse,          \
+       long rows, long columns, long stride))                                                                         \
+  KERNEL(                                                                                                             \
+      void, rmsNorm,                                                                                                  \
+      (float *y, float *inverse, const float *x, const float *gain, long rows, long columns, float epsilon))          \
+  KERNEL(                                                                                                             \
+      void, rmsNormBackward,                                                                                          \
+      (float *dx, const float *dy, const float *x, const float *inverse, const float *gain, long rows, long columns)) \
+  KERNEL(                                                                                                             \
+      void, rmsNormParametersBackward,                                                                                \
+      (float *dgain, const float *dy, const float *x, const float *inverse, long rows, long columns, long stride))
+
+/// Activations; the backward kernels add to dx (and to dgate, dup).
+#define ACTIVATION_KERNELS(KERNEL)                                                                                    \
+  KERNEL(void, geluTanh, (float *y, const float *x, long n))                                                          \
+  KERNEL(void, geluTanhBackward, (float *dx, const float *dy, const float *x, long n))                                \
+  KERNEL(void, geluExact, (float *y, const float *x, long n))                                                         \
+  KERNEL(void, geluExactBackward, (float *dx, const float *dy, const float *x, long n))                               \
+  KERNEL(void, relu, (float *y, const float *x, long n))                                                              \
+  KERNEL(void, reluBackward, (float *dx, const float *dy, const float *x, long n))                                    \
+  KERNEL(void, silu, (float *y, const float *x, long n))                                                              \
+  KERNEL(void, siluBackward, (float *dx, const float *dy, const float *x, long n))                                    \
+  /* y = f(gate) * up */                                                                                              \
+  KERNEL(void, gatedGeluTanh, (float *y, const float *gate, const float *up, long n))                                 \
+  KERNEL(                                                                                                             \
+      void, gatedGeluTanhBackward,                                                                                    \
+      (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))                        \
+  KERNEL(void, gatedGeluExact, (float *y, const float *gate, const float *up, long n))                                \
+  KERNEL(                                                                                                             \
+      void, gatedGeluExactBackward,                                                                                   \
+      (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))                        \
+  KERNEL(void, gatedRelu, (float *y, const float *gate, const float *up, long n))                                     \
+  KERNEL(                                                                                                             \
+      void, gatedReluBackward,                                                                                        \
+      (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))                        \
+  KERNEL(void, gatedSilu, (float *y, const float *gate, const float *up, long n))                                     \
+  KERNEL(                                                                                                             \
+      void, gatedSiluBackward,                                                                                        \
+      (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))
+
+/// One row at a time.
+#define ROW_KERNELS(KERNEL)                                                                                           \
+  /* Within 2 ulp; 0 below -87.33, infinity above 88.72. y may be x. */                                               \
+  KERNEL(void, exponential, (float *y, const float *x, long n))                                                       \
+  KERNEL(float, maximum, (const float *x, long n))                                                                    \
+  /* The lowest index of the largest value. */                                                                        \
+  KERNEL(long, indexOfMaximum, (const float *x, long n))                                                              \
+  /* Sum of exp(x - offset). */                                                                                       \
+  KERNEL(double, sumOfExponentials, (const float *x, float offset, long n))                                           \
+  /* -infinity where every x is, or where n is 0. */                                                                  \
+  KERNEL(float, logSumExp, (const float *x, long n))                                                                  \
+  /* y may be x. */                                                                                                   \
+  KERNEL(void, softmax, (float *y, const float *x, long n))                                                           \
+  KERNEL(void, logSoftmax, (float *y, const float *x, long n))                                                        \
+  /* The k largest of n values in descending order, equal ones by ascending index. 0 < k <= n. */                     \
+  KERNEL(void, topK, (int32_t *indices, float *values, const float *x, long n, long k))                               \
+  /* log-sum-exp of x without the k entries that topK gave, from the other values themselves, so that it is right also \
+     where they hold next to nothing. x is changed and restored. */                                                   \
+  KERNEL(float, logSumExpWithout, (float *x, long n, const int32_t *indices, const float *values, long k))
+
+/// Rotary embedding, dropout, and the pieces of attention.
+#define POSITION_KERNELS(KERNEL)                                                                                      \
+  /* y[r, h, i] and y[r, h, i + d/2] turned by the angle (cosine, sine)[r, i] times `direction` (1 or -1). */         \
+  KERNEL(                                                                                                             \
+      void, rotary,                                                                                                   \
+      (float *y, const float *x, const float *cosine, const float *sine, const int32_t *positions, long rows,         \
+       long heads, long headDimension, float direction))                                                              \
+  /* y[i] = scale * x[i] where the ith 32-bit half of the Philox stream is at least `threshold`, else 0. The stream   \
+     begins at `block` (two 64-bit draws each). y may be x. */                                                        \
+  KERNEL(                                                                                                             \
+      void, dropout,                                                                                                  \
+      (float *y, const float *x, long n, uint64_t key, uint64_t block, uint32_t threshold, float scale))              \
+  /* Rows of raw scores, row r over columns 0...(first + r) of `columns`: in place the probabilities of               \
+     scale * score, zeros after them; logSumExp[r * stride] of the scaled scores. */                                  \
+  KERNEL(                                                                                                             \
+      void, causalSoftmax,                                                                                            \
+      (float *scores, float *logSumExp, long stride, long rows, long columns, long first, float scale))               \
+  /* In place: raw scores to probabilities, from the log-sum-exp saved. */                                            \
+  KERNEL(                                                                                                             \
+      void, causalProbabilities,                                                                                      \
+      (float *scores, const float *logSumExp, long stride, long rows, long columns, long first, float scale))         \
+  /* dscores holds d loss / d probability; in place: d loss / d raw score = scale * p * (dp - delta[r * stride]). */  \
+  KERNEL(                                                                                                             \
+      void, causalSoftmaxBackward,                                                                                    \
+      (float *dscores, const float *probabilities, const float *delta, long stride, long rows, long columns,          \
+       long first, float scale))                                                                                      \
+  /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values whose \
+     rows lie `stride` apart. `scratch` holds group * length floats. */                                               \
+  KERNEL(                                                                                                             \
+      void, cachedAttention,                                                                                          \
+      (float *output, const float *queries, long group, const float *keys, const float *values, long stride,          \
+       long length, long headDimension, float scale, float *scratch))
+
+/// Optimizer steps.
+#define OPTIMIZER_KERNELS(KERNEL)                                                                                     \
+  /* AdamW as in PyTorch: value *= decay; moments updated; value -= rate * m / (sqrt(v) * inverseRoot + epsilon). */  \
+  KERNEL(                                                                                                             \
+      void, adamW,                                                                                                    \
+      (float *value, float *first, float *second, const float *gradient, long n, float decay, float beta1,            \
+       float beta2, float rate, float inverseRoot, float epsilon))
+
+#define TENSOR_KERNELS(KERNEL)                                                                                        \
+  ELEMENTWISE_KERNELS(KERNEL)                                                                                         \
+  NORM_KERNELS(KERNEL)                                                                                                \
+  ACTIVATION_KERNELS(KERNEL)                                                                                          \
+  ROW_KERNELS(KERNEL)                                                                                                 \
+  POSITION_KERNELS(KERNEL)                                                                                            \
+  OPTIMIZER_KERNELS(KERNEL)
+
+KERNEL_FAMILY(Tensor, tensor, TENSOR_KERNELS)
+
+#pragma clang assume_nonnull end

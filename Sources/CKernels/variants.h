@@ -1,0 +1,49 @@
+// Compiles KERNEL_BODY once per variant; see CKernels.h. Not target_clones: its resolver dies under ThreadSanitizer.
+#pragma once
+#include "CKernels.h"
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+// In a block: lets the compiler split its float sums over the lanes of a register.
+#define REASSOCIATE _Pragma("clang fp reassociate(on)")
+
+#define VARIANT(name) name##_baseline
+#define LANES 4
+#include KERNEL_BODY
+#undef VARIANT
+#undef LANES
+
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+#define VARIANT(name) name##_avx2
+#define LANES 8
+#include KERNEL_BODY
+#undef VARIANT
+#undef LANES
+#pragma clang attribute pop
+
+#pragma clang attribute push(                                                                                         \
+    __attribute__((target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512vl,avx512bw,avx512dq,avx512cd"))),       \
+    apply_to = function)
+#define VARIANT(name) name##_avx512
+#define LANES 16
+#include KERNEL_BODY
+#undef VARIANT
+#undef LANES
+#pragma clang attribute pop
+
+#define KERNEL_ENTRY_AVX2(result, name, parameters) .name = name##_avx2,
+#define KERNEL_ENTRY_AVX512(result, name, parameters) .name = name##_avx512,
+#define WIDE_TABLES(LIST) , {LIST(KERNEL_ENTRY_AVX2)}, {LIST(KERNEL_ENTRY_AVX512)}
+
+#else
+#define WIDE_TABLES(LIST)
+#endif
+
+#define KERNEL_ENTRY_BASELINE(result, name, parameters) .name = name##_baseline,
+#define DEFINE_KERNELS(Family, family, LIST)                                                                          \
+  const struct Family##Kernels family##KernelVariants[KERNEL_VARIANTS] = {                                            \
+      {LIST(KERNEL_ENTRY_BASELINE)} WIDE_TABLES(LIST)};

@@ -1,0 +1,55 @@
+import CKernels
+
+/// How a linear layer's weight lies in memory.
+public enum WeightLayout: Sendable, Equatable {
+  /// `[output, input]`, as in torch.nn.Linear.
+  case outputByInput
+  /// `[input, output]`, as in GPT-2's Conv1D.
+  case inputByOutput
+}
+
+private struct Linear: Operation {
+  let input: Variable
+  let weight: Parameter
+  let bias: Parameter?
+  let layout: WeightLayout
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    let (inputGradient, isNew) = tape.gradientTarget(of: input)
+    Gemm.multiply(
+      gradient, weight.value, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew)
+    if let weightGradient = weight.gradient {
+      switch layout {
+      case .outputByInput:
+        Gemm.multiply(gradient, transposeA: true, input.value, into: weightGradient, accumulate: true)
+      case .inputByOutput:
+        Gemm.multiply(input.value, transposeA: true, gradient, into: weightGradient, accumulate: true)
+      }
+    }
+    if let biasGradient = bias?.gradient {
+      Engine.parallel(count: biasGradient.count, grain: columnGrain) { range in
+        unsafe kernels.accumulateColumnSums(
+          biasGradient.base + range.lowerBound, gradient.base + range.lowerBound, gradient.rows, range.count,
+          gradient.columns)
+      }
+    }
+  }
+}
+
+extension Tape {
+  /// `x W^T + b` for x of shape `[rows, input]` (`x W + b` in the layout `.inputByOutput`).
+  public func linear(
+    _ x: Variable, _ weight: Parameter, bias: Parameter? = nil, weightLayout: WeightLayout = .outputByInput
+  ) -> Variable {
+    let outputs = weightLayout == .outputByInput ? weight.value.rows : weight.value.columns
+    let y = arena.tensor([x.value.rows, outputs])
+    Gemm.multiply(x.value, weight.value, transposeB: weightLayout == .outputByInput, into: y)
+    if let bias {
+      precondition(bias.value.count == outputs, "\(bias.name) has \(bias.value.count) elements, not \(outputs)")
+      Engine.parallel(count: y.rows, grain: rowGrain(outputs)) { range in
+        unsafe kernels.addBias(y.rows(range).base, bias.value.base, range.count, outputs)
+      }
+    }
+    return record(y, Linear(input: x, weight: weight, bias: bias, layout: weightLayout))
+  }
+}

@@ -1,0 +1,84 @@
+import CKernels
+
+private struct LayerNorm: Operation {
+  let input: Variable
+  let gain: Parameter
+  let bias: Parameter
+  /// Mean and inverse deviation of each row.
+  let mean: Tensor
+  let inverse: Tensor
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    let x = input.value
+    tape.accumulateGradient(of: input) { target in
+      Engine.parallel(count: x.rows, grain: rowGrain(x.columns)) { range in
+        let start = range.lowerBound * x.columns
+        unsafe kernels.layerNormBackward(
+          target.base + start, gradient.base + start, x.base + start, mean.base + range.lowerBound,
+          inverse.base + range.lowerBound, gain.value.base, range.count, x.columns)
+      }
+    }
+    guard gain.gradient != nil || bias.gradient != nil else { return }
+    let gainGradient = gain.gradient ?? tape.arena.zeros([x.columns])
+    let biasGradient = bias.gradient ?? tape.arena.zeros([x.columns])
+    Engine.parallel(count: x.columns, grain: columnGrain) { range in
+      let start = range.lowerBound
+      unsafe kernels.layerNormParametersBackward(
+        gainGradient.base + start, biasGradient.base + start, gradient.base + start, x.base + start, mean.base,
+        inverse.base, x.rows, range.count, x.columns)
+    }
+  }
+}
+
+private struct RMSNorm: Operation {
+  let input: Variable
+  let gain: Parameter
+  /// Inverse root mean square of each row.
+  let inverse: Tensor
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    let x = input.value
+    tape.accumulateGradient(of: input) { target in
+      Engine.parallel(count: x.rows, grain: rowGrain(x.columns)) { range in
+        let start = range.lowerBound * x.columns
+        unsafe kernels.rmsNormBackward(
+          target.base + start, gradient.base + start, x.base + start, inverse.base + range.lowerBound,
+          gain.value.base, range.count, x.columns)
+      }
+    }
+    guard let gainGradient = gain.gradient else { return }
+    Engine.parallel(count: x.columns, grain: columnGrain) { range in
+      let start = range.lowerBound
+      unsafe kernels.rmsNormParametersBackward(
+        gainGradient.base + start, gradient.base + start, x.base + start, inverse.base, x.rows, range.count, x.columns)
+    }
+  }
+}
+
+extension Tape {
+  /// `(x - mean) / sqrt(variance + epsilon) * gain + bias` over each row, with the biased variance.
+  public func layerNorm(_ x: Variable, gain: Parameter, bias: Parameter, epsilon: Float) -> Variable {
+    let (value, columns) = (x.value, x.value.columns)
+    let (y, mean, inverse) = (arena.tensor(value.shape), arena.tensor([value.rows]), arena.tensor([value.rows]))
+    Engine.parallel(count: value.rows, grain: rowGrain(columns)) { range in
+      let start = range.lowerBound * columns
+      unsafe kernels.layerNorm(
+        y.base + start, mean.base + range.lowerBound, inverse.base + range.lowerBound, value.base + start,
+        gain.value.base, bias.value.base, range.count, columns, epsilon)
+    }
+    return record(y, LayerNorm(input: x, gain: gain, bias: bias, mean: mean, inverse: inverse))
+  }
+
+  /// `x / sqrt(mean of squares + epsilon) * gain` over each row.
+  public func rmsNorm(_ x: Variable, gain: Parameter, epsilon: Float) -> Variable {
+    let (value, columns) = (x.value, x.value.columns)
+    let (y, inverse) = (arena.tensor(value.shape), arena.tensor([value.rows]))
+    Engine.parallel(count: value.rows, grain: rowGrain(columns)) { range in
+      let start = range.lowerBound * columns
+      unsafe kernels.rmsNorm(
+        y.base + start, inverse.base + range.lowerBound, value.base + start, gain.value.base, range.count, columns,
+        epsilon)
+    }
+    return record(y, RMSNorm(input: x, gain: gain, inverse: inverse))
+  }
+}

@@ -1,0 +1,136 @@
+public import RandomStreams
+
+/// Whether the optimizer shrinks a parameter: matrices are decayed, biases and norms are not.
+public enum ParameterRole: Sendable, Equatable {
+  case decayed, undecayed
+}
+
+/// What a parameter holds before training.
+public enum ParameterInitialization: Sendable, Equatable {
+  case normal(standardDeviation: Float)
+  case zeros
+  case ones
+}
+
+/// A parameter that a model asks for.
+public struct ParameterSpecification: Sendable, Equatable {
+  public var name: String
+  public var shape: [Int]
+  public var role: ParameterRole
+  public var initialization: ParameterInitialization
+
+  public init(name: String, shape: [Int], role: ParameterRole, initialization: ParameterInitialization) {
+    self.name = name
+    self.shape = shape
+    self.role = role
+    self.initialization = initialization
+  }
+}
+
+/// A named tensor that training changes.
+public struct Parameter: Sendable {
+  public let name: String
+  public let role: ParameterRole
+  public let value: Tensor
+  /// Where gradients accumulate; nil when not training, or when the parameter is frozen.
+  public let gradient: Tensor?
+
+  public init(name: String, role: ParameterRole, value: Tensor, gradient: Tensor? = nil) {
+    self.name = name
+    self.role = role
+    self.value = value
+    self.gradient = gradient
+  }
+
+  public var shape: [Int] { value.shape }
+  /// Whether backward passes leave it alone.
+  public var frozen: Bool { gradient == nil }
+}
+
+/// All parameters of a model in one allocation, their gradients in another.
+///
+/// Each parameter begins on a cache line; the gaps hold zeros, so sums over the flat tensors mean what they say.
+public final class ParameterBuffer {
+  public let specifications: [ParameterSpecification]
+  /// Where each parameter begins in the flat tensors, in elements.
+  public let offsets: [Int]
+  private let storage: Storage
+  private var gradientStorage: Storage?
+  private let indices: [String: Int]
+  private var frozenNames: Set<String> = []
+
+  /// Zeroed parameters without gradients.
+  ///
+  /// - Precondition: names differ.
+  public init(_ specifications: [ParameterSpecification]) {
+    self.specifications = specifications
+    var offsets: [Int] = []
+    var end = 0
+    for specification in specifications {
+      offsets.append(end)
+      end += (specification.shape.reduce(1, *) + 15) / 16 * 16
+    }
+    self.offsets = offsets
+    storage = Storage(shape: [end])
+    indices = Dictionary(
+      specifications.enumerated().map { ($1.name, $0) },
+      uniquingKeysWith: { first, _ in preconditionFailure("two parameters are named \(specifications[first].name)") })
+  }
+
+  /// All values, flat.
+  public var values: Tensor { storage.tensor }
+
+  /// All gradients, flat; nil before ``allocateGradients()``.
+  public var gradients: Tensor? { gradientStorage?.tensor }
+
+  /// Makes room for gradients, zeroed; nothing happens where there is.
+  public func allocateGradients() {
+    if gradientStorage == nil { gradientStorage = Storage(shape: values.shape) }
+  }
+
+  /// Excludes a parameter from training from now on: its `gradient` is nil.
+  public func freeze(_ name: String) {
+    precondition(indices[name] != nil, "no parameter is named \(name)")
+    frozenNames.insert(name)
+  }
+
+  /// The parameter of that name.
+  ///
+  /// - Precondition: there is one; ``contains(_:)`` tells.
+  public subscript(_ name: String) -> Parameter {
+    guard let index = indices[name] else { preconditionFailure("no parameter is named \(name)") }
+    return parameter(index)
+  }
+
+  public func contains(_ name: String) -> Bool { indices[name] != nil }
+
+  /// All parameters in the order of their specifications.
+  public var parameters: [Parameter] { specifications.indices.map(parameter) }
+
+  /// Number of trainable and frozen elements, without the gaps.
+  public var elementCount: Int { specifications.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+
+  /// Fills every parameter as its specification says; each normal one draws from a stream of its own, so adding a
+  /// parameter does not change the others.
+  public func initialize(_ stream: inout RandomStream) {
+    let root = RandomStream(key: stream.next(), position: 0)
+    for (index, specification) in specifications.enumerated() {
+      let value = parameter(index).value
+      switch specification.initialization {
+      case .zeros: value.fill(0)
+      case .ones: value.fill(1)
+      case .normal(let deviation):
+        var own = root.split(UInt64(index))
+        value.fillNormal(standardDeviation: deviation, &own)
+      }
+    }
+  }
+
+  private func parameter(_ index: Int) -> Parameter {
+    let specification = specifications[index]
+    func view(_ flat: Tensor) -> Tensor { unsafe Tensor(base: flat.base + offsets[index], shape: specification.shape) }
+    return Parameter(
+      name: specification.name, role: specification.role, value: view(values),
+      gradient: frozenNames.contains(specification.name) ? nil : gradients.map(view))
+  }
+}

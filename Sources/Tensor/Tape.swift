@@ -1,0 +1,96 @@
+import CKernels
+
+/// A node of a ``Tape``: the result of one operation.
+public struct Variable: Sendable {
+  public let value: Tensor
+  /// Place on the tape; -1 where nothing is recorded.
+  let index: Int
+}
+
+/// What an operation keeps for its backward pass: the inputs and activations it names, nothing else.
+protocol Operation {
+  /// Adds the gradients of the operation's inputs and parameters, given that of its output.
+  func backward(_ gradient: Tensor, on tape: Tape)
+}
+
+/// Runs operations forward and, where it records, remembers what going backward takes.
+///
+/// Operations are coarse (a linear layer, an attention), each in a file of its own with its forward and backward pass
+/// side by side. Values and gradients live in the arena. A tape serves one forward and one backward pass, on one thread.
+public final class Tape {
+  private struct Node {
+    let shape: [Int]
+    let operation: (any Operation)?
+    var gradient: Tensor?
+  }
+
+  public let arena: Arena
+  /// Whether backward passes are possible. Where not, nothing is kept beside the values.
+  public let recording: Bool
+  private var nodes: [Node] = []
+  /// Gradients no longer needed, by number of elements.
+  private var spare: [Int: [Tensor]] = [:]
+
+  public init(arena: Arena, recording: Bool) {
+    self.arena = arena
+    self.recording = recording
+  }
+
+  /// A variable that no operation made; ``gradient(of:)`` tells its gradient after a backward pass.
+  public func input(_ value: Tensor) -> Variable { record(value, nil) }
+
+  /// Puts the result of an operation on the tape.
+  func record(_ value: Tensor, _ operation: @autoclosure () -> (any Operation)?) -> Variable {
+    guard recording else { return Variable(value: value, index: -1) }
+    nodes.append(Node(shape: value.shape, operation: operation(), gradient: nil))
+    return Variable(value: value, index: nodes.count - 1)
+  }
+
+  /// Goes backward from a variable whose gradient is given, adding to the gradients of all parameters it came from.
+  ///
+  /// - Precondition: the tape records, and has not gone backward yet.
+  public func backward(from output: Variable, gradient: Tensor) {
+    precondition(recording, "a tape that does not record cannot go backward")
+    precondition(
+      gradient.shape == output.value.shape, "the gradient's shape \(gradient.shape) is not \(output.value.shape)")
+    accumulateGradient(of: output) { own in
+      Engine.parallel(count: own.count, grain: elementGrain) { range in
+        unsafe kernels.accumulate(own.base + range.lowerBound, gradient.base + range.lowerBound, range.count)
+      }
+    }
+    for index in (0...output.index).reversed() {
+      guard let gradient = nodes[index].gradient, let operation = nodes[index].operation else { continue }
+      operation.backward(gradient, on: self)
+      nodes[index].gradient = nil
+      spare[gradient.count, default: []].append(gradient)
+    }
+  }
+
+  /// The gradient of a variable made by ``input(_:)``, after a backward pass; nil where the output does not depend on it.
+  public func gradient(of variable: Variable) -> Tensor? { nodes[variable.index].gradient }
+
+  /// The gradient to add to, and whether it is new: then its contents are undefined and must be overwritten.
+  func gradientTarget(of variable: Variable) -> (tensor: Tensor, isNew: Bool) {
+    if let gradient = nodes[variable.index].gradient { return (gradient, false) }
+    let shape = nodes[variable.index].shape
+    let tensor = spare[shape.reduce(1, *)]?.popLast()?.reshaped(shape) ?? arena.tensor(shape)
+    nodes[variable.index].gradient = tensor
+    return (tensor, true)
+  }
+
+  /// Lets `body` add to the gradient of a variable.
+  func accumulateGradient(of variable: Variable, _ body: (Tensor) -> Void) {
+    let (tensor, isNew) = gradientTarget(of: variable)
+    if isNew { tensor.fill(0) }
+    body(tensor)
+  }
+}
+
+/// Elements that are worth a task of their own in cheap element-wise work.
+let elementGrain = 1 << 15
+
+/// Rows of that many columns that are worth a task of their own.
+func rowGrain(_ columns: Int) -> Int { max(elementGrain / 2 / max(columns, 1), 1) }
+
+/// Columns whose sums over rows are worth a task of their own; a multiple of a cache line.
+let columnGrain = 64

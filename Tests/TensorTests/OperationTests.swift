@@ -1,0 +1,111 @@
+import RandomStreams
+import Tensor
+import Testing
+
+/// Everything that changes the engine's settings or compares bits runs one after the other.
+@Suite(.serialized) enum EngineSuite {}
+
+/// A case's inputs, result and gradients.
+struct OperationResult: Equatable {
+  var inputs: [[Float]]
+  var upstream: [Float]
+  var output: [Float]
+  /// Of the inputs, then the parameters.
+  var gradients: [[Float]]
+}
+
+/// Runs a case forward and backward on values that depend on its name alone.
+func evaluate(_ operation: OperationCase) -> OperationResult {
+  var stream = RandomStream(seed: 7, name: operation.name)
+  let arena = Arena()
+  let tape = Tape(arena: arena, recording: true)
+  let variables = operation.inputs.map { rows, columns in
+    let tensor = arena.tensor([rows, columns])
+    tensor.fillNormal(standardDeviation: 1, &stream)
+    return tape.input(tensor)
+  }
+  let buffer = ParameterBuffer(
+    operation.parameters.enumerated().map { index, size in
+      ParameterSpecification(
+        name: "p\(index)", shape: [size.0, size.1], role: .decayed, initialization: .normal(standardDeviation: 1))
+    })
+  buffer.initialize(&stream)
+  buffer.allocateGradients()
+  let output = operation.run(tape, variables, buffer.parameters)
+  let upstream = arena.tensor(output.value.shape)
+  upstream.fillNormal(standardDeviation: 1, &stream)
+  tape.backward(from: output, gradient: upstream)
+  return OperationResult(
+    inputs: variables.map { $0.value.array() } + buffer.parameters.map { $0.value.array() },
+    upstream: upstream.array(), output: output.value.array(),
+    gradients: variables.map { tape.gradient(of: $0)!.array() } + buffer.parameters.map { $0.gradient!.array() })
+}
+
+/// Fails where two lists differ by more than `tolerance` times the larger of 1 and the expected list's largest value.
+func expectClose(
+  _ actual: [Float], _ expected: [Double], tolerance: Double, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  guard actual.count == expected.count else {
+    Issue.record("\(what): \(actual.count) values, expected \(expected.count)", sourceLocation: sourceLocation)
+    return
+  }
+  let size = expected.reduce(1) { max($0, $1.magnitude) }
+  for (i, (a, e)) in zip(actual, expected).enumerated() where !((Double(a) - e).magnitude <= tolerance * size) {
+    Issue.record("\(what)[\(i)] is \(a), expected \(e)", sourceLocation: sourceLocation)
+    return
+  }
+}
+
+/// Runs `body` with a kernel variant in use.
+func withKernels<Result>(_ kernels: Engine.Kernels, _ body: () throws -> Result) rethrows -> Result {
+  let previous = Engine.kernels
+  Engine.kernels = kernels
+  defer { Engine.kernels = previous }
+  return try body()
+}
+
+extension EngineSuite {
+  struct OperationTests {
+    @Test("values and gradients are those of the definition", arguments: OperationCase.all)
+    func definition(operation: OperationCase) {
+      for variant in Engine.Kernels.supported {
+        let result = withKernels(variant) { evaluate(operation) }
+        let sizes = operation.inputs + operation.parameters
+        let matrices = zip(sizes, result.inputs).map { Matrix($0.0, $0.1, $1.map(Double.init)) }
+        let name = "\(operation.name), \(variant)"
+        expectClose(result.output, operation.reference(matrices).values, tolerance: 2e-6, name)
+        for (index, gradient) in result.gradients.enumerated() {
+          checkGradient(operation, matrices, index, gradient, result.upstream, "\(name), gradient \(index)")
+        }
+      }
+    }
+
+    /// Central differences of the reference in double precision, at up to 12 elements spread over the input.
+    private func checkGradient(
+      _ operation: OperationCase, _ matrices: [Matrix], _ index: Int, _ gradient: [Float], _ upstream: [Float],
+      _ name: String
+    ) {
+      let step = 1e-5
+      func loss(_ offset: Double, _ element: Int) -> Double {
+        var moved = matrices
+        moved[index].values[element] += offset
+        return zip(operation.reference(moved).values, upstream).reduce(0) { $0 + $1.0 * Double($1.1) }
+      }
+      let stride = max(gradient.count / 12, 1)
+      let elements = Array(Swift.stride(from: stride / 2, to: gradient.count, by: stride))
+      let expected = elements.map { (loss(step, $0) - loss(-step, $0)) / (2 * step) }
+      expectClose(elements.map { gradient[$0] }, expected, tolerance: 1e-5, name)
+    }
+
+    @Test("the same bits again, and with another number of threads", arguments: OperationCase.all)
+    func sameBits(operation: OperationCase) throws {
+      let before = Engine.threads
+      let first = evaluate(operation)
+      #expect(evaluate(operation) == first)
+      try Engine.configure(threads: 1)
+      #expect(evaluate(operation) == first)
+      try Engine.configure(threads: before)
+    }
+  }
+}
