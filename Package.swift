@@ -17,7 +17,7 @@ let rooms = """
   Tokenizers: CPCRE2 Diagnostics Files JSON
   Tensor: CKernels COpenBLAS RandomStreams Diagnostics
   NN: Tensor RandomStreams
-  Optimizers: Tensor
+  Optimizers: Tensor CKernels
   TeacherSignal: Diagnostics
   Divergences: TeacherSignal Tensor CKernels
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
