@@ -11,7 +11,7 @@ let rooms = """
   Fingerprints: CXXHash
   RandomStreams:
   JSON: Diagnostics
-  Configuration: CYAML Diagnostics JSON
+  Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics
   SafeTensors: Diagnostics Files JSON
   Tokenizers: CPCRE2 Diagnostics Files JSON
