@@ -1,0 +1,120 @@
+import JSON
+
+/// A token that is found in the text itself, before any cutting and merging, as in `added_tokens` of a tokenizer file.
+struct AddedToken: Sendable {
+  var id: Int32
+  var content: [UInt8]
+  /// Left out of decoded text on request.
+  var isSpecial: Bool
+  /// Matches only where no word character touches it.
+  var isSingleWord: Bool
+  /// Takes the white space before it along.
+  var stripsLeft: Bool
+  /// Takes the white space after it along.
+  var stripsRight: Bool
+  /// Looked for in the normalized text instead of the original one.
+  var isNormalized: Bool
+
+  init(_ field: JSONField) throws {
+    func flag(_ key: String) throws -> Bool { try field.optional(key)?.bool() ?? false }
+    id = Int32(try field.required("id").integer(in: 0...Vocabulary.maximumID))
+    content = Array(try field.required("content").string().utf8)
+    isSpecial = try flag("special")
+    isSingleWord = try flag("single_word")
+    stripsLeft = try flag("lstrip")
+    stripsRight = try flag("rstrip")
+    isNormalized = try field.optional("normalized")?.bool() ?? !isSpecial
+  }
+}
+
+/// Finds added tokens in a text: leftmost first, of those the longest.
+struct AddedTokenMatcher: Sendable {
+  enum Segment {
+    case token(Int32)
+    case text(Range<Int>)
+  }
+
+  /// Tokens by their first byte, longest first.
+  private var byFirstByte = [[AddedToken]](repeating: [], count: 256)
+  private let isEmpty: Bool
+
+  init(_ tokens: [AddedToken]) {
+    let tokens = tokens.filter { !$0.content.isEmpty }
+    isEmpty = tokens.isEmpty
+    for token in tokens.sorted(by: { $0.content.count > $1.content.count }) {
+      byFirstByte[Int(token.content[0])].append(token)
+    }
+  }
+
+  /// Calls `body` with the tokens and the texts between them, in order; there are no empty texts.
+  func forEachSegment(of text: [UInt8], _ body: (Segment) -> Void) {
+    guard !text.isEmpty else { return }
+    guard !isEmpty else { return body(.text(0..<text.count)) }
+    var end = 0
+    var position = 0
+    while position < text.count {
+      guard let token = match(text, at: position) else {
+        position += 1
+        continue
+      }
+      var range = position..<position + token.content.count
+      position = range.upperBound
+      if token.isSingleWord && !Self.standsAlone(range, in: text) { continue }
+      if token.stripsLeft { range = max(end, Self.spaceStart(text, before: range.lowerBound))..<range.upperBound }
+      if token.stripsRight { range = range.lowerBound..<Self.spaceEnd(text, from: range.upperBound) }
+      if end < range.lowerBound { body(.text(end..<range.lowerBound)) }
+      body(.token(token.id))
+      end = range.upperBound
+      // A token that begins inside the white space just taken is passed over with it.
+      position = max(position, end)
+    }
+    if end < text.count { body(.text(end..<text.count)) }
+  }
+
+  private func match(_ text: [UInt8], at position: Int) -> AddedToken? {
+    let candidates = byFirstByte[Int(text[position])]
+    if candidates.isEmpty { return nil }
+    return candidates.first { token in
+      position + token.content.count <= text.count
+        && token.content.indices.allSatisfy { token.content[$0] == text[position + $0] }
+    }
+  }
+
+  // MARK: Neighbours
+
+  private static func standsAlone(_ range: Range<Int>, in text: [UInt8]) -> Bool {
+    let before = scalar(text, before: range.lowerBound), after = scalar(text, at: range.upperBound)
+    return !(before.map(isWord) ?? false) && !(after.map(isWord) ?? false)
+  }
+
+  private static func spaceStart(_ text: [UInt8], before index: Int) -> Int {
+    var start = index
+    while let scalar = scalar(text, before: start), scalar.properties.isWhitespace { start -= UTF8.width(scalar) }
+    return start
+  }
+
+  private static func spaceEnd(_ text: [UInt8], from index: Int) -> Int {
+    var end = index
+    while let scalar = scalar(text, at: end), scalar.properties.isWhitespace { end += UTF8.width(scalar) }
+    return end
+  }
+
+  private static func scalar(_ text: [UInt8], at index: Int) -> Unicode.Scalar? {
+    String(decoding: text[index..<min(index + 4, text.count)], as: UTF8.self).unicodeScalars.first
+  }
+
+  private static func scalar(_ text: [UInt8], before index: Int) -> Unicode.Scalar? {
+    guard index > 0 else { return nil }
+    var start = index - 1
+    while start > 0 && text[start] & 0xC0 == 0x80 { start -= 1 }
+    return scalar(text, at: start)
+  }
+
+  /// A word character to Rust's regular expressions.
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    let properties = scalar.properties
+    if properties.isAlphabetic || properties.isJoinControl { return true }
+    return [.nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation]
+      .contains(properties.generalCategory)
+  }
+}

@@ -1,0 +1,157 @@
+/// Byte-pair encoding of words (Sennrich et al., arXiv 1508.07909), as the model `BPE` of a tokenizer file.
+struct BytePairModel: Sendable {
+  let vocabulary: Vocabulary
+  private let merges: PairTable
+  private let options: Options
+  private let unknownID: Int32?
+  /// Ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
+  private let fallbackIDs: [Int32]
+  /// Ids of the stand-ins of the 256 bytes, or -1.
+  private let byteIDs: [Int32]
+  /// True where no merge crosses the border before a `▁` that follows another character: words may then be cut there,
+  /// which changes nothing but lets the cache know them.
+  private let cutsAtMark: Bool
+
+  struct Options: Sendable {
+    var unknownToken: [UInt8]?
+    var fusesUnknown = false
+    var hasByteFallback = false
+    /// A word that is a token is that token, whatever the merges.
+    var ignoresMerges = false
+    var continuingPrefix: [UInt8] = []
+    var endSuffix: [UInt8] = []
+  }
+
+  private static let mark: [UInt8] = Array("▁".utf8)
+
+  /// - Parameter mergedTokens: The tokens that merges make, for telling whether words may be cut at `▁`.
+  init(_ vocabulary: Vocabulary, _ merges: PairTable, mergedTokens: Set<Int32>, _ options: Options) {
+    self.vocabulary = vocabulary
+    self.merges = merges
+    self.options = options
+    unknownID = options.unknownToken.flatMap { vocabulary.id($0) }
+    fallbackIDs =
+      options.hasByteFallback ? (0...255).map { vocabulary.id(Self.fallbackToken($0)) ?? -1 } : []
+    byteIDs = ByteAlphabet.encoded.map { vocabulary.id($0) ?? -1 }
+    cutsAtMark =
+      options.continuingPrefix.isEmpty && options.endSuffix.isEmpty && !options.ignoresMerges
+      && vocabulary.id(Self.mark) != nil
+      && mergedTokens.allSatisfy { id in vocabulary.token(id).map { !Self.hasInnerMark(Array($0)) } ?? true }
+  }
+
+  private static func fallbackToken(_ byte: Int) -> [UInt8] {
+    let digits = String(byte, radix: 16, uppercase: true)
+    return Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)
+  }
+
+  /// True where a `▁` follows another character.
+  private static func hasInnerMark(_ token: [UInt8]) -> Bool {
+    var index = 0
+    while token[index...].starts(with: mark) { index += mark.count }
+    while index < token.count {
+      if token[index...].starts(with: mark) { return true }
+      index += 1
+    }
+    return false
+  }
+
+  /// Appends the ids of a word.
+  ///
+  /// - Parameter asBytes: The word's bytes stand for their stand-ins: what a last ByteLevel step leaves.
+  func encode(
+    _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
+  ) {
+    guard cutsAtMark && !asBytes else { return encodeWord(bytes, range, asBytes: asBytes, &workspace, into: &ids) }
+    var start = range.lowerBound
+    var index = start
+    while index + Self.mark.count <= range.upperBound {
+      let isMark = bytes[index] == Self.mark[0] && bytes[index..<index + Self.mark.count].elementsEqual(Self.mark)
+      if isMark && index > start && !Self.endsInMark(bytes[start..<index]) {
+        encodeWord(bytes, start..<index, asBytes: false, &workspace, into: &ids)
+        start = index
+      }
+      index += isMark ? Self.mark.count : 1
+    }
+    encodeWord(bytes, start..<range.upperBound, asBytes: false, &workspace, into: &ids)
+  }
+
+  private static func endsInMark(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.suffix(mark.count).elementsEqual(mark) }
+
+  private func encodeWord(
+    _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
+  ) {
+    guard !range.isEmpty else { return }
+    let isCached = range.count <= WordCache.maximumWordLength
+    if isCached && workspace.words.append(bytes, range, to: &ids) { return }
+    let start = ids.count
+    if options.ignoresMerges, let id = wholeWord(bytes, range, asBytes: asBytes) {
+      ids.append(id)
+    } else {
+      workspace.begin()
+      appendSymbols(bytes, range, asBytes: asBytes, &workspace)
+      workspace.merge(merges, into: &ids)
+    }
+    if isCached { workspace.words.keep(bytes, range, ids[start...]) }
+  }
+
+  private func wholeWord(_ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool) -> Int32? {
+    asBytes ? vocabulary.id(ByteAlphabet.encode(bytes[range])) : vocabulary.id(bytes, range)
+  }
+
+  // MARK: Symbols
+
+  /// The word's characters as ids, before any merge.
+  private func appendSymbols(_ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace) {
+    if asBytes {
+      if options.continuingPrefix.isEmpty && options.endSuffix.isEmpty
+        && range.allSatisfy({ byteIDs[Int(bytes[$0])] >= 0 })
+      {
+        for index in range { workspace.append(byteIDs[Int(bytes[index])]) }
+      } else {
+        let word = ByteAlphabet.encode(bytes[range])
+        appendCharacters(word, 0..<word.count, &workspace)
+      }
+    } else {
+      appendCharacters(bytes, range, &workspace)
+    }
+  }
+
+  private func appendCharacters(_ bytes: [UInt8], _ range: Range<Int>, _ workspace: inout MergeWorkspace) {
+    var hasPendingUnknown = false
+    var index = range.lowerBound
+    while index < range.upperBound {
+      var end = index + 1
+      while end < range.upperBound && bytes[end] & 0xC0 == 0x80 { end += 1 }
+      let isFirst = index == range.lowerBound, isLast = end == range.upperBound
+      if let id = characterID(bytes, index..<end, isFirst: isFirst, isLast: isLast) {
+        if hasPendingUnknown { workspace.append(unknownID!) }
+        hasPendingUnknown = false
+        workspace.append(id)
+      } else if let fallback = fallback(bytes, index..<end, isFirst: isFirst, isLast: isLast) {
+        // A pending unknown stays pending, as in the reference.
+        for id in fallback { workspace.append(id) }
+      } else if unknownID != nil {
+        // A run of unknown characters is one token where they are fused, else one each.
+        if hasPendingUnknown && !options.fusesUnknown { workspace.append(unknownID!) }
+        hasPendingUnknown = true
+      }
+      index = end
+    }
+    if hasPendingUnknown { workspace.append(unknownID!) }
+  }
+
+  private func characterID(_ bytes: [UInt8], _ range: Range<Int>, isFirst: Bool, isLast: Bool) -> Int32? {
+    if options.continuingPrefix.isEmpty && options.endSuffix.isEmpty { return vocabulary.id(bytes, range) }
+    return vocabulary.id(decorated(bytes, range, isFirst: isFirst, isLast: isLast))
+  }
+
+  private func decorated(_ bytes: [UInt8], _ range: Range<Int>, isFirst: Bool, isLast: Bool) -> [UInt8] {
+    (isFirst ? [] : options.continuingPrefix) + bytes[range] + (isLast ? options.endSuffix : [])
+  }
+
+  private func fallback(_ bytes: [UInt8], _ range: Range<Int>, isFirst: Bool, isLast: Bool) -> [Int32]? {
+    guard !fallbackIDs.isEmpty else { return nil }
+    let ids = decorated(bytes, range, isFirst: isFirst, isLast: isLast).map { fallbackIDs[Int($0)] }
+    return ids.contains(-1) ? nil : ids
+  }
+}

@@ -1,0 +1,126 @@
+/// What encoding one text writes to: the symbols of the word at hand, their pending merges, and the words met before.
+struct MergeWorkspace: Sendable {
+  /// Symbols of a word as a linked list, so that a merge takes constant time however long the word.
+  private var ids: [Int32] = []
+  private var next: [Int32] = []
+  private var previous: [Int32] = []
+  private var queue = MergeQueue()
+  var words = WordCache()
+
+  /// Starts a word.
+  mutating func begin() { ids.removeAll(keepingCapacity: true) }
+
+  /// Appends a symbol to the word.
+  mutating func append(_ id: Int32) { ids.append(id) }
+
+  /// Merges until nothing merges: always the pair of the lowest rank, the leftmost of equals first. Appends the result.
+  mutating func merge(_ merges: PairTable, into output: inout [Int32]) {
+    let count = Int32(ids.count)
+    guard count > 1 else { return output.append(contentsOf: ids) }
+    next.removeAll(keepingCapacity: true)
+    previous.removeAll(keepingCapacity: true)
+    queue.removeAll()
+    for index in 0..<count {
+      previous.append(index - 1)
+      next.append(index + 1 < count ? index + 1 : -1)
+    }
+    for index in 0..<count - 1 { push(index, merges) }
+    while let candidate = queue.pop() {
+      let left = Int(candidate.position)
+      // The symbols may have changed since: a dead one is -1, a changed pair gives another id or none.
+      guard ids[left] >= 0, next[left] >= 0,
+        let merge = merges.find(ids[left], ids[Int(next[left])]), merge.id == candidate.id
+      else { continue }
+      let right = Int(next[left])
+      ids[left] = merge.id
+      ids[right] = -1
+      next[left] = next[right]
+      if next[left] >= 0 {
+        previous[Int(next[left])] = Int32(left)
+        push(Int32(left), merges)
+      }
+      if previous[left] >= 0 { push(previous[left], merges) }
+    }
+    for id in ids where id >= 0 { output.append(id) }
+  }
+
+  private mutating func push(_ left: Int32, _ merges: PairTable) {
+    guard let merge = merges.find(ids[Int(left)], ids[Int(next[Int(left)])]) else { return }
+    queue.push(.init(rank: merge.rank, position: left, id: merge.id))
+  }
+}
+
+/// A binary heap of candidate merges, least rank first, then leftmost.
+struct MergeQueue: Sendable {
+  struct Candidate: Sendable {
+    var rank: Int32
+    var position: Int32
+    var id: Int32
+
+    /// Orders by rank, then position.
+    fileprivate var order: UInt64 { UInt64(UInt32(bitPattern: rank)) << 32 | UInt64(UInt32(bitPattern: position)) }
+  }
+
+  private var heap: [Candidate] = []
+
+  mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
+
+  mutating func push(_ candidate: Candidate) {
+    heap.append(candidate)
+    var index = heap.count - 1
+    while index > 0 {
+      let parent = (index - 1) / 2
+      guard heap[parent].order > candidate.order else { break }
+      heap[index] = heap[parent]
+      index = parent
+    }
+    heap[index] = candidate
+  }
+
+  mutating func pop() -> Candidate? {
+    guard let first = heap.first, let last = heap.popLast() else { return nil }
+    guard !heap.isEmpty else { return first }
+    var index = 0
+    while true {
+      var child = 2 * index + 1
+      guard child < heap.count else { break }
+      if child + 1 < heap.count && heap[child + 1].order < heap[child].order { child += 1 }
+      guard heap[child].order < last.order else { break }
+      heap[index] = heap[child]
+      index = child
+    }
+    heap[index] = last
+    return first
+  }
+}
+
+/// Ids of words encoded before; emptied when full, so that it stays within a few megabytes.
+struct WordCache: Sendable {
+  /// Longer words hardly ever come again.
+  static let maximumWordLength = 64
+  private static let maximumWords = 1 << 16
+
+  private var words = ByteTable()
+  /// Ids of word `i` are `ids[bounds[i]..<bounds[i + 1]]`.
+  private var ids: [Int32] = []
+  private var bounds: [Int] = [0]
+
+  /// Appends the ids of a word; false where it is not known.
+  func append(_ bytes: [UInt8], _ range: Range<Int>, to output: inout [Int32]) -> Bool {
+    guard let index = words.find(bytes, range) else { return false }
+    output.append(contentsOf: ids[bounds[index]..<bounds[index + 1]])
+    return true
+  }
+
+  /// Keeps the ids of a word that is not known yet.
+  mutating func keep(_ bytes: [UInt8], _ range: Range<Int>, _ found: ArraySlice<Int32>) {
+    if words.count >= Self.maximumWords {
+      words.removeAll()
+      ids.removeAll(keepingCapacity: true)
+      bounds = [0]
+    }
+    _ = words.insert(bytes, range)
+    ids.append(contentsOf: found)
+    bounds.append(ids.count)
+  }
+}

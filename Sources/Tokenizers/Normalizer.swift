@@ -1,0 +1,112 @@
+import Diagnostics
+import JSON
+// `_nfc` and `_nfd` are how swift-foundation normalises too; Foundation itself would add its load time to every start.
+@_spi(_Unicode) import Swift
+
+/// What is done to a text before it is cut, as `normalizer` in a tokenizer file.
+enum Normalizer: Sendable {
+  case sequence([Normalizer])
+  case prepend([UInt8])
+  case replace(RegularExpression, by: [UInt8])
+  case composed
+  case decomposed
+  case lowercase
+  case strip(left: Bool, right: Bool)
+  case stripAccents
+  case byteLevel
+
+  /// Reads a normalizer of a tokenizer file.
+  ///
+  /// - Throws: a `Diagnostic` that names the type where it is not supported.
+  init(_ field: JSONField) throws {
+    switch try field.required("type").string() {
+    case "Sequence": self = .sequence(try field.required("normalizers").elements().map(Normalizer.init))
+    case "Prepend": self = .prepend(Array(try field.required("prepend").string().utf8))
+    case "Replace":
+      self = .replace(try .init(field.required("pattern")), by: Array(try field.required("content").string().utf8))
+    case "NFC": self = .composed
+    case "NFD": self = .decomposed
+    case "Lowercase": self = .lowercase
+    case "Strip":
+      self = .strip(left: try field.required("strip_left").bool(), right: try field.required("strip_right").bool())
+    case "StripAccents": self = .stripAccents
+    case "ByteLevel": self = .byteLevel
+    case let type: throw field.unsupported(type, "normalizer")
+    }
+  }
+
+  /// The text as this normalizer leaves it.
+  func apply(_ text: [UInt8]) -> [UInt8] {
+    switch self {
+    case .sequence(let steps): return steps.reduce(text) { $1.apply($0) }
+    case .prepend(let prefix): return text.isEmpty ? text : prefix + text
+    case .replace(let pattern, let content): return Self.replace(pattern, by: content, in: text)
+    // ASCII is its own composed and decomposed form.
+    case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfc }
+    case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfd }
+    case .lowercase:
+      return String(decoding: text, as: UTF8.self).unicodeScalars.flatMap { $0.properties.lowercaseMapping.utf8 }
+    case .strip(let left, let right): return Self.strip(text, left: left, right: right)
+    case .stripAccents:
+      return Self.scalars(text) { text in
+        text.unicodeScalars.filter {
+          ![.nonspacingMark, .spacingMark, .enclosingMark].contains($0.properties.generalCategory)
+        }
+      }
+    case .byteLevel: return ByteAlphabet.encode(text)
+    }
+  }
+
+  /// A text with every match of a pattern replaced by the same bytes.
+  static func replace(_ pattern: RegularExpression, by content: [UInt8], in text: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.count)
+    var end = 0
+    pattern.forEachMatch(in: text, 0..<text.count, RegularExpression.Matcher()) { match in
+      result.append(contentsOf: text[end..<match.lowerBound])
+      result.append(contentsOf: content)
+      end = match.upperBound
+    }
+    result.append(contentsOf: text[end...])
+    return result
+  }
+
+  private static func scalars<Scalars: Sequence<Unicode.Scalar>>(
+    _ text: [UInt8], _ transform: (String) -> Scalars
+  ) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.count)
+    for scalar in transform(String(decoding: text, as: UTF8.self)) { result.append(contentsOf: UTF8.encode(scalar)!) }
+    return result
+  }
+
+  private static func strip(_ text: [UInt8], left: Bool, right: Bool) -> [UInt8] {
+    var scalars = Array(String(decoding: text, as: UTF8.self).unicodeScalars)[...]
+    if left { scalars = scalars.drop(while: \.properties.isWhitespace) }
+    if right { while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() } }
+    return scalars.flatMap { Array(UTF8.encode($0)!) }
+  }
+}
+
+extension RegularExpression {
+  /// Reads a pattern of a tokenizer file: `{"String": literal}` or `{"Regex": pattern}`.
+  convenience init(_ field: JSONField) throws {
+    if let literal = try field.optional("String") {
+      let text = try literal.string()
+      guard !text.isEmpty else { throw literal.diagnostic("must not be empty") }
+      try self.init(literal: text)
+    } else {
+      let pattern = try field.required("Regex")
+      do { try self.init(oniguruma: try pattern.string()) } catch let error as Diagnostic {
+        throw error.located(file: pattern.file, field: pattern.path)
+      }
+    }
+  }
+}
+
+extension JSONField {
+  /// The refusal of a part of a type that is not supported.
+  func unsupported(_ type: String, _ role: String) -> Diagnostic {
+    diagnostic("the \(role) \(type) is not supported", remedy: "use a model with a byte-pair tokenizer of the usual parts")
+  }
+}

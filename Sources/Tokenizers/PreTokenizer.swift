@@ -1,0 +1,128 @@
+import Diagnostics
+import JSON
+
+/// How a text is cut into the words that merges never cross, as `pre_tokenizer` in a tokenizer file.
+enum PreTokenizer: Sendable {
+  case sequence([PreTokenizer])
+  case byteLevel(addPrefixSpace: Bool, usesPattern: Bool)
+  case split(RegularExpression, SplitBehavior, inverted: Bool)
+  case metaspace(Metaspace)
+
+  /// Spaces shown as a mark, usually `▁`.
+  struct Metaspace: Sendable {
+    enum Prepending: String, Sendable { case always, first, never }
+    var mark: [UInt8]
+    var prepending: Prepending
+    /// Cuts before every mark, where the file asks for it.
+    var cut: RegularExpression?
+  }
+
+  /// The words of GPT-2 (OpenAI's `encoder.py`), as the ByteLevel pre-tokenizer cuts them.
+  static let gpt2Pattern: RegularExpression = {
+    let pattern = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+    do { return try RegularExpression(oniguruma: pattern) } catch { preconditionFailure("\(error)") }
+  }()
+
+  /// Reads a pre-tokenizer of a tokenizer file.
+  ///
+  /// - Throws: a `Diagnostic` that names the type where it is not supported.
+  init(_ field: JSONField) throws {
+    let type = try field.required("type").string()
+    switch type {
+    case "Sequence": self = .sequence(try field.required("pretokenizers").elements().map(PreTokenizer.init))
+    case "ByteLevel":
+      self = .byteLevel(
+        addPrefixSpace: try field.optional("add_prefix_space")?.bool() ?? true,
+        usesPattern: try field.optional("use_regex")?.bool() ?? true)
+    case "Split":
+      self = .split(
+        try .init(field.required("pattern")), try Self.behavior(field) ?? .isolated,
+        inverted: try field.optional("invert")?.bool() ?? false)
+    case "Metaspace": self = .metaspace(try Metaspace(field))
+    // The words and the white space of Rust's regular expressions.
+    case "Whitespace":
+      let word = #"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]"#
+      let other = #"[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]"#
+      self = .split(try RegularExpression("\(word)+|\(other)+"), .removed, inverted: true)
+    case "WhitespaceSplit": self = .split(try RegularExpression(#"\p{White_Space}"#), .removed, inverted: false)
+    case "Digits":
+      let individually = try field.optional("individual_digits")?.bool() ?? false
+      self = .split(try RegularExpression(#"\p{N}"#), individually ? .isolated : .contiguous, inverted: false)
+    case "Punctuation":
+      let pattern = try RegularExpression(#"[\p{P}!-/:-@\[-`{-~]"#)
+      self = .split(pattern, try Self.behavior(field) ?? .isolated, inverted: false)
+    case "CharDelimiterSplit":
+      self = .split(try RegularExpression(literal: field.required("delimiter").string()), .removed, inverted: false)
+    default: throw field.unsupported(type, "pre-tokenizer")
+    }
+  }
+
+  /// The cutting of this pre-tokenizer, where it ends in a ByteLevel step without that step's change of bytes into
+  /// stand-ins: the model then takes bytes.
+  var endsInByteLevel: Bool {
+    switch self {
+    case .sequence(let steps): steps.last?.endsInByteLevel ?? false
+    case .byteLevel: true
+    default: false
+    }
+  }
+
+  /// Cuts a text.
+  ///
+  /// - Parameter keepsBytes: Leave out the change of bytes into stand-ins in the last ByteLevel step.
+  func apply(_ pieces: inout Pieces, keepsBytes: Bool) {
+    switch self {
+    case .sequence(let steps):
+      for (index, step) in steps.enumerated() {
+        step.apply(&pieces, keepsBytes: keepsBytes && index == steps.count - 1)
+      }
+    case .byteLevel(let addPrefixSpace, let usesPattern):
+      if addPrefixSpace {
+        pieces.rewrite { piece, _, buffer in
+          if piece.first != UInt8(ascii: " ") { buffer.append(UInt8(ascii: " ")) }
+          buffer.append(contentsOf: piece)
+        }
+      }
+      if usesPattern { pieces.split(Self.gpt2Pattern, .isolated) }
+      if !keepsBytes { pieces.rewrite { piece, _, buffer in buffer.append(contentsOf: ByteAlphabet.encode(piece)) } }
+    case .split(let pattern, let behavior, let inverted): pieces.split(pattern, behavior, inverted: inverted)
+    case .metaspace(let metaspace): metaspace.apply(&pieces)
+    }
+  }
+
+  private static func behavior(_ field: JSONField) throws -> SplitBehavior? {
+    guard let field = try field.optional("behavior") else { return nil }
+    guard let behavior = SplitBehavior(rawValue: try field.string()) else {
+      throw field.unsupported(try field.string(), "split behavior")
+    }
+    return behavior
+  }
+}
+
+extension PreTokenizer.Metaspace {
+  /// Reads a Metaspace pre-tokenizer or decoder of a tokenizer file; `add_prefix_space` is how older files say it.
+  init(_ field: JSONField) throws {
+    let text = try field.optional("replacement")?.string() ?? "▁"
+    mark = Array(text.utf8)
+    if let scheme = try field.optional("prepend_scheme") {
+      guard let known = Prepending(rawValue: try scheme.string()) else {
+        throw scheme.unsupported(try scheme.string(), "prepend scheme")
+      }
+      prepending = known
+    } else {
+      prepending = try field.optional("add_prefix_space")?.bool() ?? true ? .always : .never
+    }
+    cut = try field.optional("split")?.bool() ?? true ? try RegularExpression(literal: text) : nil
+  }
+
+  fileprivate func apply(_ pieces: inout Pieces) {
+    pieces.rewrite { piece, startsText, buffer in
+      let prepends = prepending == .always || prepending == .first && startsText
+      if prepends && piece.first != UInt8(ascii: " ") && !piece.starts(with: mark) { buffer.append(contentsOf: mark) }
+      for byte in piece {
+        if byte == UInt8(ascii: " ") { buffer.append(contentsOf: mark) } else { buffer.append(byte) }
+      }
+    }
+    if let cut { pieces.split(cut, .mergedWithNext) }
+  }
+}

@@ -1,0 +1,114 @@
+import CPCRE2
+import Diagnostics
+
+/// A compiled pattern of a tokenizer file, matched by PCRE2 over UTF-8 with Unicode properties.
+@safe final class RegularExpression: @unchecked Sendable {
+  // Sendable: compiled code is never written after init, which PCRE2 documents as safe to share; what a match writes to
+  // belongs to a Matcher.
+  private let code: OpaquePointer
+
+  /// Compiles a pattern written for Oniguruma, as in tokenizer files.
+  ///
+  /// - Throws: a `Diagnostic` without a place when the pattern is malformed or means something else to PCRE2.
+  convenience init(oniguruma pattern: String) throws {
+    try self.init(try OnigurumaSyntax.translate(pattern), shown: pattern)
+  }
+
+  /// Compiles a pattern that matches a literal text.
+  convenience init(literal text: String) throws {
+    try self.init(
+      text.unicodeScalars.map { "\\x{\(String($0.value, radix: 16))}" }.joined(), shown: text)
+  }
+
+  /// Compiles a pattern of PCRE2's own.
+  init(_ pattern: String, shown: String? = nil) throws {
+    var number: Int32 = 0
+    var offset = 0
+    // Oniguruma's ^ and $ match at every line, its newline is \n.
+    let options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE
+    let bytes = Array(pattern.utf8)
+    guard let code = unsafe pcre2_compile_8(bytes, bytes.count, options, &number, &offset, nil) else {
+      throw Diagnostic.input("the pattern \(shown ?? pattern) is not understood: \(Self.message(number))")
+    }
+    unsafe self.code = code
+    // Without JIT on this processor matching goes on interpreted, so the result is of no interest.
+    _ = unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
+  }
+
+  deinit { unsafe pcre2_code_free_8(code) }
+
+  /// Calls `body` with the range of every match within `range`, from left to right. The text outside of `range` is as
+  /// good as absent.
+  func forEachMatch(in bytes: [UInt8], _ range: Range<Int>, _ matcher: Matcher, _ body: (Range<Int>) -> Void) {
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+      let subject = unsafe UnsafeBufferPointer(rebasing: buffer[range])
+      var start = 0
+      while start <= subject.count, let match = unsafe matcher.match(code, subject, from: start) {
+        body(range.lowerBound + match.lowerBound..<range.lowerBound + match.upperBound)
+        start = match.upperBound
+        // After an empty match the search goes on behind the next character.
+        if match.isEmpty {
+          start += 1
+          while start < subject.count, unsafe subject[start] & 0xC0 == 0x80 { start += 1 }
+        }
+      }
+    }
+  }
+
+  private static func message(_ number: Int32) -> String {
+    var text = [UInt8](repeating: 0, count: 256)
+    let count = unsafe pcre2_get_error_message_8(number, &text, text.count)
+    return count < 0 ? "PCRE2 error \(number)" : String(decoding: text[..<Int(count)], as: UTF8.self)
+  }
+
+  /// What one thread writes to while it matches.
+  @safe final class Matcher {
+    private let data: OpaquePointer
+    private let context: OpaquePointer
+    private var stack: OpaquePointer?
+
+    init() {
+      // One pair of offsets: no pattern here asks for its groups.
+      guard let data = unsafe pcre2_match_data_create_8(1, nil), let context = unsafe pcre2_match_context_create_8(nil)
+      else { preconditionFailure("out of memory for a pattern's match") }
+      unsafe self.data = data
+      unsafe self.context = context
+      // Texts are as long as they are: memory is the only limit.
+      _ = unsafe pcre2_set_match_limit_8(context, .max)
+      _ = unsafe pcre2_set_heap_limit_8(context, .max)
+      _ = unsafe pcre2_set_depth_limit_8(context, .max)
+    }
+
+    deinit {
+      unsafe pcre2_match_data_free_8(data)
+      unsafe pcre2_match_context_free_8(context)
+      unsafe pcre2_jit_stack_free_8(stack)
+    }
+
+    fileprivate func match(
+      _ code: OpaquePointer, _ subject: UnsafeBufferPointer<UInt8>, from start: Int
+    ) -> Range<Int>? {
+      var result = unsafe attempt(code, subject, start, PCRE2_NO_UTF_CHECK)
+      if result == PCRE2_ERROR_JIT_STACKLIMIT {
+        if unsafe stack == nil {
+          unsafe stack = unsafe pcre2_jit_stack_create_8(1 << 16, 1 << 26, nil)
+          unsafe pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
+        }
+        result = unsafe attempt(code, subject, start, PCRE2_NO_UTF_CHECK)
+      }
+      if result == PCRE2_ERROR_JIT_STACKLIMIT {
+        result = unsafe attempt(code, subject, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT)
+      }
+      if result == PCRE2_ERROR_NOMATCH { return nil }
+      precondition(result >= 0, "a pattern cannot be matched: \(RegularExpression.message(result))")
+      let ends = unsafe pcre2_get_ovector_pointer_8(data)!
+      return unsafe Int(ends[0])..<Int(ends[1])
+    }
+
+    private func attempt(
+      _ code: OpaquePointer, _ subject: UnsafeBufferPointer<UInt8>, _ start: Int, _ options: UInt32
+    ) -> Int32 {
+      unsafe pcre2_match_8(code, subject.baseAddress, subject.count, start, options, data, context)
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import Diagnostics
+import Files
+import JSON
+import Synchronization
+
+/// A tokenizer read from a Hugging Face `tokenizer.json`: text to token ids and back, id for id as there.
+///
+/// Byte-pair models with every usual normalizer, pre-tokenizer, post-processor and decoder; anything else is refused by
+/// name when the file is read. Truncation and padding, which a file may ask for, are left out.
+public final class Tokenizer: Sendable {
+  /// The bytes of the tokenizer.json, for fingerprints.
+  public let contentBytes: [UInt8]
+  /// Where the tokenizer.json was read from.
+  public let path: String
+  /// What the post-processor puts at the start of a single sequence.
+  public let prefixTokens: [Int32]
+  /// What the post-processor puts at the end of a single sequence.
+  public let suffixTokens: [Int32]
+  /// Highest id plus one, added tokens included.
+  public let vocabularySize: Int
+  /// The beginning-of-sequence token that the files beside the tokenizer.json name, nil where none does.
+  public let bosTokenID: Int32?
+  /// The end-of-sequence token that the files beside the tokenizer.json name, nil where none does.
+  public let eosTokenID: Int32?
+  /// The Jinja template that turns a conversation into a prompt, nil where the model has none.
+  public let chatTemplate: String?
+
+  private let model: BytePairModel
+  private let normalizer: Normalizer?
+  private let preTokenizer: PreTokenizer?
+  private let decoder: Decoder?
+  private let addedTokens: [Int32: AddedToken]
+  private let addedIDs: ByteTable
+  private let addedIDList: [Int32]
+  private let literalTokens: AddedTokenMatcher
+  private let normalizedTokens: AddedTokenMatcher
+  /// True where the model takes bytes that stand for the stand-ins of the byte alphabet.
+  private let takesBytes: Bool
+  /// Workspaces not in use: each encoding takes one, so that concurrent ones share no lock while they work.
+  private let workspaces = Mutex<[MergeWorkspace]>([])
+
+  /// Reads a model folder: its `tokenizer.json`, and what `tokenizer_config.json`, `special_tokens_map.json`,
+  /// `generation_config.json` and `chat_template.jinja` say where they are there.
+  ///
+  /// - Throws: a `Diagnostic` with file and field.
+  public convenience init(directory: String) throws {
+    let path = "\(directory)/tokenizer.json"
+    guard File.exists(path) else {
+      throw Diagnostic.input(
+        "has no tokenizer.json", file: directory,
+        remedy: "save the tokenizer with transformers' fast tokenizers, which writes one")
+    }
+    try self.init(path: path, companions: try TokenizerCompanions(directory: directory))
+  }
+
+  /// Reads a tokenizer.json by itself.
+  ///
+  /// - Throws: a `Diagnostic` with file and field.
+  public convenience init(file: String) throws {
+    try self.init(path: file, companions: TokenizerCompanions())
+  }
+
+  private init(path: String, companions: TokenizerCompanions) throws {
+    self.path = path
+    contentBytes = try File.read(path)
+    let file = try TokenizerFile(contentBytes, path: path)
+    let root = file.root
+    model = file.model
+    let normalizer = try root.optional("normalizer").map(Normalizer.init)
+    self.normalizer = normalizer
+    preTokenizer = try root.optional("pre_tokenizer").map(PreTokenizer.init)
+    takesBytes = preTokenizer?.endsInByteLevel ?? false
+    let postProcessor = try root.optional("post_processor").map(PostProcessor.init) ?? PostProcessor()
+    prefixTokens = postProcessor.prefix
+    suffixTokens = postProcessor.suffix
+    decoder = try root.optional("decoder").map(Decoder.init)
+
+    let added = try file.addedTokens()
+    var byID: [Int32: AddedToken] = [:]
+    var table = ByteTable()
+    var ids: [Int32] = []
+    for token in added {
+      byID[token.id] = token
+      if table.insert(token.content, 0..<token.content.count).isNew { ids.append(token.id) }
+    }
+    addedTokens = byID
+    addedIDs = table
+    addedIDList = ids
+    literalTokens = AddedTokenMatcher(added.filter { !$0.isNormalized })
+    normalizedTokens = AddedTokenMatcher(
+      added.filter(\.isNormalized).map { token in
+        var token = token
+        token.content = normalizer?.apply(token.content) ?? token.content
+        return token
+      })
+    let vocabulary = model.vocabulary
+    vocabularySize = max(vocabulary.size, added.map { Int($0.id) + 1 }.max() ?? 0)
+
+    func id(_ name: String) -> Int32? {
+      let bytes = Array(name.utf8)
+      return table.find(bytes).map { ids[$0] } ?? vocabulary.id(bytes)
+    }
+    bosTokenID = companions.bosToken.flatMap(id) ?? companions.bosTokenID
+    eosTokenID = companions.eosToken.flatMap(id) ?? companions.eosTokenID
+    chatTemplate = companions.chatTemplate
+  }
+
+  // MARK: Tokens
+
+  /// The id of a token as the vocabulary writes it (`Ġthe`, `<0x0A>`), added tokens first; nil where there is none.
+  public func id(of token: String) -> Int32? {
+    let bytes = Array(token.utf8)
+    return addedIDs.find(bytes).map { addedIDList[$0] } ?? model.vocabulary.id(bytes)
+  }
+
+  /// The token of an id as the vocabulary writes it, nil where no token has the id.
+  public func token(_ id: Int32) -> String? { tokenBytes(id).map { String(decoding: $0, as: UTF8.self) } }
+
+  /// True for tokens that ``decode(_:skipSpecialTokens:)`` leaves out.
+  public func isSpecial(_ id: Int32) -> Bool { addedTokens[id]?.isSpecial ?? false }
+
+  private func tokenBytes(_ id: Int32) -> [UInt8]? { addedTokens[id]?.content ?? model.vocabulary.token(id).map(Array.init) }
+
+  // MARK: Encoding
+
+  /// The token ids of a text.
+  ///
+  /// Special tokens written out in the text, such as `</s>`, become their ids. Characters that the vocabulary cannot
+  /// express become the unknown token, or nothing where there is none, as in the reference.
+  ///
+  /// - Parameter addSpecialTokens: Put ``prefixTokens`` and ``suffixTokens`` around.
+  public func encode(_ text: String, addSpecialTokens: Bool = false) -> [Int32] {
+    var workspace = workspaces.withLock { $0.popLast() } ?? MergeWorkspace()
+    var ids = addSpecialTokens ? prefixTokens : []
+    let bytes = Array(text.utf8)
+    literalTokens.forEachSegment(of: bytes) { segment in
+      switch segment {
+      case .token(let id): ids.append(id)
+      case .text(let range): encodeText(bytes, range, &workspace, into: &ids)
+      }
+    }
+    if addSpecialTokens { ids += suffixTokens }
+    workspaces.withLock { $0.append(workspace) }
+    return ids
+  }
+
+  /// Appends the ids of a text without literal added tokens.
+  private func encodeText(
+    _ original: [UInt8], _ range: Range<Int>, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
+  ) {
+    let isWhole = range == 0..<original.count
+    let part = isWhole ? original : Array(original[range])
+    let text = normalizer?.apply(part) ?? part
+    normalizedTokens.forEachSegment(of: text) { segment in
+      switch segment {
+      case .token(let id): ids.append(id)
+      case .text(let inner):
+        var pieces = Pieces(text, inner, startsText: range.lowerBound == 0 && inner.lowerBound == 0)
+        preTokenizer?.apply(&pieces, keepsBytes: takesBytes)
+        for piece in pieces.ranges {
+          model.encode(pieces.bytes, piece, asBytes: takesBytes, &workspace, into: &ids)
+        }
+      }
+    }
+  }
+
+  // MARK: Decoding
+
+  /// The text of token ids. Ids without a token are left out; bytes that are no UTF-8 become U+FFFD.
+  ///
+  /// - Parameter skipSpecialTokens: Leave special tokens out.
+  public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) -> String {
+    let tokens = ids.compactMap { skipSpecialTokens && isSpecial($0) ? nil : tokenBytes($0) }
+    guard let decoder else { return String(decoding: Array(tokens.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self) }
+    return String(decoding: Array(decoder.apply(tokens).joined()), as: UTF8.self)
+  }
+}
