@@ -79,20 +79,17 @@ public final class Tokenizer: Sendable {
     var byID: [Int32: AddedToken] = [:]
     var table = ByteTable()
     var ids: [Int32] = []
-    for token in added {
-      byID[token.id] = token
+    for var token in added {
       if table.insert(token.content, 0..<token.content.count).isNew { ids.append(token.id) }
+      // The reference looks normalized tokens up as written, but finds and shows them as the normalizer leaves them.
+      if token.isNormalized { token.content = normalizer?.apply(token.content) ?? token.content }
+      byID[token.id] = token
     }
     addedTokens = byID
     addedIDs = table
     addedIDList = ids
-    literalTokens = AddedTokenMatcher(added.filter { !$0.isNormalized })
-    normalizedTokens = AddedTokenMatcher(
-      added.filter(\.isNormalized).map { token in
-        var token = token
-        token.content = normalizer?.apply(token.content) ?? token.content
-        return token
-      })
+    literalTokens = AddedTokenMatcher(byID.values.filter { !$0.isNormalized })
+    normalizedTokens = AddedTokenMatcher(byID.values.filter(\.isNormalized))
     let vocabulary = model.vocabulary
     vocabularySize = max(vocabulary.size, added.map { Int($0.id) + 1 }.max() ?? 0)
 
