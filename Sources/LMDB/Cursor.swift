@@ -34,6 +34,13 @@ import CLMDB
     return unsafe try move(operation, from: start, body)
   }
 
+  /// Lends every key and value from here to the end to `body`, one after the other.
+  public mutating func forEach(
+    _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    while let () = unsafe try next(body) {}
+  }
+
   /// Lends the last key and value to `body`; nil without calling it where the database is empty.
   public mutating func last<Result>(
     _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Result

@@ -1,0 +1,31 @@
+import Files
+import LMDB
+
+/// Sizes of a cache.
+public struct CacheStatistics: Sendable, Equatable {
+  public var samples: Int
+  /// Tokens of all samples, prompts included.
+  public var tokens: Int
+  /// Positions with a signal.
+  public var positions: Int
+  public var records: Int
+  /// Bytes of the encoded samples, token ids included, without records, index and pages around them.
+  public var payloadBytes: Int
+  /// Bytes of the files on disk.
+  public var fileBytes: Int
+
+  /// ``payloadBytes`` per scored position; 0 where there is none.
+  public var payloadBytesPerPosition: Double { positions == 0 ? 0 : Double(payloadBytes) / Double(positions) }
+  /// ``fileBytes`` per scored position; 0 where there is none.
+  public var fileBytesPerPosition: Double { positions == 0 ? 0 : Double(fileBytes) / Double(positions) }
+}
+
+extension LogitCache {
+  /// The sizes, without reading any record.
+  public func statistics() throws -> CacheStatistics {
+    CacheStatistics(
+      samples: try sum(.samples), tokens: try sum(.tokens), positions: try sum(.positions), records: try sum(.records),
+      payloadBytes: try sum(.payloadBytes),
+      fileBytes: shards.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) })
+  }
+}
