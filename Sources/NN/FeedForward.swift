@@ -1,0 +1,37 @@
+public import Tensor
+
+/// Two linear layers with an activation between them, row by row.
+public struct MLP: Sendable {
+  public let up: Linear
+  public let down: Linear
+  public let activation: Activation
+
+  public init(up: Linear, down: Linear, activation: Activation) {
+    self.up = up
+    self.down = down
+    self.activation = activation
+  }
+
+  public func callAsFunction(_ x: Variable, on tape: Tape) -> Variable {
+    down(tape.activation(up(x, on: tape), activation), on: tape)
+  }
+}
+
+/// `down(activation(gate(x)) * up(x))`, the gated form (SwiGLU with SiLU; Shazeer, arXiv 2002.05202).
+public struct GatedMLP: Sendable {
+  public let gate: Linear
+  public let up: Linear
+  public let down: Linear
+  public let activation: Activation
+
+  public init(gate: Linear, up: Linear, down: Linear, activation: Activation) {
+    self.gate = gate
+    self.up = up
+    self.down = down
+    self.activation = activation
+  }
+
+  public func callAsFunction(_ x: Variable, on tape: Tape) -> Variable {
+    down(tape.gated(gate(x, on: tape), up(x, on: tape), activation), on: tape)
+  }
+}

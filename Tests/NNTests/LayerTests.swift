@@ -1,0 +1,116 @@
+import NN
+import RandomStreams
+import Tensor
+import TestSupport
+import Testing
+
+/// Parameters of the given specifications, filled with small random numbers.
+func parameters(_ specifications: [ParameterSpecification], seed: UInt64 = 3) -> ParameterBuffer {
+  let buffer = ParameterBuffer(specifications)
+  var stream = RandomStream(seed: seed, name: "parameters")
+  for parameter in buffer.parameters {
+    parameter.value.copy(from: (0..<parameter.value.count).map { _ in stream.uniform() - 0.5 })
+  }
+  return buffer
+}
+
+/// Random elements in an arena.
+func random(_ shape: [Int], _ arena: Arena, seed: UInt64 = 7) -> Tensor {
+  var stream = RandomStream(seed: seed, name: "input")
+  let tensor = arena.tensor(shape)
+  tensor.copy(from: (0..<tensor.count).map { _ in 2 * stream.uniform() - 1 })
+  return tensor
+}
+
+@Suite("Layers compute what their formulas say")
+struct LayerTests {
+  let arena = Arena()
+  var tape: Tape { Tape(arena: arena, recording: false) }
+
+  @Test("A linear layer, in both layouts, with and without bias", arguments: [true, false], [true, false])
+  func linear(_ transposed: Bool, _ bias: Bool) {
+    let layout: WeightLayout = transposed ? .inputByOutput : .outputByInput
+    let buffer = parameters(
+      Linear.specifications("l", inputs: 5, outputs: 3, bias: bias, layout: layout, standardDeviation: 1))
+    #expect(buffer.contains("l.bias") == bias)
+    #expect(buffer["l.weight"].role == .decayed)
+    let x = random([4, 5], arena)
+    let result = Linear("l", bias: bias, layout: layout, in: buffer)(tape.input(x), on: tape).value.array()
+    let (input, weight) = (x.array(), buffer["l.weight"].value.array())
+    let offsets = bias ? buffer["l.bias"].value.array() : [0, 0, 0]
+    var expected: [Float] = []
+    for row in 0..<4 {
+      for column in 0..<3 {
+        expected.append(offsets[column])
+        for inner in 0..<5 {
+          expected[row * 3 + column] +=
+            input[row * 5 + inner] * weight[transposed ? inner * 3 + column : column * 5 + inner]
+        }
+      }
+    }
+    expectClose(result, expected, absolute: 1e-6)
+  }
+
+  @Test("Norms")
+  func norms() {
+    let buffer = parameters(LayerNorm.specifications("n", width: 6) + RMSNorm.specifications("r", width: 6))
+    #expect(buffer.parameters.allSatisfy { $0.role == .undecayed })
+    let x = random([3, 6], arena)
+    let layer = LayerNorm("n", epsilon: 1e-2, in: buffer)(tape.input(x), on: tape).value.array()
+    let scaled = RMSNorm("r", epsilon: 1e-2, in: buffer)(tape.input(x), on: tape).value.array()
+    for row in 0..<3 {
+      let values = x.rows(row..<row + 1).array()
+      let mean = values.reduce(0, +) / 6
+      let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 6 + 1e-2).squareRoot()
+      let size = (values.reduce(0) { $0 + $1 * $1 } / 6 + 1e-2).squareRoot()
+      for column in 0..<6 {
+        let gain = buffer["n.weight"].value.array()[column]
+        let bias = buffer["n.bias"].value.array()[column]
+        expectClose(layer[row * 6 + column], (values[column] - mean) / deviation * gain + bias, absolute: 1e-5)
+        let expected = values[column] / size * buffer["r.weight"].value.array()[column]
+        expectClose(scaled[row * 6 + column], expected, absolute: 1e-5)
+      }
+    }
+  }
+
+  @Test("Feed-forward layers, plain and gated")
+  func feedForward() {
+    func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> [ParameterSpecification] {
+      Linear.specifications(name, inputs: inputs, outputs: outputs, bias: false, standardDeviation: 1)
+    }
+    let buffer = parameters(linear("gate", 4, 8) + linear("up", 4, 8) + linear("down", 8, 4))
+    let (gate, up, down) = (
+      Linear("gate", bias: false, in: buffer), Linear("up", bias: false, in: buffer),
+      Linear("down", bias: false, in: buffer)
+    )
+    let x = tape.input(random([3, 4], arena))
+    func project(_ layer: Linear, _ values: [Float]) -> [Float] {
+      let tensor = arena.tensor([3, values.count / 3])
+      tensor.copy(from: values)
+      return layer(tape.input(tensor), on: tape).value.array()
+    }
+    let (gates, ups) = (gate(x, on: tape).value.array(), up(x, on: tape).value.array())
+    let plain = MLP(up: up, down: down, activation: .relu)(x, on: tape).value.array()
+    expectClose(plain, project(down, ups.map { max($0, 0) }), absolute: 1e-6)
+    let gated = GatedMLP(gate: gate, up: up, down: down, activation: .relu)(x, on: tape).value.array()
+    expectClose(gated, project(down, zip(gates, ups).map { max($0, 0) * $1 }), absolute: 1e-6)
+  }
+
+  @Test("Dropout scales what it keeps, and a rate of 0 draws nothing")
+  func dropout() {
+    let stream = RandomStream(seed: 1, name: "dropout")
+    let recording = Tape(arena: arena, recording: true)
+    let ones = arena.tensor([100, 100])
+    ones.fill(1)
+    let zeros = arena.zeros([100, 100])
+    let dropout = Dropout(embedding: 0, residual: 0.25, stream: stream)
+    let pass = ForwardPass(tape: recording, packing: Packing(lengths: [100]), dropout: dropout)
+    #expect(pass.embeddingDropout(recording.input(ones)).value.array() == ones.array())
+    #expect(dropout.stream == stream)
+    let masked = pass.residual(recording.input(zeros), recording.input(ones)).value.array()
+    let kept: Float = 4 / 3
+    #expect(Set(masked) == [0, kept])
+    expectClose(Double(masked.count { $0 == 0 }), 2500, absolute: 5 * 1875.0.squareRoot())
+    #expect(dropout.stream != stream)
+  }
+}
