@@ -21,7 +21,7 @@ let rooms = """
   TeacherSignal: Diagnostics
   Divergences: TeacherSignal Tensor CKernels
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
-  Generation: Models NN Tensor RandomStreams Diagnostics
+  Generation: CKernels Models NN Tensor RandomStreams Diagnostics
   Samples: Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
@@ -33,6 +33,9 @@ let rooms = """
   decant: DecantCLI
   bench: DecantCLI Distillation Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Telemetry RandomStreams JSON Files Diagnostics CKernels COpenBLAS
   """
+
+/// What tests of a room need beside the room's own arrows.
+let testArrows = ["Models": ["Optimizers"]]
 
 /// Strictness in one list, for every Swift target.
 let strict: [SwiftSetting] = [
@@ -73,7 +76,8 @@ struct Room {
     let folder = "\(Context.packageDirectory)/Tests/\(name)Tests"
     return .testTarget(
       name: "\(name)Tests",
-      dependencies: dependencies + [.init(stringLiteral: name), "TestSupport"],
+      dependencies: dependencies + (testArrows[name] ?? []).map { .init(stringLiteral: $0) }
+        + [.init(stringLiteral: name), "TestSupport"],
       // What tests read at run time, found through #filePath.
       exclude: ["Golden", "Snapshots"].filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)") },
       swiftSettings: strict)

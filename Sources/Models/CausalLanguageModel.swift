@@ -1,0 +1,49 @@
+public import NN
+public import Tensor
+
+/// A decoder-only transformer: tokens in, hidden states of every position out; logits are `hidden · headᵀ`.
+public protocol CausalLanguageModel: AnyObject {
+  var configuration: ModelConfiguration { get }
+  var parameters: ParameterBuffer { get }
+  /// [vocabulary, hidden]; the token embedding itself in a tied model.
+  var head: Parameter { get }
+  /// Dropout of recording passes over whole sequences; nil, as models are made, for none.
+  var dropout: Dropout? { get set }
+  /// Hidden states after the final norm, [rows, hidden], of the packed `tokens` of a pass.
+  func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable
+}
+
+extension CausalLanguageModel {
+  /// Hidden states after the final norm, [rows, hidden], of whole sequences.
+  ///
+  /// - Precondition: ids lie in the vocabulary, and no sequence is longer than the context.
+  public func hiddenStates(_ tokens: [Int32], _ packing: Packing, on tape: Tape) -> Variable {
+    hiddenStates(tokens, ForwardPass(tape: tape, packing: packing, dropout: tape.recording ? dropout : nil))
+  }
+
+  /// Hidden states of tokens that continue slots of a cache: sequence `i` of `packing` is appended to slot `slots[i]`.
+  ///
+  /// - Precondition: as for whole sequences, counting what the slots hold already.
+  public func hiddenStates(
+    _ tokens: [Int32], _ packing: Packing, cache: KeyValueCache, slots: [Int], arena: Arena
+  ) -> Tensor {
+    let tape = Tape(arena: arena, recording: false)
+    let pass = ForwardPass(tape: tape, packing: packing, cache: cache, slots: slots)
+    let hidden = hiddenStates(tokens, pass).value
+    for (sequence, slot) in slots.enumerated() { cache.advance(slot, by: packing.rows(sequence).count) }
+    return hidden
+  }
+
+  /// Says what is wrong when a caller gives tokens that do not fit the packing or the model.
+  func check(_ tokens: [Int32], _ pass: ForwardPass) {
+    precondition(tokens.count == pass.packing.rowCount, "\(tokens.count) tokens for \(pass.packing.rowCount) rows")
+    let vocabulary = Int32(configuration.vocabularySize)
+    let context = Int32(configuration.contextLength)
+    for token in tokens where token < 0 || token >= vocabulary {
+      preconditionFailure("token \(token) is outside the vocabulary of \(vocabulary)")
+    }
+    for position in pass.packing.positions where position >= context {
+      preconditionFailure("position \(position) is beyond the context of \(context) tokens")
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Diagnostics
+import JSON
+import NN
+import Tensor
+
+/// A family as read from a `config.json`: sizes, the parameters a checkpoint must hold, and how the model is built.
+protocol ModelBlueprint: Sendable {
+  /// - Throws: a `Diagnostic` naming the field that is missing, malformed or not supported.
+  init(_ config: JSONField) throws
+  var configuration: ModelConfiguration { get set }
+  /// Every parameter, in checkpoint order, under the name transformers saves it by.
+  var specifications: [ParameterSpecification] { get }
+  var keys: CheckpointKeys { get }
+  /// The model over a buffer made from ``specifications``; gradients must have been allocated before.
+  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel
+}
+
+/// What a family's checkpoints call things.
+struct CheckpointKeys: Sendable {
+  /// Prefix of the body's parameters, absent in checkpoints of a bare body: `transformer.`.
+  var prefix: String
+  /// Prefix of a layer's parameters, up to its number: `transformer.h.`.
+  var layers: String
+  /// Key of `config.json` that counts the layers: `n_layer`.
+  var layerCount: String
+  /// The token embedding, which is the head of a tied model.
+  var embedding: String
+  var head: String
+  /// Ends of the names of buffers that old checkpoints hold and nothing needs.
+  var buffers: [String]
+
+  /// The layer a parameter belongs to and the rest of its name; nil for one outside the layers.
+  func layer(of name: String) -> (index: Int, rest: String)? {
+    guard name.hasPrefix(layers) else { return nil }
+    let tail = name.dropFirst(layers.count)
+    guard let dot = tail.firstIndex(of: "."), let index = Int(tail[..<dot]) else { return nil }
+    return (index, String(tail[dot...]))
+  }
+}
+
+/// The blueprint of a `config.json`, by its `model_type`.
+///
+/// - Throws: a `Diagnostic` for a family Decant does not know, and what the family's own reading throws.
+func blueprint(of config: JSONField) throws -> any ModelBlueprint {
+  let families = ModelConfiguration.Family.allCases.map(\.rawValue).joined(separator: ", ")
+  let named = try config.required("model_type")
+  guard let family = ModelConfiguration.Family(rawValue: try named.string()) else {
+    throw named.diagnostic(
+      "names the family '\(try named.string())', which is not supported", remedy: "use a model of family \(families)")
+  }
+  try config.refuse("quantization_config", because: "quantised weights are not supported")
+  try config.refuse("add_cross_attention", unless: false, because: "only decoder-only models are supported")
+  try config.refuse("is_encoder_decoder", unless: false, because: "only decoder-only models are supported")
+  switch family {
+  case .gpt2: return try GPT2Blueprint(config)
+  case .llama: return try LlamaBlueprint(config)
+  }
+}

@@ -1,0 +1,123 @@
+public import JSON
+public import NN
+public import RandomStreams
+import Tensor
+
+/// The sizes and special tokens every causal language model has, read from a `config.json`.
+public struct ModelConfiguration: Sendable, Equatable {
+  /// The families Decant knows, by their `model_type`.
+  public enum Family: String, Sendable, CaseIterable {
+    case gpt2
+    case llama
+  }
+
+  public var family: Family
+  /// Rows of the token embedding and of the head.
+  public var vocabularySize: Int
+  /// The longest sequence the model takes, in tokens.
+  public var contextLength: Int
+  public var hiddenSize: Int
+  public var layerCount: Int
+  /// Query heads of a layer.
+  public var headCount: Int
+  /// Key and value heads of a layer; `headCount` is a multiple of it.
+  public var keyValueHeadCount: Int
+  /// Columns of one head.
+  public var headDimension: Int
+  /// Columns between the two halves of a feed-forward layer.
+  public var innerSize: Int
+  /// True where the head is the token embedding.
+  public var tied: Bool
+  public var bosTokenID: Int32?
+  /// Ids that end a text; those of `generation_config.json` where the model directory has one.
+  public var eosTokenIDs: [Int32]
+  /// The whole `config.json`, with what Decant does not use too.
+  public var raw: JSONObject
+}
+
+extension ModelConfiguration {
+  /// Reads the special tokens of a `config.json` or `generation_config.json`: `eos_token_id` is an id or a list.
+  static func specialTokens(_ config: JSONField) throws -> (bos: Int32?, eos: [Int32]?) {
+    func id(_ field: JSONField) throws -> Int32 { Int32(try field.integer(in: 0...Int(Int32.max))) }
+    let eos = try config.optional("eos_token_id").map { field in
+      field.value.arrayValue == nil ? [try id(field)] : try field.elements().map(id)
+    }
+    return (try config.optional("bos_token_id").map(id), eos)
+  }
+
+  /// The dropout this configuration asks for in training (`embd_pdrop`, `resid_pdrop`), nil where the rates are 0.
+  ///
+  /// - Throws: a `Diagnostic` for a rate outside 0 ..< 1, and where attention probabilities are to be dropped, which
+  ///   Decant does not do: it never holds them.
+  public func dropout(stream: RandomStream, file: String? = nil) throws -> Dropout? {
+    let config = JSONField(.object(raw), file: file)
+    func rate(_ key: String) throws -> Float {
+      guard let field = try config.optional(key) else { return 0 }
+      let rate = Float(try field.double())
+      guard (0..<1).contains(rate) else { throw field.diagnostic("is \(rate), but must be at least 0 and below 1") }
+      return rate
+    }
+    for key in ["attn_pdrop", "attention_dropout"] where try rate(key) > 0 {
+      throw try config.required(key).diagnostic(
+        "asks for dropout on attention probabilities, which is not supported",
+        remedy: "set it to 0, or train without dropout")
+    }
+    let embedding = try rate("embd_pdrop")
+    let residual = try rate("resid_pdrop")
+    return embedding == 0 && residual == 0 ? nil : Dropout(embedding: embedding, residual: residual, stream: stream)
+  }
+}
+
+extension JSONField {
+  /// A size under a key: a whole number from 1 on, with a default where the key is missing or null.
+  func size(_ key: String, default fallback: Int? = nil) throws -> Int {
+    guard let field = try optional(key) else {
+      guard let fallback else { return try required(key).integer(in: 1...1 << 26) }
+      return fallback
+    }
+    return try field.integer(in: 1...1 << 26)
+  }
+
+  /// A truth value under a key, with a default where the key is missing or null.
+  func flag(_ key: String, default fallback: Bool) throws -> Bool { try optional(key)?.bool() ?? fallback }
+
+  /// A positive finite number under a key, with a default where the key is missing or null.
+  func positive(_ key: String, default fallback: Double? = nil) throws -> Double {
+    guard let field = try optional(key) else {
+      guard let fallback else { return try required(key).double() }
+      return fallback
+    }
+    let number = try field.double()
+    guard number > 0 && number.isFinite else { throw field.diagnostic("is \(number), but must be positive") }
+    return number
+  }
+
+  /// An activation by the name transformers gives it.
+  func activation(_ key: String, default fallback: String) throws -> Activation {
+    let field = try optional(key)
+    let name = try field?.string() ?? fallback
+    switch name {
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
+    case "gelu": return .geluExact
+    case "relu": return .relu
+    case "silu", "swish": return .silu
+    default:
+      throw (field ?? self).diagnostic(
+        "names the activation '\(name)', which is not supported",
+        remedy: "use a model with gelu, gelu_new, gelu_pytorch_tanh, relu or silu")
+    }
+  }
+
+  /// Refuses a flag that changes what a model computes in a way Decant does not know.
+  func refuse(_ key: String, unless harmless: JSONValue..., because reason: String) throws {
+    guard let field = try optional(key), !harmless.contains(field.value) else { return }
+    throw field.diagnostic("is set, but \(reason)", remedy: "use a model without it")
+  }
+
+  /// Refuses sizes where one must divide another.
+  func divides(_ key: String, _ divisor: Int, _ other: String, _ value: Int) throws {
+    guard value % divisor == 0 else {
+      throw diagnostic("\(other) is \(value), which is not a multiple of \(key), \(divisor)")
+    }
+  }
+}

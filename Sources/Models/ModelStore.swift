@@ -1,0 +1,119 @@
+import Diagnostics
+import Files
+public import Fingerprints
+public import JSON
+public import RandomStreams
+import SafeTensors
+import Tensor
+
+/// A model read from a folder.
+public struct LoadedModel {
+  public let model: any CausalLanguageModel
+  /// The folder it came from, resolved.
+  public let directory: String
+  /// Of configuration and weights; see ``ModelStore/fingerprint(of:)``.
+  public let fingerprint: Fingerprint
+}
+
+/// Models on disk, in the layout of Hugging Face transformers, and fresh ones.
+public enum ModelStore {
+  /// Reads a model from a folder (or from the local Hugging Face cache by its id): `config.json` and
+  /// `model.safetensors` or its shards, of any floating-point type; weights become fp32.
+  ///
+  /// - Parameter trainable: True to allocate gradients.
+  /// - Throws: a `Diagnostic` that names the field or tensor that is missing, malformed, not finite or not supported.
+  public static func load(_ pathOrHubID: String, trainable: Bool) throws -> LoadedModel {
+    let directory = try resolve(pathOrHubID)
+    var blueprint = try blueprint(of: document("config.json", in: directory))
+    if File.exists("\(directory)/generation_config.json") {
+      let special = try ModelConfiguration.specialTokens(document("generation_config.json", in: directory))
+      blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
+    }
+    try refusePickled(in: directory)
+    let weights = try WeightLoading(
+      checkpoint: SafeTensorsCheckpoint(directory: directory), blueprint: blueprint, directory: directory)
+    let model = make(blueprint, trainable: trainable)
+    try weights.load(into: model.parameters)
+    return LoadedModel(model: model, directory: directory, fingerprint: fingerprint(of: model))
+  }
+
+  /// The model folder a path or a hub id stands for.
+  ///
+  /// - Throws: a `Diagnostic` with the download command for an id the local Hugging Face cache does not hold.
+  public static func resolve(_ pathOrHubID: String) throws -> String {
+    try HubCache.resolve(pathOrHubID, cache: HubCache.folder)
+  }
+
+  /// A fresh model of a `config.json`, initialised as transformers does: normal weights of standard deviation
+  /// `initializer_range` (GPT-2's residual projections over the square root of twice the layers), zero biases, unit
+  /// gains.
+  ///
+  /// - Throws: a `Diagnostic` that names the field that is missing, malformed or not supported.
+  public static func make(
+    _ configuration: JSONObject, stream: inout RandomStream, trainable: Bool
+  ) throws -> any CausalLanguageModel {
+    let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
+    model.parameters.initialize(&stream)
+    return model
+  }
+
+  /// A smaller model that starts as chosen layers of another, in the given order, with its embeddings, head and final
+  /// norm (as DistilBERT does; Sanh et al., arXiv 1910.01108).
+  ///
+  /// - Throws: a `Diagnostic` for no layers, or one the teacher does not have.
+  public static func student(
+    from teacher: any CausalLanguageModel, layers: [Int], trainable: Bool
+  ) throws -> any CausalLanguageModel {
+    let count = teacher.configuration.layerCount
+    guard !layers.isEmpty, layers.allSatisfy((0..<count).contains) else {
+      throw Diagnostic.input(
+        "layers \(layers) cannot be taken from a teacher of \(count)", remedy: "name layers from 0 to \(count - 1)")
+    }
+    var configuration = teacher.configuration.raw
+    let keys = try blueprint(of: JSONField(.object(configuration))).keys
+    configuration[keys.layerCount] = JSONValue(layers.count)
+    let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
+    for parameter in model.parameters.parameters {
+      let source = keys.layer(of: parameter.name).map { "\(keys.layers)\(layers[$0.index])\($0.rest)" }
+      parameter.value.copy(from: teacher.parameters[source ?? parameter.name].value)
+    }
+    return model
+  }
+
+  /// A fingerprint of what a model computes with: its `config.json` but for the keys that only tell how it was stored,
+  /// and the name, shape and fp32 bytes of every parameter. So it is the same for one file, for shards, and for a
+  /// stored type that fp32 holds exactly.
+  public static func fingerprint(of model: any CausalLanguageModel) -> Fingerprint {
+    var configuration = model.configuration.raw
+    for key in ["architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"] {
+      configuration[key] = nil
+    }
+    var bytes = Fingerprint(of: JSONValue.object(configuration).serialized()).bytes
+    for parameter in model.parameters.parameters {
+      bytes += Fingerprint(of: "\(parameter.name) \(parameter.shape)").bytes
+      bytes += unsafe Fingerprint(of: UnsafeRawBufferPointer(parameter.value.elements)).bytes
+    }
+    return Fingerprint(of: bytes)
+  }
+
+  private static func make(_ blueprint: some ModelBlueprint, trainable: Bool) -> any CausalLanguageModel {
+    let parameters = ParameterBuffer(blueprint.specifications)
+    if trainable { parameters.allocateGradients() }
+    return blueprint.build(parameters)
+  }
+
+  private static func document(_ name: String, in directory: String) throws -> JSONField {
+    let path = "\(directory)/\(name)"
+    return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+  }
+
+  /// Says how to convert weights that are there in another format.
+  private static func refusePickled(in directory: String) throws {
+    let names = try File.list(directory)
+    if names.contains(where: { $0.hasPrefix("model.safetensors") }) { return }
+    guard let pickled = names.first(where: { [".bin", ".pt", ".pth"].contains(where: $0.hasSuffix) }) else { return }
+    throw Diagnostic.input(
+      "holds its weights as \(pickled), not as safetensors", file: directory,
+      remedy: "load the model in transformers and save it with save_pretrained")
+  }
+}

@@ -1,0 +1,114 @@
+import Diagnostics
+import SafeTensors
+import Tensor
+
+/// From a checkpoint's tensors to a model's parameters, each checked by name, shape and value.
+struct WeightLoading {
+  let checkpoint: SafeTensorsCheckpoint
+  let blueprint: any ModelBlueprint
+  /// The model folder, for messages.
+  let directory: String
+  /// Name in the checkpoint of every parameter.
+  private let names: [String: String]
+
+  /// Matches the tensors of a checkpoint with the parameters of a blueprint; reads no weights yet.
+  ///
+  /// - Throws: a `Diagnostic` for a tensor that is missing, has another shape, or that nothing uses.
+  init(checkpoint: SafeTensorsCheckpoint, blueprint: any ModelBlueprint, directory: String) throws {
+    self.checkpoint = checkpoint
+    self.blueprint = blueprint
+    self.directory = directory
+    let keys = blueprint.keys
+    // A checkpoint of the bare body has no prefix on its names.
+    let bare = !checkpoint.tensors.keys.contains { $0.hasPrefix(keys.prefix) }
+    var names: [String: String] = [:]
+    for name in checkpoint.tensors.keys {
+      names[bare && name != keys.head ? keys.prefix + name : name] = name
+    }
+    self.names = names
+    let specifications = blueprint.specifications
+    for specification in specifications { try checkShape(specification) }
+    try refuseUnused(known: Set(specifications.map(\.name)))
+  }
+
+  private func checkShape(_ specification: ParameterSpecification) throws {
+    guard let name = names[specification.name], let entry = checkpoint.tensors[name] else {
+      throw Diagnostic.input(
+        "the weights lack this tensor, of shape \(specification.shape)", file: directory, field: specification.name,
+        remedy: "check that config.json and the weights belong to the same model")
+    }
+    guard entry.shape == specification.shape else {
+      throw Diagnostic.input(
+        "has shape \(entry.shape), but config.json asks for \(specification.shape)", file: directory, field: name,
+        remedy: "check that config.json and the weights belong to the same model")
+    }
+  }
+
+  private func refuseUnused(known: Set<String>) throws {
+    let keys = blueprint.keys
+    let unused = names.keys.filter { name in
+      !known.contains(name) && !keys.buffers.contains(where: name.hasSuffix) && !isTiedHead(name)
+    }
+    guard let first = unused.min() else { return }
+    throw Diagnostic.input(
+      "the weights hold \(unused.count) tensor\(unused.count == 1 ? "" : "s") that a model of this config.json has no"
+        + " use for", file: directory, field: names[first],
+      remedy: "check that config.json and the weights belong to the same model")
+  }
+
+  private func isTiedHead(_ name: String) -> Bool { blueprint.configuration.tied && name == blueprint.keys.head }
+
+  /// Reads every weight into the parameters of `buffer`, which was made from the blueprint's specifications.
+  ///
+  /// - Throws: a `Diagnostic` for a weight that is not finite, a head that differs from the embedding it should be tied
+  ///   to, and what reading the files throws.
+  func load(into buffer: ParameterBuffer) throws {
+    for parameter in buffer.parameters {
+      try read(names[parameter.name]!, into: parameter.value)
+    }
+    let keys = blueprint.keys
+    if isTiedHead(keys.head), let name = names[keys.head] { try checkTied(name, buffer[keys.embedding].value) }
+  }
+
+  private func read(_ name: String, into tensor: Tensor) throws {
+    try unsafe checkpoint.readFloats(name, into: tensor.elements)
+    guard let index = tensor.firstNonFinite else { return }
+    var position: [Int] = []
+    var rest = index
+    for extent in tensor.shape.reversed() {
+      position.insert(rest % extent, at: 0)
+      rest /= extent
+    }
+    throw Diagnostic.input(
+      "holds \(unsafe tensor.base[index]) at index \(position)", file: directory, field: name,
+      remedy: "use weights that are finite; these come from a training that diverged, or a damaged file")
+  }
+
+  private func checkTied(_ name: String, _ embedding: Tensor) throws {
+    guard checkpoint.tensors[name]?.shape == embedding.shape, try checkpoint.floats(name) == embedding.array() else {
+      throw Diagnostic.input(
+        "differs from the token embedding it is tied to", file: directory, field: name,
+        remedy: "set tie_word_embeddings to false in config.json")
+    }
+  }
+}
+
+extension Tensor {
+  /// Flat index of the first NaN or infinity, nil where every element is finite.
+  fileprivate var firstNonFinite: Int? {
+    // x - x is 0 for a finite x and NaN for any other, so the sum of a block tells at the speed of memory.
+    let block = 4096
+    for start in stride(from: 0, to: count, by: block) {
+      let end = min(start + block, count)
+      var bits: UInt32 = 0
+      for index in start..<end {
+        let value = unsafe base[index]
+        bits |= (value - value).bitPattern
+      }
+      if bits & 0x7fff_ffff != 0 {
+        return (start..<end).first { unsafe !base[$0].isFinite }
+      }
+    }
+    return nil
+  }
+}

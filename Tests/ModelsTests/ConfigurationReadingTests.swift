@@ -1,0 +1,138 @@
+import Diagnostics
+import JSON
+import Models
+import NN
+import RandomStreams
+import Tensor
+import TestSupport
+import Testing
+
+@Suite("A config.json is read as transformers reads it, or refused by name")
+struct ConfigurationReadingTests {
+  /// A golden configuration with some keys changed; a null removes the key.
+  static func configuration(_ golden: String, _ changes: JSONObject) throws -> JSONObject {
+    var raw = try GoldenCase(name: golden).configuration()
+    for change in changes.entries { raw[change.key] = change.value.isNull ? Optional.none : change.value }
+    return raw
+  }
+
+  static func make(_ raw: JSONObject) throws -> any CausalLanguageModel {
+    var stream = RandomStream(seed: 1, name: "initialisation")
+    return try ModelStore.make(raw, stream: &stream, trainable: false)
+  }
+
+  @Test("Sizes of both families")
+  func sizes() throws {
+    let gpt2 = try Self.make(Self.configuration("gpt2-untied-relu", [:])).configuration
+    #expect(gpt2.family == .gpt2 && !gpt2.tied && gpt2.innerSize == 24 && gpt2.headDimension == 4)
+    #expect(gpt2.vocabularySize == 40 && gpt2.contextLength == 24 && gpt2.layerCount == 2 && gpt2.eosTokenIDs == [0])
+    let llama = try Self.make(Self.configuration("llama-llama3-biases-shards", [:])).configuration
+    #expect(llama.family == .llama && llama.headDimension == 8 && llama.keyValueHeadCount == 2 && llama.innerSize == 28)
+    #expect(llama.contextLength == 128 && llama.bosTokenID == 1 && llama.eosTokenIDs == [2])
+  }
+
+  @Test("What a configuration leaves out has transformers' defaults")
+  func defaults() throws {
+    let gpt2 = try Self.make(
+      Self.configuration("gpt2-tied", ["tie_word_embeddings": nil, "n_inner": nil, "eos_token_id": nil])
+    ).configuration
+    #expect(gpt2.tied && gpt2.innerSize == 64 && gpt2.eosTokenIDs.isEmpty)
+    let llama = try Self.make(
+      Self.configuration(
+        "llama-tied",
+        ["tie_word_embeddings": nil, "head_dim": nil, "num_key_value_heads": nil, "eos_token_id": [5, 7]])
+    ).configuration
+    #expect(!llama.tied && llama.headDimension == 4 && llama.keyValueHeadCount == 4 && llama.eosTokenIDs == [5, 7])
+  }
+
+  @Test(
+    "The rotary settings of transformers 4 and 5 give the same model",
+    arguments: [
+      (["rope_theta": 500.0, "rope_scaling": ["type": "linear", "factor": 3.0]] as JSONObject),
+      ["rope_theta": 500, "rope_scaling": ["rope_type": "linear", "factor": 3]],
+      ["rope_parameters": ["rope_theta": 500, "rope_type": "linear", "factor": 3]],
+    ])
+  func rotary(_ settings: JSONObject) throws {
+    let golden = GoldenCase(name: "llama-linear-f16")
+    var changes: JSONObject = ["rope_parameters": nil]
+    for entry in settings.entries { changes[entry.key] = entry.value }
+    let model = try Self.make(Self.configuration(golden.name, changes))
+    let original = try golden.model()
+    for parameter in original.parameters.parameters {
+      model.parameters[parameter.name].value.copy(from: parameter.value.array())
+    }
+    let logits = CrossEntropy(model, try golden.sequences()).logits
+    expectClose(logits, try golden.expectedTensor("logits"), absolute: 1e-4)
+  }
+
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    let golden: String
+    let changes: JSONObject
+    let field: String?
+    let words: String
+    var testDescription: String { "\(golden) \(changes.entries.map(\.key)) \(words)" }
+  }
+
+  static let refusals = [
+    Refusal(golden: "gpt2-tied", changes: ["model_type": "mamba"], field: "model_type", words: "gpt2, llama"),
+    Refusal(golden: "gpt2-tied", changes: ["model_type": nil], field: "model_type", words: "missing"),
+    Refusal(golden: "gpt2-tied", changes: ["n_layer": nil], field: "n_layer", words: "missing"),
+    Refusal(golden: "gpt2-tied", changes: ["n_layer": 0], field: "n_layer", words: "at least 1"),
+    Refusal(golden: "gpt2-tied", changes: ["n_layer": "two"], field: "n_layer", words: "integer"),
+    Refusal(golden: "gpt2-tied", changes: ["n_head": 3], field: nil, words: "multiple of n_head"),
+    Refusal(
+      golden: "gpt2-tied", changes: ["activation_function": "mish"], field: "activation_function", words: "'mish'"),
+    Refusal(
+      golden: "gpt2-tied", changes: ["add_cross_attention": true], field: "add_cross_attention", words: "decoder"),
+    Refusal(golden: "gpt2-tied", changes: ["layer_norm_epsilon": -1.0], field: "layer_norm_epsilon", words: "positive"),
+    Refusal(golden: "gpt2-tied", changes: ["eos_token_id": -3], field: "eos_token_id", words: "at least 0"),
+    Refusal(golden: "llama-tied", changes: ["hidden_act": "mish"], field: "hidden_act", words: "silu"),
+    Refusal(golden: "llama-tied", changes: ["num_key_value_heads": 3], field: nil, words: "num_key_value_heads"),
+    Refusal(golden: "llama-tied", changes: ["head_dim": 5], field: nil, words: "even head_dim"),
+    Refusal(
+      golden: "llama-tied", changes: ["quantization_config": ["bits": 4]], field: "quantization_config",
+      words: "quantised"),
+    Refusal(
+      golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "yarn", "factor": 2.0]],
+      field: "rope_parameters.rope_type", words: "'yarn'"),
+    Refusal(
+      golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "linear"]], field: "rope_parameters.factor",
+      words: "missing"),
+    Refusal(
+      golden: "llama-tied", changes: ["rope_parameters": ["partial_rotary_factor": 0.5]],
+      field: "rope_parameters.partial_rotary_factor", words: "whole heads"),
+  ]
+
+  @Test("What is malformed or not supported is refused by its field", arguments: refusals)
+  func refused(_ refusal: Refusal) throws {
+    let raw = try Self.configuration(refusal.golden, refusal.changes)
+    expectDiagnostic(field: refusal.field, saying: refusal.words) { _ = try Self.make(raw) }
+  }
+
+  @Test("Damaged configurations are refused or make a model, and never crash")
+  func fuzzed() throws {
+    let stream = RandomStream(seed: 3, name: "fields")
+    let values: [JSONValue] = [.null, true, -1, 0, 1, 1e300, "x", [], [:], [1], 3.5, "silu"]
+    for (index, entry) in try Self.configuration("llama-llama3-biases-shards", [:]).entries.enumerated() {
+      for (place, value) in values.enumerated() {
+        var fields = stream.split(UInt64(index * 100 + place))
+        let other = try Self.configuration("llama-llama3-biases-shards", [:]).entries.randomElement(using: &fields)!
+        let raw = try Self.configuration("llama-llama3-biases-shards", [entry.key: value, other.key: value])
+        do { _ = try Self.make(raw) } catch { #expect(error is Diagnostic, "\(entry.key) = \(value.kind)") }
+      }
+    }
+  }
+
+  @Test("Dropout is made only where a rate is set, and never on attention probabilities")
+  func dropout() throws {
+    let stream = RandomStream(seed: 1, name: "dropout")
+    func dropout(_ changes: JSONObject) throws -> [Float]? {
+      let model = try Self.make(Self.configuration("gpt2-tied", changes))
+      return try model.configuration.dropout(stream: stream).map { [$0.embedding, $0.residual] }
+    }
+    #expect(try dropout([:]) == nil)
+    #expect(try dropout(["resid_pdrop": 0.25]) == [0, 0.25])
+    expectDiagnostic(field: "attn_pdrop", saying: "not supported") { _ = try dropout(["attn_pdrop": 0.1]) }
+    expectDiagnostic(field: "embd_pdrop", saying: "below 1") { _ = try dropout(["embd_pdrop": 1.0]) }
+  }
+}

@@ -1,0 +1,52 @@
+import Glibc
+import Models
+import NN
+import Tensor
+
+/// The plainest mean next-token cross-entropy over whole sequences, with its gradients: logits of every row at once,
+/// log-sum-exp in double.
+struct CrossEntropy {
+  let logits: [Float]
+  /// Nats by scored row, in the order of the rows.
+  let losses: [Double]
+  var mean: Double { losses.reduce(0, +) / Double(losses.count) }
+
+  /// - Parameters:
+  ///   - next: The token after each sequence, to score the last rows too.
+  ///   - training: True to run backwards too, which adds to the model's gradients.
+  init(_ model: any CausalLanguageModel, _ sequences: [[Int32]], next: [Int32] = [], training: Bool = false) {
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }  // tensors do not keep it alive
+    let tape = Tape(arena: arena, recording: training)
+    let packing = Packing(lengths: sequences.map(\.count))
+    let hidden = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape)
+    let vocabulary = model.configuration.vocabularySize
+    let logits = arena.tensor([packing.rowCount, vocabulary])
+    Gemm.multiply(hidden.value, model.head.value, transposeB: true, into: logits)
+    let values = logits.array()
+    self.logits = values
+    var gradient = [Float](repeating: 0, count: values.count)
+    var losses: [Double] = []
+    let scored = packing.rowCount - packing.sequenceCount + next.count
+    for (sequence, tokens) in sequences.enumerated() {
+      for (row, target) in zip(packing.rows(sequence), tokens.dropFirst() + next.dropFirst(sequence).prefix(1)) {
+        let line = values[row * vocabulary..<(row + 1) * vocabulary].map(Double.init)
+        let largest = line.max()!
+        let logSum = largest + log(line.reduce(0) { $0 + exp($1 - largest) })
+        losses.append(logSum - line[Int(target)])
+        for (column, logit) in line.enumerated() {
+          let probability = exp(logit - logSum) - (column == Int(target) ? 1 : 0)
+          gradient[row * vocabulary + column] = Float(probability / Double(scored))
+        }
+      }
+    }
+    self.losses = losses
+    guard training else { return }
+    let logitGradient = arena.tensor([packing.rowCount, vocabulary])
+    logitGradient.copy(from: gradient)
+    let hiddenGradient = arena.tensor(hidden.value.shape)
+    Gemm.multiply(logitGradient, model.head.value, into: hiddenGradient)
+    Gemm.multiply(logitGradient, transposeA: true, hidden.value, into: model.head.gradient!, accumulate: true)
+    tape.backward(from: hidden, gradient: hiddenGradient)
+  }
+}

@@ -1,0 +1,55 @@
+import Diagnostics
+import Files
+import Models
+import TestSupport
+import Testing
+
+@Suite("A model's name becomes a folder")
+struct HubCacheTests {
+  @Test(
+    "The cache's folder follows the environment",
+    arguments: [
+      (["HF_HUB_CACHE": "/a", "HF_HOME": "/b", "HOME": "/c"], "/a"),
+      (["HF_HUB_CACHE": "", "HF_HOME": "/b", "HOME": "/c"], "/b/hub"),
+      (["XDG_CACHE_HOME": "/x", "HOME": "/c"], "/x/huggingface/hub"),
+      (["HOME": "/c"], "/c/.cache/huggingface/hub"),
+    ])
+  func folder(_ environment: [String: String], _ expected: String) {
+    #expect(HubCache.folder { environment[$0] } == expected)
+  }
+
+  @Test("A cached id is the snapshot its main revision names")
+  func snapshot() throws {
+    let cache = try TemporaryFolder()
+    let model = cache.file("models--some-org--tiny.model")
+    try File.makeFolder("\(model)/snapshots/abc")
+    #expect(try HubCache.resolve("some-org/tiny.model", cache: cache.path) == "\(model)/snapshots/abc")
+    try File.makeFolder("\(model)/snapshots/def")
+    expectDiagnostic(saying: "no snapshot", "hf download some-org/tiny.model") {
+      _ = try HubCache.resolve("some-org/tiny.model", cache: cache.path)
+    }
+    try File.makeFolder("\(model)/refs")
+    try File.write(Array("def\n".utf8), to: "\(model)/refs/main")
+    #expect(try HubCache.resolve("some-org/tiny.model", cache: cache.path) == "\(model)/snapshots/def")
+  }
+
+  @Test("A folder is itself, whatever the cache holds")
+  func plainFolder() throws {
+    let folder = try TemporaryFolder()
+    #expect(try HubCache.resolve(folder.path, cache: nil) == folder.path)
+  }
+
+  @Test("An id that is not cached names the command that fetches it", arguments: ["gpt2", "org/model-1.0"])
+  func missing(_ name: String) throws {
+    let cache = try TemporaryFolder()
+    expectDiagnostic(file: name, saying: "hf download \(name)") { _ = try HubCache.resolve(name, cache: cache.path) }
+  }
+
+  @Test("A path that is no id names no command", arguments: ["/no/such/folder", "./x", "a/b/c", "../model", ""])
+  func missingPath(_ name: String) {
+    let diagnostic = expectDiagnostic(file: name, saying: "no such model folder") {
+      _ = try HubCache.resolve(name, cache: "/nowhere")
+    }
+    #expect(diagnostic?.description.contains("hf download") == false)
+  }
+}
