@@ -1,0 +1,85 @@
+import Diagnostics
+import Models
+import NN
+import RandomStreams
+import Tensor
+
+/// One prompt on its way through a slot.
+struct DecodingRow {
+  let index: Int
+  let prompt: [Int32]
+  var response: [Int32] = []
+  var stream: RandomStream
+  /// Tokens of the prompt the cache holds.
+  private var fed = 0
+  private let block: Int
+
+  init(index: Int, prompt: [Int32], stream: RandomStream, block: Int) {
+    self.index = index
+    self.prompt = prompt
+    self.stream = stream
+    self.block = block
+  }
+
+  /// What the next pass feeds: a block of the prompt, or the last token written.
+  var next: ArraySlice<Int32> {
+    fed < prompt.count ? prompt[fed..<min(fed + block, prompt.count)] : response.suffix(1)
+  }
+
+  /// Notes that a pass has fed ``next``; true when a token is to be chosen after it.
+  mutating func advance() -> Bool {
+    fed = min(fed + block, prompt.count)
+    return fed == prompt.count
+  }
+}
+
+/// The buffers of one run of a ``Generator``, and its step.
+struct DecodingRun {
+  let model: any CausalLanguageModel
+  let cache: KeyValueCache
+  private let arena = Arena()
+  private var samplers: [Sampler]
+
+  init(model: any CausalLanguageModel, settings: SamplingSettings, slotCount: Int, capacity: Int) {
+    let sizes = model.configuration
+    self.model = model
+    cache = KeyValueCache(
+      slots: slotCount, layers: sizes.layerCount, capacity: capacity,
+      width: sizes.keyValueHeadCount * sizes.headDimension)
+    samplers = [Sampler](repeating: Sampler(settings), count: slotCount)
+  }
+
+  /// One forward pass over every row, and a new token for those whose prompt is in the cache.
+  mutating func step(_ rows: inout [DecodingRow?]) throws {
+    let slots = rows.indices.filter { rows[$0] != nil }
+    let inputs = slots.map { rows[$0]!.next }
+    let packing = Packing(lengths: inputs.map(\.count))
+    arena.reset()
+    let hidden = model.hiddenStates(inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena)
+    let choosing = slots.indices.filter { rows[slots[$0]]!.advance() }
+    guard !choosing.isEmpty else { return }
+    let logits = lastLogits(hidden, rows: choosing.map { packing.offsets[$0 + 1] - 1 })
+    for (row, sequence) in choosing.enumerated() {
+      let slot = slots[sequence]
+      let line = unsafe UnsafeBufferPointer(start: logits.base + row * logits.columns, count: logits.columns)
+      do {
+        let token = try unsafe samplers[slot].sample(line, stream: &rows[slot]!.stream)
+        rows[slot]!.response.append(token)
+      } catch let diagnostic as Diagnostic {
+        throw diagnostic.located(field: "prompt \(rows[slot]!.index)")
+      }
+    }
+  }
+
+  /// Logits of chosen rows: [rows, vocabulary].
+  private func lastLogits(_ hidden: Tensor, rows: [Int]) -> Tensor {
+    let chosen = arena.tensor([rows.count, hidden.columns])
+    for (target, source) in rows.enumerated() {
+      unsafe (chosen.base + target * hidden.columns).update(
+        from: hidden.base + source * hidden.columns, count: hidden.columns)
+    }
+    let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
+    Gemm.multiply(chosen, model.head.value, transposeB: true, into: logits)
+    return logits
+  }
+}

@@ -1,0 +1,101 @@
+import Diagnostics
+public import Models
+import NN
+public import RandomStreams
+import Tensor
+
+/// Batched decoding with a key/value cache over a fixed number of slots: a finished row's slot goes to the next prompt
+/// at once, and long prompts enter in blocks beside the rows that are already decoding.
+///
+/// A row draws only from its own random stream, and the arithmetic of a row does not depend on the rows beside it, so
+/// its text is the same in any batch and in any order.
+public final class Generator {
+  private let model: any CausalLanguageModel
+  private let settings: SamplingSettings
+  private let eosTokenIDs: Set<Int32>
+  private let batchSize: Int
+  private let stream: RandomStream
+  /// The most tokens of one prompt in one forward pass.
+  private let promptBlock = 128
+
+  /// - Parameters:
+  ///   - eosTokenIDs: Ids that end a text; none to write until the length is reached.
+  ///   - batchSize: Rows decoded side by side; changes speed and memory, never a text.
+  ///   - stream: Row `i` draws from `stream.split(streamIndices[i])`.
+  /// - Throws: a `Diagnostic` that names the setting out of range.
+  public init(
+    model: any CausalLanguageModel, settings: SamplingSettings, eosTokenIDs: [Int32], batchSize: Int,
+    stream: RandomStream
+  ) throws {
+    try settings.validate()
+    guard batchSize >= 1 else { throw Diagnostic.input("is \(batchSize), but must be at least 1", field: "batch_size") }
+    self.model = model
+    self.settings = settings
+    self.eosTokenIDs = Set(eosTokenIDs)
+    self.batchSize = batchSize
+    self.stream = stream
+  }
+
+  /// Writes a completion for every prompt, and hands each over, with its prompt's index, as soon as it is finished.
+  ///
+  /// A text ends with an eos token, after `maximumNewTokens`, or where prompt and response fill the model's context.
+  ///
+  /// - Throws: before anything is written, a `Diagnostic` that names the prompt that is empty, leaves no room in the
+  ///   context or holds an id outside the vocabulary; later what `onCompletion` throws, and a `Diagnostic` where the
+  ///   model gives logits that are not numbers.
+  public func generate(
+    prompts: [[Int32]], streamIndices: [UInt64], onCompletion: (Int, Completion) throws -> Void
+  ) throws {
+    precondition(
+      prompts.count == streamIndices.count, "\(prompts.count) prompts, \(streamIndices.count) stream indices")
+    for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
+    guard let longest = prompts.map(\.count).max() else { return }
+    let slotCount = min(batchSize, prompts.count)
+    let capacity = longest + min(settings.maximumNewTokens, model.configuration.contextLength - longest)
+    var run = DecodingRun(model: model, settings: settings, slotCount: slotCount, capacity: capacity)
+    var queue = prompts.indices.makeIterator()
+    var rows = [DecodingRow?](repeating: nil, count: slotCount)
+    while true {
+      for slot in rows.indices where rows[slot] == nil {
+        guard let index = queue.next() else { break }
+        run.cache.reset(slot)
+        rows[slot] = DecodingRow(
+          index: index, prompt: prompts[index], stream: stream.split(streamIndices[index]), block: promptBlock)
+      }
+      if rows.allSatisfy({ $0 == nil }) { return }
+      try run.step(&rows)
+      for slot in rows.indices {
+        guard let row = rows[slot], let completion = completion(of: row) else { continue }
+        rows[slot] = nil
+        try onCompletion(row.index, completion)
+      }
+    }
+  }
+
+  private func completion(of row: DecodingRow) -> Completion? {
+    guard let last = row.response.last else { return nil }
+    if eosTokenIDs.contains(last) { return Completion(tokenIDs: row.response, finishReason: .eos) }
+    let full = row.prompt.count + row.response.count >= model.configuration.contextLength
+    guard full || row.response.count >= settings.maximumNewTokens else { return nil }
+    return Completion(tokenIDs: row.response, finishReason: .length)
+  }
+
+  private func check(_ prompt: [Int32], _ index: Int) throws {
+    let context = model.configuration.contextLength
+    let vocabulary = Int32(model.configuration.vocabularySize)
+    guard !prompt.isEmpty else {
+      throw Diagnostic.input(
+        "prompt \(index) is empty", remedy: "start it with the tokenizer's bos token, or give it a text")
+    }
+    guard prompt.count < context else {
+      throw Diagnostic.input(
+        "prompt \(index) has \(prompt.count) tokens and leaves no room in the model's context of \(context)",
+        remedy: "shorten the prompt, or use a model of a longer context")
+    }
+    if let outside = prompt.first(where: { $0 < 0 || $0 >= vocabulary }) {
+      throw Diagnostic.input(
+        "prompt \(index) holds token \(outside), outside the model's vocabulary of \(vocabulary)",
+        remedy: "use the tokenizer the model was trained with")
+    }
+  }
+}
