@@ -27,6 +27,19 @@ struct AddedToken: Sendable {
   }
 }
 
+extension AddedToken {
+  /// A special token that is found exactly as written.
+  init(special content: String, id: Int32) {
+    self.id = id
+    self.content = Array(content.utf8)
+    isSpecial = true
+    isSingleWord = false
+    stripsLeft = false
+    stripsRight = false
+    isNormalized = false
+  }
+}
+
 /// Finds added tokens in a text: leftmost first, of those the longest.
 struct AddedTokenMatcher: Sendable {
   enum Segment {

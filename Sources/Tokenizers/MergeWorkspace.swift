@@ -4,8 +4,20 @@ struct MergeWorkspace: Sendable {
   private var ids: [Int32] = []
   private var next: [Int32] = []
   private var previous: [Int32] = []
-  private var queue = MergeQueue()
+  private var queue = BinaryHeap<Candidate>()
   var words = WordCache()
+
+  /// A merge that may be due: of the symbol at `position` with the next one.
+  private struct Candidate: Prioritized, Sendable {
+    var rank: Int32
+    var position: Int32
+    var id: Int32
+
+    /// Lower ranks first, then from left to right.
+    func precedes(_ other: Candidate) -> Bool {
+      rank == other.rank ? position < other.position : rank < other.rank
+    }
+  }
 
   /// Starts a word.
   mutating func begin() { ids.removeAll(keepingCapacity: true) }
@@ -47,50 +59,6 @@ struct MergeWorkspace: Sendable {
   private mutating func push(_ left: Int32, _ merges: PairTable) {
     guard let merge = merges.find(ids[Int(left)], ids[Int(next[Int(left)])]) else { return }
     queue.push(.init(rank: merge.rank, position: left, id: merge.id))
-  }
-}
-
-/// A binary heap of candidate merges, least rank first, then leftmost.
-struct MergeQueue: Sendable {
-  struct Candidate: Sendable {
-    var rank: Int32
-    var position: Int32
-    var id: Int32
-
-    /// Orders by rank, then position.
-    fileprivate var order: UInt64 { UInt64(UInt32(bitPattern: rank)) << 32 | UInt64(UInt32(bitPattern: position)) }
-  }
-
-  private var heap: [Candidate] = []
-
-  mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
-
-  mutating func push(_ candidate: Candidate) {
-    heap.append(candidate)
-    var index = heap.count - 1
-    while index > 0 {
-      let parent = (index - 1) / 2
-      guard heap[parent].order > candidate.order else { break }
-      heap[index] = heap[parent]
-      index = parent
-    }
-    heap[index] = candidate
-  }
-
-  mutating func pop() -> Candidate? {
-    guard let first = heap.first, let last = heap.popLast() else { return nil }
-    guard !heap.isEmpty else { return first }
-    var index = 0
-    while true {
-      var child = 2 * index + 1
-      guard child < heap.count else { break }
-      if child + 1 < heap.count && heap[child + 1].order < heap[child].order { child += 1 }
-      guard heap[child].order < last.order else { break }
-      heap[index] = heap[child]
-      index = child
-    }
-    heap[index] = last
-    return first
   }
 }
 
