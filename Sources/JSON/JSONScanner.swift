@@ -230,7 +230,9 @@ public struct JSONScanner: ~Escapable {
     return .input(message, file: file, line: line)
   }
 
-  func error(_ message: String, at offset: Int) -> Diagnostic { diagnostic("is not valid JSON: \(message)", at: offset) }
+  func error(_ message: String, at offset: Int) -> Diagnostic {
+    diagnostic("is not valid JSON: \(message)", at: offset)
+  }
 
   func unexpected(_ expected: String) -> Diagnostic {
     let found: String

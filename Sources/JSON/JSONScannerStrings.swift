@@ -49,7 +49,9 @@ extension JSONScanner {
     let start = position
     let unit = try readFourDigits()
     if let scalar = Unicode.Scalar(unit) { return scalar }
-    guard UTF16.isLeadSurrogate(UInt16(unit)), peekByte() == UInt8(ascii: "\\") else { throw loneSurrogate(unit, start) }
+    guard UTF16.isLeadSurrogate(UInt16(unit)), peekByte() == UInt8(ascii: "\\") else {
+      throw loneSurrogate(unit, start)
+    }
     position += 1
     guard peekByte() == UInt8(ascii: "u") else { throw loneSurrogate(unit, start) }
     position += 1

@@ -1,7 +1,7 @@
 /// A JSON document or a part of one.
 ///
-/// Strings compare by their UTF-8 bytes, never by canonical equivalence: a composed and a decomposed `é` differ, as they
-/// do in the file.
+/// Strings compare by their UTF-8 bytes, never by canonical equivalence: a composed and a decomposed `é` differ, as
+/// they do in the file.
 public enum JSONValue: Sendable {
   case null
   case bool(Bool)

@@ -57,7 +57,9 @@ public final class SafeTensorsCheckpoint: Sendable {
       }
       let file = try open[name] ?? SafeTensorsFile(path: path)
       open[name] = file
-      guard file.tensors[tensor] != nil else { throw field.diagnostic("names the shard \(name), which lacks the tensor") }
+      guard file.tensors[tensor] != nil else {
+        throw field.diagnostic("names the shard \(name), which lacks the tensor")
+      }
       files[tensor] = file
     }
     return files

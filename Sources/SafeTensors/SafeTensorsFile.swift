@@ -58,7 +58,7 @@ public final class SafeTensorsFile: Sendable {
   /// As ``readFloats(_:into:)`` into an array of its own.
   public func floats(_ name: String) throws -> [Float] {
     let count = try entry(name).count
-    return unsafe try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+    return try unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       try unsafe readFloats(name, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
       initialized = count
     }

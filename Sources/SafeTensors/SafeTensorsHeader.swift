@@ -18,8 +18,10 @@ struct SafeTensorsHeader {
   ///
   /// - Throws: a `Diagnostic` of category `input`; nothing in the header is believed before it is checked.
   init(_ bytes: UnsafeRawBufferPointer, file: String) throws {
-    let start = unsafe try Self.dataStart(bytes, file: file)
-    guard start > 8, unsafe bytes[8] == UInt8(ascii: "{") else { throw Self.damaged("its header is no JSON object", file) }
+    let start = try unsafe Self.dataStart(bytes, file: file)
+    guard start > 8, unsafe bytes[8] == UInt8(ascii: "{") else {
+      throw Self.damaged("its header is no JSON object", file)
+    }
     let root: JSONField
     do {
       root = unsafe JSONField(try JSONValue.parse(UnsafeRawBufferPointer(rebasing: bytes[8..<start])), file: file)

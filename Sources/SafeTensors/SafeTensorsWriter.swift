@@ -28,8 +28,8 @@ public enum SafeTensorsWriter {
       header[SafeTensorsHeader.metadataKey] = .object(JSONObject(notes.map { ($0.key, .string($0.value)) }))
     }
     var offset = 0
-    for unsafe tensor in unsafe ordered {
-      let (name, shape, type, bytes) = unsafe tensor
+    for index in unsafe ordered.indices {
+      let (name, shape, type, bytes) = unsafe ordered[index]
       let expected = shape.reduce(type.size, *)
       precondition(bytes.count == expected, "\(name): \(shape) of \(type) takes \(expected) bytes, not \(bytes.count)")
       precondition(header[name] == nil, "\(name) comes twice")
@@ -44,7 +44,7 @@ public enum SafeTensorsWriter {
     try File.write(to: path) { writer in
       try writer.append((0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) })
       try writer.append(text)
-      for unsafe tensor in unsafe ordered { try unsafe writer.append(tensor.bytes) }
+      for index in unsafe ordered.indices { try unsafe writer.append(ordered[index].bytes) }
     }
   }
 }

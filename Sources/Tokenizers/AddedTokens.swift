@@ -96,7 +96,8 @@ struct AddedTokenMatcher: Sendable {
   // MARK: Neighbours
 
   private static func standsAlone(_ range: Range<Int>, in text: [UInt8]) -> Bool {
-    let before = scalar(text, before: range.lowerBound), after = scalar(text, at: range.upperBound)
+    let before = scalar(text, before: range.lowerBound)
+    let after = scalar(text, at: range.upperBound)
     return !(before.map(isWord) ?? false) && !(after.map(isWord) ?? false)
   }
 

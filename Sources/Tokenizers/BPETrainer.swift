@@ -4,16 +4,16 @@ public import JSON
 public enum BPETrainer {
   /// A `tokenizer.json` learnt from texts, which `Tokenizer` and Hugging Face transformers load.
   ///
-  /// The most frequent pair of neighbouring symbols within a word becomes a token, again and again; of equally frequent
-  /// pairs the one of the lowest ids does, so the same texts give the same tokenizer. Ids go to the special tokens, then
-  /// to the 256 bytes in the order of their stand-ins, then to the merges. Special tokens within the texts count for
-  /// nothing.
+  /// The most frequent pair of neighbouring symbols within a word becomes a token, again and again; of equally
+  /// frequent pairs the one of the lowest ids does, so the same texts give the same tokenizer. Ids go to the special
+  /// tokens, then to the 256 bytes in the order of their stand-ins, then to the merges. Special tokens within the
+  /// texts count for nothing.
   ///
   /// - Parameters:
   ///   - vocabularySize: Number of tokens; there are fewer where the texts run out of pairs.
   ///   - specialTokens: Texts that always are one token.
-  /// - Precondition: `vocabularySize` leaves room for the special tokens and the bytes; special tokens are not empty and
-  ///   all different.
+  /// - Precondition: `vocabularySize` leaves room for the special tokens and the bytes; special tokens are not empty
+  ///   and all different.
   public static func trainByteLevel(
     texts: some Sequence<String>, vocabularySize: Int, specialTokens: [String]
   ) -> JSONValue {

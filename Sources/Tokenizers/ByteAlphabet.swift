@@ -1,7 +1,7 @@
 /// The printable stand-ins of GPT-2 for the 256 bytes, so that any byte string can be written as a token.
 ///
-/// Printable Latin-1 stands for itself; the other bytes take U+0100, U+0101 ... in order (`bytes_to_unicode` in OpenAI's
-/// `encoder.py`). A space becomes `Ġ`, a newline `Ċ`.
+/// Printable Latin-1 stands for itself; the other bytes take U+0100, U+0101 ... in order (`bytes_to_unicode` in
+/// OpenAI's `encoder.py`). A space becomes `Ġ`, a newline `Ċ`.
 enum ByteAlphabet {
   /// The stand-in of every byte.
   static let scalars: [Unicode.Scalar] = {

@@ -122,7 +122,8 @@ struct BytePairModel: Sendable {
     while index < range.upperBound {
       var end = index + 1
       while end < range.upperBound && bytes[end] & 0xC0 == 0x80 { end += 1 }
-      let isFirst = index == range.lowerBound, isLast = end == range.upperBound
+      let isFirst = index == range.lowerBound
+      let isLast = end == range.upperBound
       if let id = characterID(bytes, index..<end, isFirst: isFirst, isLast: isLast) {
         if hasPendingUnknown { workspace.append(unknownID!) }
         hasPendingUnknown = false

@@ -1,7 +1,7 @@
 /// Numbers byte strings 0, 1, 2 ... in the order they first come, and finds them again by their bytes.
 ///
-/// Tokens are keyed by bytes because `String` compares by canonical equivalence: a composed and a decomposed `é` are one
-/// string to Swift and two tokens to a vocabulary. All keys lie in one allocation; lookups take no copy.
+/// Tokens are keyed by bytes because `String` compares by canonical equivalence: a composed and a decomposed `é` are
+/// one string to Swift and two tokens to a vocabulary. All keys lie in one allocation; lookups take no copy.
 struct ByteTable: Sendable {
   private var arena: [UInt8] = []
   /// Key `i` is `arena[bounds[i]..<bounds[i + 1]]`.

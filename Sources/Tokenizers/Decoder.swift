@@ -62,7 +62,7 @@ enum Decoder: Sendable {
   /// Bytes that are no UTF-8 replaced by U+FFFD.
   private static func repaired(_ bytes: [UInt8]) -> [UInt8] { Array(String(decoding: bytes, as: UTF8.self).utf8) }
 
-  /// Runs of tokens such as `<0xE2>` as the text that their bytes make, or a U+FFFD for every byte where they make none.
+  /// Runs of tokens such as `<0xE2>` as the text that their bytes make, or a U+FFFD a byte where they make none.
   private static func joinBytes(_ tokens: [[UInt8]]) -> [[UInt8]] {
     var result: [[UInt8]] = []
     var run: [UInt8] = []
@@ -95,8 +95,15 @@ enum Decoder: Sendable {
   private static func strip(_ token: [UInt8], _ scalar: Unicode.Scalar, _ start: Int, _ stop: Int) -> [UInt8] {
     let unit = Array(UTF8.encode(scalar)!)
     var rest = token[...]
-    for _ in 0..<start where rest.starts(with: unit) { rest = rest.dropFirst(unit.count) }
-    for _ in 0..<stop where rest.suffix(unit.count).elementsEqual(unit) { rest = rest.dropLast(unit.count) }
+    var (start, stop) = (start, stop)
+    while start > 0, rest.starts(with: unit) {
+      rest = rest.dropFirst(unit.count)
+      start -= 1
+    }
+    while stop > 0, rest.suffix(unit.count).elementsEqual(unit) {
+      rest = rest.dropLast(unit.count)
+      stop -= 1
+    }
     return Array(rest)
   }
 

@@ -107,6 +107,7 @@ extension RegularExpression {
 extension JSONField {
   /// The refusal of a part of a type that is not supported.
   func unsupported(_ type: String, _ role: String) -> Diagnostic {
-    diagnostic("the \(role) \(type) is not supported", remedy: "use a model with a byte-pair tokenizer of the usual parts")
+    diagnostic(
+      "the \(role) \(type) is not supported", remedy: "use a model with a byte-pair tokenizer of the usual parts")
   }
 }

@@ -52,13 +52,14 @@ enum PreTokenizer: Sendable {
       let pattern = try RegularExpression(#"[\p{P}!-/:-@\[-`{-~]"#)
       self = .split(pattern, try Self.behavior(field) ?? .isolated, inverted: false)
     case "CharDelimiterSplit":
-      self = .split(try RegularExpression(literal: field.required("delimiter").string()), .removed, inverted: false)
+      let delimiter = try field.required("delimiter")
+      guard !(try delimiter.string().isEmpty) else { throw delimiter.diagnostic("must not be empty") }
+      self = .split(try RegularExpression(literal: delimiter.string()), .removed, inverted: false)
     default: throw field.unsupported(type, "pre-tokenizer")
     }
   }
 
-  /// The cutting of this pre-tokenizer, where it ends in a ByteLevel step without that step's change of bytes into
-  /// stand-ins: the model then takes bytes.
+  /// True where the last step changes bytes into their stand-ins: the model can take the bytes themselves then.
   var endsInByteLevel: Bool {
     switch self {
     case .sequence(let steps): steps.last?.endsInByteLevel ?? false
@@ -103,6 +104,9 @@ extension PreTokenizer.Metaspace {
   /// Reads a Metaspace pre-tokenizer or decoder of a tokenizer file; `add_prefix_space` is how older files say it.
   init(_ field: JSONField) throws {
     let text = try field.optional("replacement")?.string() ?? "▁"
+    guard text.unicodeScalars.count == 1 else {
+      throw try field.required("replacement").diagnostic("must be one character")
+    }
     mark = Array(text.utf8)
     if let scheme = try field.optional("prepend_scheme") {
       guard let known = Prepending(rawValue: try scheme.string()) else {

@@ -116,7 +116,9 @@ public final class Tokenizer: Sendable {
   /// True for tokens that ``decode(_:skipSpecialTokens:)`` leaves out.
   public func isSpecial(_ id: Int32) -> Bool { addedTokens[id]?.isSpecial ?? false }
 
-  private func tokenBytes(_ id: Int32) -> [UInt8]? { addedTokens[id]?.content ?? model.vocabulary.token(id).map(Array.init) }
+  private func tokenBytes(_ id: Int32) -> [UInt8]? {
+    addedTokens[id]?.content ?? model.vocabulary.token(id).map(Array.init)
+  }
 
   // MARK: Encoding
 
@@ -168,7 +170,9 @@ public final class Tokenizer: Sendable {
   /// - Parameter skipSpecialTokens: Leave special tokens out.
   public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) -> String {
     let tokens = ids.compactMap { skipSpecialTokens && isSpecial($0) ? nil : tokenBytes($0) }
-    guard let decoder else { return String(decoding: Array(tokens.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self) }
+    guard let decoder else {
+      return String(decoding: Array(tokens.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self)
+    }
     return String(decoding: Array(decoder.apply(tokens).joined()), as: UTF8.self)
   }
 }

@@ -138,7 +138,8 @@ private struct BytePairReader {
     merged.reserveCapacity(sideEnds.count / 2)
     var start = 0
     for rank in 0..<sideEnds.count / 2 {
-      let middle = sideEnds[2 * rank], end = sideEnds[2 * rank + 1]
+      let middle = sideEnds[2 * rank]
+      let end = sideEnds[2 * rank + 1]
       guard let left = vocabulary.id(sides, start..<middle), let right = vocabulary.id(sides, middle..<end),
         let id = mergedID(start, middle, end, options)
       else {

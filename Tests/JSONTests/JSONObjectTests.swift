@@ -42,7 +42,10 @@ struct JSONObjectTests {
       ("d", "is a number, but must be an integer", { @Sendable in try _ = $0.required("d").integer() }),
       ("i", "is 7, but must be at most 5", { @Sendable in try _ = $0.required("i").integer(in: 0...5) }),
       ("i", "is 7, but must be at least 9", { @Sendable in try _ = $0.required("i").integer(in: 9...20) }),
-      ("a.b.x", "is null, but must be a string", { @Sendable in try _ = $0.required("a").required("b").required("x").string() }),
+      (
+        "a.b.x", "is null, but must be a string",
+        { @Sendable in try _ = $0.required("a").required("b").required("x").string() }
+      ),
       ("d", "is a number, but must be an object", { @Sendable in try _ = $0.required("d").required("x") }),
     ] as [(String, String, @Sendable (JSONField) throws -> Void)])
   func wrongField(field: String, saying: String, access: @Sendable (JSONField) throws -> Void) throws {

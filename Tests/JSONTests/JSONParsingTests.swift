@@ -12,8 +12,10 @@ struct JSONParsingTests {
       ("null", .null), (" true\n", true), ("false", false), ("0", 0), ("-1", -1), ("1.5", 1.5), ("1e2", 100.0),
       ("-0", .double(-0.0)), ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
       ("9223372036854775808", 9223372036854775808.0), ("-9223372036854775809", -9223372036854775809.0),
-      ("5e-324", .double(.leastNonzeroMagnitude)), ("1E+2", 100.0), ("123456789012345678901234567890", 123456789012345678901234567890.0),
-      ("\"\"", ""), ("\"a\\u0041\\n\\/\\\\\\\"\"", "aA\n/\\\""), ("\"\\ud83d\\ude00\"", "😀"), ("\"é\u{10FFFF}\"", "é\u{10FFFF}"),
+      ("5e-324", .double(.leastNonzeroMagnitude)), ("1E+2", 100.0),
+      ("123456789012345678901234567890", 123456789012345678901234567890.0),
+      ("\"\"", ""), ("\"a\\u0041\\n\\/\\\\\\\"\"", "aA\n/\\\""), ("\"\\ud83d\\ude00\"", "😀"),
+      ("\"é\u{10FFFF}\"", "é\u{10FFFF}"),
       ("\"\\u0000\"", "\0"), ("[]", []), ("[1, [2,\t[]]]", [1, [2, []]]), ("{}", [:]), ("\u{FEFF}[1]", [1]),
       ("{\"b\": 1,\r\n\"a\": {\"c\": null}}", ["b": 1, "a": ["c": nil]]),
     ] as [(String, JSONValue)])
@@ -26,12 +28,14 @@ struct JSONParsingTests {
     arguments: [
       ("", 1, "a value"), (" \n", 2, "the end"), ("nul", 1, "null"), ("True", 1, "'T'"), ("[1,]", 1, "a value"),
       ("[1\n2]", 2, "a comma or ]"), ("{\"a\":1,}", 1, "a key"), ("{\"a\" 1}", 1, "colon"), ("{a:1}", 1, "a key"),
-      ("{'a':1}", 1, "a key"), ("[1", 1, "the end"), ("01", 1, "start with 0"), ("-", 1, "a digit"), (".5", 1, "a value"),
+      ("{'a':1}", 1, "a key"), ("[1", 1, "the end"), ("01", 1, "start with 0"), ("-", 1, "a digit"),
+      (".5", 1, "a value"),
       ("1.", 1, "a digit"), ("1e", 1, "a digit"), ("+1", 1, "'+'"), ("1e999", 1, "range"), ("NaN", 1, "'N'"),
       ("-Infinity", 1, "a digit"), ("0x10", 1, "'x'"), ("\"a", 1, "closing"), ("\"\n\"", 1, "control"),
       ("\"\\x\"", 1, "backslash"), ("\"\\u12g4\"", 1, "hexadecimal"), ("\n\n\"\\ud800\"", 3, "surrogate"),
       ("\"\\udc00\"", 1, "surrogate"), ("\"\\ud800\\u0041\"", 1, "surrogate"), ("\"\\ud800\\n\"", 1, "surrogate"),
-      ("[1] 2", 1, "the end"), ("{\"a\":1,\n\"a\":2}", 2, "comes twice"), ("// c\n1", 1, "'/'"), ("[1}", 1, "a comma or ]"),
+      ("[1] 2", 1, "the end"), ("{\"a\":1,\n\"a\":2}", 2, "comes twice"), ("// c\n1", 1, "'/'"),
+      ("[1}", 1, "a comma or ]"),
       (String(repeating: "[", count: 513), 1, "512 levels"), ("{\"\\u0061\":1,\"a\":2}", 1, "comes twice"),
     ])
   func refuses(text: String, line: Int, saying: String) {
@@ -64,7 +68,9 @@ struct JSONParsingTests {
   @Test("what is not UTF-8 is refused, exactly where the standard library refuses it")
   func encoding() {
     var stream = RandomStream(seed: 1, name: "utf8")
-    let leads: [UInt8] = [0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF3, 0xF4, 0xF5, 0x9F, 0xA0, 0x8F, 0x90]
+    let leads: [UInt8] = [
+      0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF3, 0xF4, 0xF5, 0x9F, 0xA0, 0x8F, 0x90,
+    ]
     var refused = 0
     for _ in 0..<20_000 {
       let inner = (0..<1 + stream.below(5)).map { _ in leads[stream.below(leads.count)] }
@@ -79,11 +85,14 @@ struct JSONParsingTests {
 
   @Test("damaged texts give a value that survives a round trip, or a diagnostic with a line")
   func fuzz() throws {
-    let original = Array(
-      "{\"name\": \"caf\u{E9} \\ud83d\\ude00\\n\", \"n\": [1, -2.5e-3, 0, 18446744073709551616],\n \"o\": {\"t\": true, \"f\": false, \"z\": null}}"
-        .utf8)
+    let text = """
+      {"name": "café \\ud83d\\ude00\\n", "n": [1, -2.5e-3, 0, 18446744073709551616],
+       "o": {"t": true, "f": false, "z": null}}
+      """
+    let original = Array(text.utf8)
     var accepted = 0
-    for bytes in Mutations(of: original, count: 20_000, dictionary: ["\\u", "\\ud800", "e9", "-", "null", "[[", "\":"]) {
+    for bytes in Mutations(of: original, count: 20_000, dictionary: ["\\u", "\\ud800", "e9", "-", "null", "[[", "\":"])
+    {
       do {
         let value = try JSONValue.parse(bytes)
         accepted += 1

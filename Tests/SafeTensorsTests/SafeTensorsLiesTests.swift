@@ -1,5 +1,6 @@
 import Diagnostics
 import Files
+import Glibc
 import SafeTensors
 import TestSupport
 import Testing
@@ -67,8 +68,9 @@ struct SafeTensorsLiesTests {
   func truncated() throws {
     let folder = try TemporaryFolder()
     let whole = try File.read("\(goldenFolder)/mixed.safetensors")
-    for count in 0..<whole.count {
-      let path = try folder.write(Array(whole[..<count]), to: "x.safetensors")
+    let path = try folder.write(whole, to: "x.safetensors")
+    for count in (0..<whole.count).reversed() {
+      #expect(unsafe truncate(path, count) == 0)
       expectDiagnostic(file: path) { _ = try SafeTensorsFile(path: path) }
     }
   }
@@ -80,7 +82,7 @@ struct SafeTensorsLiesTests {
     let whole = try File.read("\(goldenFolder)/mixed.safetensors")
     let header = Array(whole[..<700])
     var opened = 0
-    for damaged in Mutations(of: header, count: 1500, dictionary: ["[0,8]", "-1", "F16", "99999999999", "\"shape\":"]) {
+    for damaged in Mutations(of: header, count: 500, dictionary: ["[0,8]", "-1", "F16", "99999999999", "\"shape\":"]) {
       _ = try folder.write(damaged + whole[700...], to: "x.safetensors")
       do {
         let file = try SafeTensorsFile(path: path)
@@ -90,6 +92,6 @@ struct SafeTensorsLiesTests {
         if diagnostic.file != path { Issue.record("\(diagnostic)") }
       }
     }
-    #expect(opened < 1500)
+    #expect(opened < 500)
   }
 }

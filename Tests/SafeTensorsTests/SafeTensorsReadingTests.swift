@@ -32,7 +32,8 @@ struct SafeTensorsReadingTests {
     }
     let floats = try SafeTensorsFile(path: folder.file("h")).floats("h")
     let wrong = all.filter {
-      let expected = Float(Float16(bitPattern: $0)), actual = floats[Int($0)]
+      let expected = Float(Float16(bitPattern: $0))
+      let actual = floats[Int($0)]
       return expected.isNaN ? !actual.isNaN : expected.bitPattern != actual.bitPattern
     }
     #expect(floats.count == 65536 && wrong.isEmpty, "\(wrong.prefix(5))")

@@ -13,7 +13,7 @@ struct SafeTensorsWritingTests {
       _ = unsafe copy.initialize(from: tensor.2)
       return unsafe copy
     }
-    defer { for unsafe buffer in unsafe buffers { unsafe buffer.deallocate() } }
+    defer { unsafe buffers.forEach { unsafe $0.deallocate() } }
     let pieces = unsafe zip(tensors, buffers).map { tensor, buffer in
       (name: tensor.0, shape: tensor.1, type: ElementType.float32, bytes: UnsafeRawBufferPointer(buffer))
     }

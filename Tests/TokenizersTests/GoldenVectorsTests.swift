@@ -34,9 +34,12 @@ struct GoldenVectorsTests {
       let parts = try vector.elements()
       let (ids, special) = (try parts[0].ids(), try parts[1].ids())
       check(tokenizer.encode(text), ids, "\(name): encode \(text.debugDescription)")
-      check(tokenizer.encode(text, addSpecialTokens: true), special, "\(name): with special tokens \(text.debugDescription)")
+      check(
+        tokenizer.encode(text, addSpecialTokens: true), special, "\(name): with special tokens \(text.debugDescription)"
+      )
       check(tokenizer.decode(special), try parts[2].string(), "\(name): decode \(special)")
-      check(tokenizer.decode(special, skipSpecialTokens: false), try parts[3].string(), "\(name): decode all \(special)")
+      check(
+        tokenizer.decode(special, skipSpecialTokens: false), try parts[3].string(), "\(name): decode all \(special)")
     }
     for vector in try vectors.required("loose").elements() {
       let parts = try vector.elements()
@@ -93,7 +96,8 @@ struct GoldenVectorsTests {
   /// Splits at a separator by scalars: to `Character`s a `\r\n` is one and would hide a `\n`.
   private func split(_ text: String, at separator: String) -> [String] {
     var parts: [[UInt8]] = [[]]
-    let bytes = Array(text.utf8), mark = Array(separator.utf8)
+    let bytes = Array(text.utf8)
+    let mark = Array(separator.utf8)
     var index = 0
     while index < bytes.count {
       if bytes[index...].starts(with: mark) {
