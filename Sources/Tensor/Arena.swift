@@ -1,17 +1,10 @@
-import Glibc
-
 /// Memory for the tensors of one step, handed out front to back and taken back all at once.
 ///
-/// ``reset()`` keeps the blocks, and a step after the first that needs no more than the largest so far allocates nothing.
+/// After the first step the memory is one block, and a step that needs no more than the largest so far allocates nothing.
 /// For one thread at a time.
-@safe public final class Arena {
-  @safe private struct Block {
-    let base: UnsafeMutablePointer<Float>
-    let capacity: Int
-  }
-
+public final class Arena {
   private static let smallestBlock = 1 << 20
-  private var blocks: [Block] = []
+  private var blocks: [Memory] = []
   private var current = 0
   private var used = 0
   private var usedBefore = 0
@@ -21,24 +14,20 @@ import Glibc
 
   public init() {}
 
-  deinit { for block in blocks { unsafe free(block.base) } }
-
   /// An uninitialised tensor, valid until the next ``reset()``.
   public func tensor(_ shape: [Int]) -> Tensor {
     // Whole cache lines, so that every tensor is aligned.
     let count = (max(shape.reduce(1, *), 1) + 15) / 16 * 16
-    while current < blocks.count, used + count > blocks[current].capacity { advance() }
+    while current < blocks.count, used + count > blocks[current].count { advance() }
     if current == blocks.count {
-      // Twice the memory so far: few blocks, of which the next reset makes one.
-      let total = blocks.reduce(0) { $0 + $1.capacity }
-      let capacity = max(count, total, Self.smallestBlock)
-      blocks.append(unsafe Block(base: allocateFloats(capacity), capacity: capacity))
+      let total = blocks.reduce(0) { $0 + $1.count }
+      blocks.append(Memory(count: max(count, total, Self.smallestBlock)))
     }
     defer {
       used += count
       peakBytes = max(peakBytes, (usedBefore + used) * MemoryLayout<Float>.stride)
     }
-    return unsafe Tensor(base: blocks[current].base + used, shape: shape)
+    return unsafe Tensor(base: blocks[current].base + used, shape: shape, owner: blocks[current])
   }
 
   /// A tensor of zeros, valid until the next ``reset()``.
@@ -50,6 +39,10 @@ import Glibc
 
   /// Takes all tensors back; those handed out may no longer be used.
   public func reset() {
+    if blocks.count > 1 {
+      blocks = [] // the old ones go before the new one comes
+      blocks = [Memory(count: peakBytes / MemoryLayout<Float>.stride)]
+    }
     current = 0
     used = 0
     usedBefore = 0

@@ -1,16 +1,25 @@
+import CKernels
 import COpenBLAS
 
 /// Matrix products.
 ///
-/// Each is cut into panels of the result by its shape alone, and each panel is one single-threaded call of OpenBLAS, so
-/// the result does not depend on the number of threads. The inner dimension is never cut.
+/// Each is cut into panels of the result by its shape alone, so the result does not depend on the number of threads; the
+/// inner dimension is never cut. Two engines compute the panels:
+///
+/// - a kernel of our own for products whose rows must be independent: a row of the result has the same bits whatever the
+///   other rows are and however many there are. OpenBLAS gives no such promise: it chooses its loops by shape, and its
+///   loops round differently.
+/// - OpenBLAS, in single-threaded calls, for the others, such as the gradients of weights, which are sums over rows.
 public enum Gemm {
   /// `c = alpha * op(a) * op(b)`, added to c where `accumulate` says so, where op transposes when asked.
   ///
   /// Tensors count as matrices of `rows` times `columns`.
+  ///
+  /// - Parameter independentRows: Whether a row of the result may not depend on the other rows of a. Ignored where a is
+  ///   transposed, since every row then depends on all rows of a.
   public static func multiply(
     _ a: Tensor, transposeA: Bool = false, _ b: Tensor, transposeB: Bool = false, into c: Tensor, alpha: Float = 1,
-    accumulate: Bool = false
+    accumulate: Bool = false, independentRows: Bool = true
   ) {
     let rows = transposeA ? a.columns : a.rows
     let inner = transposeA ? a.rows : a.columns
@@ -21,7 +30,8 @@ public enum Gemm {
     unsafe multiply(
       Operand(base: a.base, stride: a.columns, transposed: transposeA),
       Operand(base: b.base, stride: b.columns, transposed: transposeB), into: c.base, strideC: c.columns,
-      rows: rows, columns: columns, inner: inner, alpha: alpha, accumulate: accumulate)
+      rows: rows, columns: columns, inner: inner, alpha: alpha, accumulate: accumulate,
+      independentRows: independentRows && !transposeA)
   }
 
   /// A matrix in memory: element (row, column) lies at `row * stride + column`, before it is transposed.
@@ -53,22 +63,30 @@ public enum Gemm {
     }
   }
 
-  static func multiply(
+  private static func multiply(
     _ a: Operand, _ b: Operand, into c: UnsafeMutablePointer<Float>, strideC: Int, rows: Int, columns: Int, inner: Int,
-    alpha: Float = 1, accumulate: Bool = false
+    alpha: Float, accumulate: Bool, independentRows: Bool
   ) {
     guard rows > 0, columns > 0 else { return }
     let panels = Panels(rows: rows, columns: columns, inner: inner)
     Engine.parallel(panels.count) { task in
       let (rowRange, columnRange) = panels[task]
-      unsafe single(
-        a.skippingRows(rowRange.lowerBound), b.skippingColumns(columnRange.lowerBound),
-        into: c + rowRange.lowerBound * strideC + columnRange.lowerBound, strideC: strideC, rows: rowRange.count,
-        columns: columnRange.count, inner: inner, alpha: alpha, accumulate: accumulate)
+      let a = a.skippingRows(rowRange.lowerBound)
+      let b = b.skippingColumns(columnRange.lowerBound)
+      let c = unsafe c + rowRange.lowerBound * strideC + columnRange.lowerBound
+      if independentRows {
+        unsafe kernels.product(
+          c, strideC, a.base, a.stride, b.base, b.stride, b.transposed ? 1 : 0, rowRange.count, columnRange.count,
+          inner, alpha, accumulate ? 1 : 0)
+      } else {
+        unsafe single(
+          a, b, into: c, strideC: strideC, rows: rowRange.count, columns: columnRange.count, inner: inner, alpha: alpha,
+          accumulate: accumulate)
+      }
     }
   }
 
-  /// One call on the calling thread, for products inside a task.
+  /// One call of OpenBLAS on the calling thread, for products inside a task.
   static func single(
     _ a: Operand, _ b: Operand, into c: UnsafeMutablePointer<Float>, strideC: Int, rows: Int, columns: Int, inner: Int,
     alpha: Float = 1, accumulate: Bool = false

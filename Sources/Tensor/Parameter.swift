@@ -128,7 +128,7 @@ public final class ParameterBuffer {
 
   private func parameter(_ index: Int) -> Parameter {
     let specification = specifications[index]
-    func view(_ flat: Tensor) -> Tensor { unsafe Tensor(base: flat.base + offsets[index], shape: specification.shape) }
+    func view(_ flat: Tensor) -> Tensor { flat.part(at: offsets[index], shape: specification.shape) }
     return Parameter(
       name: specification.name, role: specification.role, value: view(values),
       gradient: frozenNames.contains(specification.name) ? nil : gradients.map(view))

@@ -1,19 +1,22 @@
 import Glibc
 
-/// A row-major matrix of floats that somebody else owns: an ``Arena``, a ``Storage`` or a ``ParameterBuffer``.
+/// A row-major matrix of floats: a view of memory that belongs to an ``Arena`` or a ``Storage``, which it keeps alive.
 ///
-/// A tensor is a view. It may not be used after its owner is gone or, for an arena, reset; and two threads may use it at
-/// the same time only where neither writes.
+/// A tensor of an arena may not be used once the arena is reset. Two threads may use a tensor at the same time only where
+/// neither writes.
 @safe public struct Tensor: @unchecked Sendable {
   // Sendable: a plain address and shape; whoever shares a tensor keeps writers apart, as `Engine.parallel` does.
   public let shape: [Int]
   /// The first element.
   public let base: UnsafeMutablePointer<Float>
 
-  /// A view of memory that the caller keeps alive.
-  public init(base: UnsafeMutablePointer<Float>, shape: [Int]) {
+  private let owner: AnyObject?
+
+  /// A view of memory that lives as long as its owner; where that is nil, the caller keeps it alive.
+  public init(base: UnsafeMutablePointer<Float>, shape: [Int], owner: AnyObject?) {
     unsafe self.base = base
     self.shape = shape
+    self.owner = owner
   }
 
   /// Number of elements.
@@ -29,13 +32,19 @@ import Glibc
   public func rows(_ range: Range<Int>) -> Tensor {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) are not within the \(rows) rows of \(shape)")
-    return unsafe Tensor(base: base + range.lowerBound * columns, shape: [range.count, columns])
+    return unsafe Tensor(base: base + range.lowerBound * columns, shape: [range.count, columns], owner: owner)
   }
 
   /// The same elements in another shape.
   public func reshaped(_ shape: [Int]) -> Tensor {
     precondition(shape.reduce(1, *) == count, "\(self.shape) cannot take the shape \(shape): another number of elements")
-    return unsafe Tensor(base: base, shape: shape)
+    return unsafe Tensor(base: base, shape: shape, owner: owner)
+  }
+
+  /// Some elements, counted from the first one, in a shape of their own.
+  func part(at offset: Int, shape: [Int]) -> Tensor {
+    precondition(offset >= 0 && offset + shape.reduce(1, *) <= count, "no \(shape) at \(offset) of \(self.shape)")
+    return unsafe Tensor(base: base + offset, shape: shape, owner: owner)
   }
 
   /// The elements, copied.
@@ -62,23 +71,34 @@ import Glibc
   public func fill(_ value: Float) { unsafe base.update(repeating: value, count: count) }
 }
 
-/// Memory of its own for one tensor, zeroed, 64-byte aligned, freed with this object.
+/// Memory of its own for one tensor, zeroed, 64-byte aligned, freed when neither this object nor a tensor uses it.
 public final class Storage: Sendable {
-  public let tensor: Tensor
+  private let memory: Memory
+  private let shape: [Int]
 
   public init(shape: [Int]) {
-    tensor = unsafe Tensor(base: allocateFloats(shape.reduce(1, *)), shape: shape)
+    memory = Memory(count: shape.reduce(1, *))
+    self.shape = shape
     tensor.fill(0)
   }
 
-  deinit { unsafe free(tensor.base) }
+  public var tensor: Tensor { unsafe Tensor(base: memory.base, shape: shape, owner: memory) }
 }
 
-/// Uninitialised memory for `count` floats, 64-byte aligned so that no vector load crosses a cache line; for `free`.
-func allocateFloats(_ count: Int) -> UnsafeMutablePointer<Float> {
-  let bytes = max((count * MemoryLayout<Float>.stride + 63) / 64 * 64, 64)
-  guard let memory = unsafe aligned_alloc(64, bytes) else {
-    fatalError("no memory for \(bytes) bytes; use a smaller batch or a smaller model")
+/// Uninitialised memory for `count` floats, 64-byte aligned so that no vector load crosses a cache line.
+@safe final class Memory: @unchecked Sendable {
+  // Sendable: an address; the tensors that share it keep writers apart.
+  let base: UnsafeMutablePointer<Float>
+  let count: Int
+
+  init(count: Int) {
+    let bytes = max((count * MemoryLayout<Float>.stride + 63) / 64 * 64, 64)
+    guard let memory = unsafe aligned_alloc(64, bytes) else {
+      fatalError("no memory for \(bytes) bytes; use a smaller batch or a smaller model")
+    }
+    unsafe base = memory.bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)
+    self.count = count
   }
-  return unsafe memory.bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)
+
+  deinit { unsafe free(base) }
 }

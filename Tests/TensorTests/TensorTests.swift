@@ -25,14 +25,27 @@ struct TensorTests {
         return unsafe UInt(bitPattern: tensor.base)
       }
     }
-    let first = step()
+    _ = step()
     let peak = arena.peakBytes
+    arena.reset()
+    let first = step()
     arena.reset()
     #expect(step() == first)
     #expect(arena.peakBytes == peak)
     #expect(first.allSatisfy { $0 % 64 == 0 })
     #expect(zip(first, (1...40)).allSatisfy { start, i in !first.contains { $0 > start && $0 < start + UInt(i * 4000) } })
     #expect(peak >= (1...40).reduce(0) { $0 + ($1 * 1000 + 1) * 4 })
+  }
+
+  @Test("a tensor keeps its memory alive")
+  func memory() {
+    func make() -> Tensor {
+      let tensor = Storage(shape: [1000]).tensor
+      tensor.fill(3)
+      return tensor
+    }
+    let tensors = (0..<20).map { _ in make() }
+    #expect(tensors.allSatisfy { $0.array() == [Float](repeating: 3, count: 1000) })
   }
 
   @Test("a packing counts positions from 0 in each sequence")

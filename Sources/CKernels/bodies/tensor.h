@@ -4,6 +4,7 @@
 #include "norms.h"
 #include "activations.h"
 #include "rows.h"
+#include "products.h"
 #include "attention.h"
 #include "dropout.h"
 #include "optimizer.h"

@@ -75,7 +75,7 @@
 
 /// One row at a time.
 #define ROW_KERNELS(KERNEL)                                                                                           \
-  /* Within 2 ulp; 0 below -87.33, infinity above 88.72. y may be x. */                                               \
+  /* Within 2 ulp; 0 below -86.9, infinity above 88.72. y may be x. */                                                \
   KERNEL(void, exponential, (float *y, const float *x, long n))                                                       \
   KERNEL(float, maximum, (const float *x, long n))                                                                    \
   /* The lowest index of the largest value. */                                                                        \
@@ -126,6 +126,16 @@
       (float *output, const float *queries, long group, const float *keys, const float *values, long stride,          \
        long length, long headDimension, float scale, float *scratch))
 
+/// Matrix products whose rows are independent.
+#define PRODUCT_KERNELS(KERNEL)                                                                                       \
+  /* y[rows, columns] = alpha * x[rows, inner] * w, added to y where `accumulate`; w is [inner, columns], or, where   \
+     `transposed`, [columns, inner]. A row of y has the same bits whatever the other rows, the number of rows and the \
+     range of columns. */                                                                                             \
+  KERNEL(                                                                                                             \
+      void, product,                                                                                                  \
+      (float *y, long strideY, const float *x, long strideX, const float *w, long strideW, int transposed, long rows, \
+       long columns, long inner, float alpha, int accumulate))
+
 /// Optimizer steps.
 #define OPTIMIZER_KERNELS(KERNEL)                                                                                     \
   /* AdamW as in PyTorch: value *= decay; moments updated; value -= rate * m / (sqrt(v) * inverseRoot + epsilon). */  \
@@ -140,6 +150,7 @@
   ACTIVATION_KERNELS(KERNEL)                                                                                          \
   ROW_KERNELS(KERNEL)                                                                                                 \
   POSITION_KERNELS(KERNEL)                                                                                            \
+  PRODUCT_KERNELS(KERNEL)                                                                                             \
   OPTIMIZER_KERNELS(KERNEL)
 
 KERNEL_FAMILY(Tensor, tensor, TENSOR_KERNELS)

@@ -17,7 +17,8 @@ private struct Linear: Operation {
   func backward(_ gradient: Tensor, on tape: Tape) {
     let (inputGradient, isNew) = tape.gradientTarget(of: input)
     Gemm.multiply(
-      gradient, weight.value, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew)
+      gradient, weight.value, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew,
+      independentRows: false)
     if let weightGradient = weight.gradient {
       switch layout {
       case .outputByInput:

@@ -1,0 +1,128 @@
+import Synchronization
+import Tensor
+import Testing
+
+extension EngineSuite {
+  @Suite("Threads, cache and tape") struct EngineTests {
+    @Test("every task runs once, also inside tasks and from several threads at a time")
+    func everyTaskOnce() async {
+      await withTaskGroup(of: Bool.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            let counts = Mutex([Int](repeating: 0, count: 50 * 7))
+            for _ in 0..<20 {
+              Engine.parallel(50) { outer in
+                Engine.parallel(7) { inner in counts.withLock { $0[outer * 7 + inner] += 1 } }
+              }
+            }
+            return counts.withLock { $0.allSatisfy { $0 == 20 } }
+          }
+        }
+        for await right in group { #expect(right) }
+      }
+    }
+
+    @Test("ranges make up the whole without overlap", arguments: [0, 1, 9, 10, 11, 100, 101])
+    func ranges(count: Int) {
+      let seen = Mutex([Range<Int>]())
+      Engine.parallel(count: count, grain: 10) { range in seen.withLock { $0.append(range) } }
+      let sorted = seen.withLock { $0 }.sorted { $0.lowerBound < $1.lowerBound }
+      #expect(sorted.flatMap(Array.init) == Array(0..<count))
+    }
+
+    @Test("attention against a cache gives what attention over the whole text gives, whatever the pieces")
+    func cachedAttention() {
+      let (heads, keyHeads, d, length) = (4, 2, 24, 150)
+      let (q, k, v) = (
+        normal([length, heads * d], "q"), normal([length, keyHeads * d], "k"), normal([length, keyHeads * d], "v")
+      )
+      let tape = Tape(arena: Arena(), recording: false)
+      let whole = tape.attention(
+        queries: tape.input(q.tensor), keys: tape.input(k.tensor), values: tape.input(v.tensor),
+        packing: Packing(lengths: [length]), heads: heads, keyValueHeads: keyHeads, scale: 0.2
+      ).value
+      for variant in Engine.Kernels.supported {
+        for pieces in [[150], [1, 1, 1, 147], [70, 1, 79]] {
+          var start = 0
+          for piece in pieces {
+            let rows = start..<start + piece
+            let output = Storage(shape: [piece, heads * d])
+            withKernels(variant) {
+              CachedAttention.attend(
+                queries: q.tensor.rows(rows), packing: Packing(lengths: [piece]), keys: [k.tensor.rows(0..<start + piece)],
+                values: [v.tensor.rows(0..<start + piece)], heads: heads, keyValueHeads: keyHeads, scale: 0.2,
+                into: output.tensor)
+            }
+            expectClose(
+              output.tensor.array(), whole.rows(rows).array().map(Double.init), tolerance: 2e-6, "\(variant), \(rows)")
+            start += piece
+          }
+        }
+      }
+    }
+
+    @Test("a sequence's attention has the same bits alone and in company")
+    func attentionAlone() {
+      let lengths = [5, 90, 3]
+      let packing = Packing(lengths: lengths)
+      let (q, k, v) = (
+        normal([packing.rowCount, 32], "q"), normal([packing.rowCount, 16], "k"), normal([packing.rowCount, 16], "v")
+      )
+      func attend(_ rows: Range<Int>, _ packing: Packing) -> [Float] {
+        let tape = Tape(arena: Arena(), recording: false)
+        return tape.attention(
+          queries: tape.input(q.tensor.rows(rows)), keys: tape.input(k.tensor.rows(rows)),
+          values: tape.input(v.tensor.rows(rows)), packing: packing, heads: 4, keyValueHeads: 2, scale: 0.3
+        ).value.array()
+      }
+      let all = attend(0..<packing.rowCount, packing)
+      for (i, length) in lengths.enumerated() {
+        let rows = packing.rows(i)
+        #expect(attend(rows, Packing(lengths: [length])) == Array(all[rows.lowerBound * 32..<rows.upperBound * 32]))
+      }
+    }
+
+    @Test("a tape that does not record gives the same values, and a frozen parameter gets no gradient")
+    func frozen() {
+      let buffer = ParameterBuffer([
+        ParameterSpecification(name: "w", shape: [5, 4], role: .decayed, initialization: .ones),
+        ParameterSpecification(name: "b", shape: [5], role: .undecayed, initialization: .ones),
+      ])
+      buffer["w"].value.fill(0.5)
+      buffer["b"].value.fill(1)
+      buffer.allocateGradients()
+      buffer.freeze("w")
+      let x = normal([3, 4], "x")
+      let upstream = normal([3, 5], "upstream")
+      let recording = Tape(arena: Arena(), recording: true)
+      let y = recording.linear(recording.input(x.tensor), buffer["w"], bias: buffer["b"])
+      recording.backward(from: y, gradient: upstream.tensor)
+      let plain = Tape(arena: Arena(), recording: false)
+      #expect(plain.linear(plain.input(x.tensor), buffer["w"], bias: buffer["b"]).value.array() == y.value.array())
+      #expect(buffer.gradients!.array().prefix(32).allSatisfy { $0 == 0 })
+      #expect(buffer["b"].gradient!.array().contains { $0 != 0 })
+    }
+
+    @Test("gradients accumulate over backward passes")
+    func accumulation() {
+      let buffer = ParameterBuffer([
+        ParameterSpecification(name: "w", shape: [5, 4], role: .decayed, initialization: .ones)
+      ])
+      buffer.allocateGradients()
+      let (x, upstream) = (normal([3, 4], "x"), normal([3, 5], "upstream"))
+      func pass() -> [Float] {
+        let tape = Tape(arena: Arena(), recording: true)
+        tape.backward(from: tape.linear(tape.input(x.tensor), buffer["w"]), gradient: upstream.tensor)
+        return buffer["w"].gradient!.array()
+      }
+      let once = pass()
+      #expect(pass() == once.map { 2 * $0 })
+    }
+
+    @Test("the summary names library, kernels and threads")
+    func summary() {
+      let summary = Engine.summary
+      #expect(summary.hasPrefix("OpenBLAS ") && summary.contains("kernels \(Engine.kernels.rawValue), "))
+    }
+  }
+}

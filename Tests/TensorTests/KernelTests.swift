@@ -1,0 +1,144 @@
+import CKernels
+import Glibc
+import RandomStreams
+import Tensor
+import Testing
+
+/// Runs `body` under every kernel variant with the table in use.
+private func forVariants(_ body: (Engine.Kernels, TensorKernels) -> Void) {
+  for variant in Engine.Kernels.supported { withKernels(variant) { body(variant, unsafe tensorKernels().pointee) } }
+}
+
+/// Fails with the variant's name where the condition does not hold; cheaper to compile than many `#expect`.
+private func require(_ condition: Bool, _ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
+  if !condition { Issue.record("\(what)", sourceLocation: sourceLocation) }
+}
+
+extension EngineSuite {
+  @Suite("Kernels of rows") struct RowKernelTests {
+    @Test("exp is within 2 ulp, and right at its ends")
+    func exponential() {
+      var x = stride(from: Float(-86.9), to: 88.7, by: 0.00137).map { $0 }
+      x += [0, -0.0, 1e-30, -1e-30, -86.9, 88.72283]
+      forVariants { variant, kernels in
+        var y = [Float](repeating: 0, count: x.count)
+        unsafe kernels.exponential(&y, x, x.count)
+        let worst = zip(x, y).map { x, y in
+          let exact = Glibc.exp(Double(x))
+          return (Double(y) - exact).magnitude / Double(Float(exact).ulp)
+        }.max()!
+        require(worst <= 2, "\(variant): \(worst) ulp")
+        let ends: [Float] = [-87, -1000, -.infinity, 89, .infinity, .nan]
+        var at = [Float](repeating: 7, count: ends.count)
+        unsafe kernels.exponential(&at, ends, ends.count)
+        require(at[0] == 0 && at[1] == 0 && at[2] == 0 && at[3] == .infinity && at[4] == .infinity, "\(variant): \(at)")
+        require(at[5].isNaN, "\(variant): exp(nan) is \(at[5])")
+      }
+    }
+
+    @Test("softmax, log-softmax and log-sum-exp follow their definitions", arguments: [1, 2, 7, 17, 64, 1025, 50257])
+    func softmax(count: Int) {
+      var x = normal([count], "softmax").tensor.array().map { 8 * $0 + 500 }
+      if count > 3 { x[3] = -.infinity }
+      let largest = Double(x.max()!)
+      let total = x.reduce(0.0) { $0 + Glibc.exp(Double($1) - largest) }
+      let logSumExp = largest + Glibc.log(total)
+      forVariants { variant, kernels in
+        var (y, z) = (x, x)
+        unsafe kernels.softmax(&y, x, count)
+        unsafe kernels.logSoftmax(&z, x, count)
+        expectClose(y, x.map { Glibc.exp(Double($0) - logSumExp) }, tolerance: 1e-6, "\(variant), softmax")
+        unsafe require((Double(kernels.logSumExp(x, count)) - logSumExp).magnitude < 5e-5, "\(variant), log-sum-exp")
+        for (z, x) in zip(z, x) where x > -.infinity {
+          require((Double(z) - (Double(x) - logSumExp)).magnitude < 1e-4, "\(variant), log-softmax \(z)")
+        }
+        require(unsafe kernels.logSumExp(x, 0) == -.infinity, "\(variant), nothing")
+      }
+    }
+
+    @Test("top-k is what sorting gives, equal values by ascending index", arguments: [1, 2, 17, 64, 300, 2000])
+    func topK(count: Int) {
+      // Few different values, so that ties abound.
+      let x = normal([count], "top-k").tensor.array().map { ($0 * 8).rounded() }
+      let order = (0..<count).sorted { x[$0] > x[$1] || (x[$0] == x[$1] && $0 < $1) }
+      forVariants { variant, kernels in
+        for k in [1, 2, 5, 16, 64, count] where k <= count {
+          var indices = [Int32](repeating: -1, count: k)
+          var values = [Float](repeating: 0, count: k)
+          unsafe kernels.topK(&indices, &values, x, count, k)
+          require(indices.map(Int.init) == Array(order.prefix(k)), "\(variant), top \(k) of \(count)")
+          require(values == order.prefix(k).map { x[$0] }, "\(variant), values of top \(k) of \(count)")
+        }
+        require(unsafe kernels.indexOfMaximum(x, count) == order[0], "\(variant), index of the maximum of \(count)")
+        require(unsafe kernels.maximum(x, count) == x[order[0]], "\(variant), maximum of \(count)")
+      }
+    }
+
+    @Test("the tail's log-sum-exp is right where the selected hold all but nothing, and the row is restored")
+    func tail() {
+      var x = [Float](repeating: -200, count: 1000)
+      x[10] = 50
+      x[20] = 40
+      let before = x
+      forVariants { variant, kernels in
+        let tail = unsafe kernels.logSumExpWithout(&x, 1000, [10, 20], [50, 40], 2)
+        require((Double(tail) - (-200 + Glibc.log(998.0))).magnitude < 3e-5, "\(variant): \(tail)")
+        require(x == before, "\(variant): the row is changed")
+        require(unsafe kernels.logSumExpWithout(&x, 2, [0, 1], [-200, -200], 2) == -.infinity, "\(variant): no tail")
+      }
+    }
+  }
+
+  @Suite("Dropout") struct DropoutTests {
+    @Test("the mask is the halves of the stream's own draws, in order, from its next whole block")
+    func mask() {
+      for count in [1, 3, 4, 255, 256, 1000] {
+        var reference = RandomStream(key: 0x1234_5678_9abc_def0, position: 6)
+        let words = (0..<(count + 1) / 2).flatMap { _ -> [UInt32] in
+          let draw = reference.next()
+          return [UInt32(truncatingIfNeeded: draw), UInt32(truncatingIfNeeded: draw >> 32)]
+        }
+        let expected = words.prefix(count).map { Double($0) >= 0.25 * 0x1p32 ? Float(1 / 0.75) : 0 }
+        for variant in Engine.Kernels.supported {
+          let result = withKernels(variant) {
+            var stream = RandomStream(key: 0x1234_5678_9abc_def0, position: 5)
+            let tape = Tape(arena: Arena(), recording: true)
+            let ones = Storage(shape: [1, count])
+            ones.tensor.fill(1)
+            let y = tape.dropout(tape.input(ones.tensor), probability: 0.25, stream: &stream).value.array()
+            #expect(stream.position == UInt64(6 + (count + 3) / 4 * 2))
+            return y
+          }
+          require(result == expected, "\(variant), \(count) elements")
+        }
+      }
+    }
+
+    @Test("the gradient passes where the value did")
+    func gradient() {
+      var stream = RandomStream(seed: 3, name: "dropout")
+      let tape = Tape(arena: Arena(), recording: true)
+      let x = normal([40, 1000], "x")
+      let input = tape.input(x.tensor)
+      let output = tape.dropout(input, probability: 0.5, stream: &stream)
+      let ones = Storage(shape: [40, 1000])
+      ones.tensor.fill(1)
+      tape.backward(from: output, gradient: ones.tensor)
+      let kept = zip(output.value.array(), x.tensor.array()).map { $0 == 2 * $1 ? Float(2) : 0 }
+      #expect(tape.gradient(of: input)!.array() == kept)
+      #expect((kept.reduce(0, +) / 80_000 - 0.5).magnitude < 0.01)
+    }
+
+    @Test("without recording, or with probability 0, it gives x itself and draws nothing")
+    func identity() {
+      var stream = RandomStream(seed: 3, name: "dropout")
+      let x = normal([3, 3], "x")
+      for (recording, probability) in [(false, Float(0.5)), (true, 0)] {
+        let tape = Tape(arena: Arena(), recording: recording)
+        let y = tape.dropout(tape.input(x.tensor), probability: probability, stream: &stream)
+        #expect(unsafe y.value.base == x.tensor.base)
+      }
+      #expect(stream.position == 0)
+    }
+  }
+}
