@@ -19,7 +19,7 @@ let rooms = """
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Diagnostics
-  Divergences: TeacherSignal Tensor CKernels
+  Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Models NN Tensor RandomStreams Diagnostics
   Samples: Tokenizers JSON Files Fingerprints Diagnostics

@@ -16,4 +16,5 @@
 #pragma once
 #include "KernelFamily.h"
 #include "TensorKernels.h"
+#include "LossKernels.h"
 #include "Pool.h"

@@ -1,0 +1,13 @@
+public import TeacherSignal
+public import Tensor
+
+/// What the teacher says at the rows of a loss.
+public enum TeacherRows: Sendable {
+  /// There is no teacher: cross-entropy only.
+  case none
+  /// The teacher's top-k and tail, one position a row.
+  case sparse(SparseSignal)
+  /// A live teacher: its hidden states `[rows, its hidden size]` after the final norm and its head
+  /// `[its vocabulary, its hidden size]`. Its logits are formed chunk by chunk, never all at once.
+  case dense(hidden: Tensor, head: Tensor)
+}

@@ -1,0 +1,146 @@
+import Divergences
+import Glibc
+import TeacherSignal
+import Tensor
+
+/// A matrix that lives as long as its storage is referenced.
+func storage(_ rows: Int, _ columns: Int, _ values: [Float]) -> Storage {
+  let storage = Storage(shape: [rows, columns])
+  storage.tensor.copy(from: values)
+  return storage
+}
+
+/// Losses and gradients of rows of logits: the head is the identity, so hidden states are logits.
+struct LogitLoss {
+  let identity: Storage
+  let vocabulary: Int
+
+  init(vocabulary: Int) {
+    self.vocabulary = vocabulary
+    identity = Storage(shape: [vocabulary, vocabulary])
+    var values = [Float](repeating: 0, count: vocabulary * vocabulary)
+    for i in 0..<vocabulary { values[i * vocabulary + i] = 1 }
+    identity.tensor.copy(from: values)
+  }
+
+  enum Teacher {
+    case none
+    case sparse(SparseSignal)
+    case logits([Float])
+  }
+
+  /// One or more rows; the gradient is that of the sum, with respect to the logits.
+  func callAsFunction(
+    _ objective: Objective, student: [Float], teacher: Teacher, targets: [Int32] = [], divergenceWeight: Float = 1,
+    crossEntropyWeight: Float = 0, divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil,
+    scale: Float = 1
+  ) -> (sums: LossSums, gradient: [Float]) {
+    let rows = student.count / vocabulary
+    let hidden = storage(rows, vocabulary, student)
+    let gradient = Storage(shape: [rows, vocabulary])
+    let head = Parameter(name: "head", role: .decayed, value: identity.tensor)
+    let loss = HeadLoss(
+      objective: objective, divergenceWeight: divergenceWeight, crossEntropyWeight: crossEntropyWeight,
+      vocabulary: vocabulary)
+    var teacherStorage: Storage?
+    let rowsOfTeacher: TeacherRows
+    switch teacher {
+    case .none: rowsOfTeacher = .none
+    case .sparse(let signal): rowsOfTeacher = .sparse(signal)
+    case .logits(let values):
+      let held = storage(rows, vocabulary, values)
+      teacherStorage = held
+      rowsOfTeacher = .dense(hidden: held.tensor, head: identity.tensor)
+    }
+    return withExtendedLifetime((hidden, gradient, teacherStorage)) {
+      let sums = loss.evaluate(
+        hidden: hidden.tensor, head: head, targets: targets, teacher: rowsOfTeacher,
+        divergenceRowWeights: divergenceRowWeights, crossEntropyRowWeights: crossEntropyRowWeights, scale: scale,
+        hiddenGradient: gradient.tensor, arena: Arena())
+      return (sums, gradient.tensor.array())
+    }
+  }
+}
+
+/// Log-softmax in double.
+func logSoftmax(_ logits: [Float]) -> [Double] {
+  let values = logits.map(Double.init)
+  let total = logSumExp(values)
+  return values.map { $0 - total }
+}
+
+func logSumExp(_ values: [Double]) -> Double {
+  guard let largest = values.max(), largest > -.infinity else { return -.infinity }
+  return largest + log(values.reduce(0) { $0 + exp($1 - largest) })
+}
+
+/// The teacher's signal by a full sort, in double: what the scorer must give.
+func sparseSignal(_ logits: [Float], k: Int, target: Int = 0) -> SparseSignal {
+  let logProbs = logSoftmax(logits)
+  let order = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
+  return SparseSignal(
+    topK: k, ids: order.prefix(k).map(Int32.init), logProbs: order.prefix(k).map { Float(logProbs[$0]) },
+    tailLogProb: [Float(logSumExp(order.dropFirst(k).map { logProbs[$0] }))], targetLogProb: [Float(logProbs[target])])
+}
+
+/// SplitMix64, as in scripts/golden/divergences.py.
+struct GoldenNumbers {
+  private var state: UInt64
+
+  init(seed: Int) { state = UInt64(seed) }
+
+  mutating func uniform() -> Double {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    z ^= z >> 31
+    return Double(z >> 11) * 0x1p-53
+  }
+
+  mutating func bell() -> Double {
+    let a = uniform()
+    let b = uniform()
+    let c = uniform()
+    let d = uniform()
+    return a + b + c + d - 2
+  }
+
+  static func uniforms(seed: Int, count: Int) -> [Double] {
+    var numbers = GoldenNumbers(seed: seed)
+    return (0..<count).map { _ in numbers.uniform() }
+  }
+
+  static func bells(seed: Int, count: Int) -> [Double] {
+    var numbers = GoldenNumbers(seed: seed)
+    return (0..<count).map { _ in numbers.bell() }
+  }
+}
+
+/// Teacher's and student's logits of a golden case.
+enum LogitShape: String, CaseIterable {
+  case normal, flat, peaked, adversarial, far
+
+  func logits(seed: Int, count: Int) -> (teacher: [Float], student: [Float]) {
+    let a = GoldenNumbers.bells(seed: seed, count: count)
+    let b = GoldenNumbers.bells(seed: seed + 1, count: count)
+    func floats(_ value: (Int) -> Double) -> [Float] { (0..<count).map { Float(value($0)) } }
+    switch self {
+    case .normal: return (floats { a[$0] * 5 }, floats { b[$0] * 5 })
+    case .flat: return (floats { a[$0] * 0.1 }, floats { b[$0] * 0.1 })
+    case .peaked: return (floats { a[$0] * a[$0] * a[$0] * 6 }, floats { b[$0] * b[$0] * b[$0] * 6 })
+    case .adversarial: return (floats { a[$0] * 8 }, floats { a[$0] * -8 })
+    case .far: return (floats { $0 % 2 == 0 ? 200 + a[$0] : a[$0] }, floats { $0 % 2 == 1 ? 200 + b[$0] : b[$0] })
+    }
+  }
+}
+
+/// Every objective that compares with a teacher, at the parameters worth testing.
+let comparisons: [Objective] = {
+  var all: [Objective] = [.fkl, .rkl, .tvd]
+  for alpha: Float in [0.1, 0.5, 0.9] {
+    all.append(try! Objective(name: .skl, alpha: alpha))
+    all.append(try! Objective(name: .srkl, alpha: alpha))
+    all.append(try! Objective(name: .jsd, beta: alpha))
+  }
+  return all
+}()
