@@ -24,8 +24,8 @@ import Diagnostics
   init(_ pattern: String, shown: String? = nil) throws {
     var number: Int32 = 0
     var offset = 0
-    // Oniguruma's ^ and $ match at every line, its newline is \n.
-    let options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE
+    // Oniguruma's ^ and $ match at every line. \C would cut characters in two.
+    let options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C
     let bytes = Array(pattern.utf8)
     guard let code = unsafe pcre2_compile_8(bytes, bytes.count, options, &number, &offset, nil) else {
       throw Diagnostic.input("the pattern \(shown ?? pattern) is not understood: \(Self.message(number))")
