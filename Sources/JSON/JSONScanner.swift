@@ -25,7 +25,8 @@ public struct JSONScanner: ~Escapable {
   public static var maximumDepth: Int { 512 }
 
   let bytes: Span<UInt8>
-  var position = 0
+  /// Offset of the next byte.
+  package internal(set) var position = 0
   private let file: String?
   private let firstLine: Int
   /// The open containers, outermost first.

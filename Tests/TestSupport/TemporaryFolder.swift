@@ -21,10 +21,12 @@ public final class TemporaryFolder: Sendable {
     try write(Array(text.utf8), to: name)
   }
 
-  /// Writes a file into the folder and returns its path.
+  /// Writes a file into the folder, over the one before, and returns its path. Tests need not wait for the disk, so
+  /// nothing is made durable.
   public func write(_ bytes: [UInt8], to name: String) throws -> String {
     let path = file(name)
-    try File.write(bytes, to: path)
+    try File.remove(path)
+    try AppendingFile(path: path).append(bytes)
     return path
   }
 

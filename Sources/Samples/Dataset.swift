@@ -1,0 +1,171 @@
+import Diagnostics
+import Files
+public import Fingerprints
+public import JSON
+
+/// The rows of a file: JSONL, one JSON array, or plain text with a named separator.
+public struct Dataset: Sendable {
+  /// What the rows are for.
+  public enum Purpose: String, Sendable {
+    /// Every row needs something to learn from: a response, or text.
+    case training
+    /// Every row needs a prompt; a text is one.
+    case prompts
+  }
+
+  /// What to do with a row whose response is empty or white space, in data for training.
+  public enum EmptyResponses: String, Sendable, CaseIterable, Codable {
+    /// Refuse the file, with the line.
+    case refuse
+    /// Leave the row out, and count it.
+    case skip
+  }
+
+  /// How a file is read.
+  public struct Options: Sendable, Equatable {
+    public var fields = FieldNames()
+    /// Divides a plain text into rows; nil for JSON.
+    public var separator: TextSeparator?
+    public var emptyResponses = EmptyResponses.refuse
+    public var purpose = Purpose.training
+
+    public init(
+      fields: FieldNames = FieldNames(), separator: TextSeparator? = nil,
+      emptyResponses: EmptyResponses = .refuse, purpose: Purpose = .training
+    ) {
+      self.fields = fields
+      self.separator = separator
+      self.emptyResponses = emptyResponses
+      self.purpose = purpose
+    }
+  }
+
+  public let path: String
+  public let options: Options
+  public private(set) var rows: [Row] = []
+  /// Rows that were left out because their response is empty.
+  public private(set) var emptyResponseCount = 0
+  private let file: MappedFile
+
+  /// Reads a file. With a separator it is plain text; else it is one JSON array where its first character is `[`, and
+  /// otherwise JSONL, in which blank lines count for nothing.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` with file and line, also where there is no row at all.
+  public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
+    var dataset = Dataset(file: try MappedFile(path: path), options: options)
+    try dataset.read()
+    guard !dataset.rows.isEmpty else { throw Diagnostic.input("has no rows", file: path) }
+    return dataset
+  }
+
+  private init(file: MappedFile, options: Options) {
+    self.file = file
+    self.options = options
+    path = file.path
+  }
+
+  /// A fingerprint of the file's bytes and of how it was read.
+  public var fingerprint: Fingerprint {
+    let content = unsafe Fingerprint(of: file.bytes)
+    let parts = [
+      "\(content)", options.fields.description, options.separator?.name ?? "json", options.emptyResponses.rawValue,
+      options.purpose.rawValue,
+    ]
+    return Fingerprint(of: parts.joined(separator: "\n"))
+  }
+
+  /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.
+  public func original(_ row: Row) throws -> JSONObject {
+    let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
+    if options.separator != nil { return ["text": .string(unsafe String(decoding: bytes, as: UTF8.self))] }
+    return try unsafe JSONValue.parse(bytes, file: path, line: row.line).objectValue ?? JSONObject()
+  }
+
+  // MARK: Reading
+
+  private mutating func read() throws {
+    // A local of its own: lending the span straight from the file crashes the compiler (Swift 6.3.1).
+    let buffer = unsafe file.bytes
+    let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
+    if let separator = options.separator { return try readText(bytes, separator) }
+    let first = bytes.indices.first { !TextSeparator.isSpace(bytes[$0]) && bytes[$0] < 0x80 }
+    if let first, bytes[first] == UInt8(ascii: "[") { try readArray(bytes) } else { try readLines(bytes) }
+  }
+
+  private mutating func readText(_ bytes: Span<UInt8>, _ separator: TextSeparator) throws {
+    var lines = LineCounter()
+    for range in separator.rows(bytes) {
+      let line = lines.line(at: range.lowerBound, of: bytes)
+      let part = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[range])
+      guard let text = unsafe String(validating: part, as: UTF8.self) else {
+        throw Diagnostic.input("is not UTF-8", file: path, line: line)
+      }
+      rows.append(Row(content: .text(text), references: [], line: line, bytes: range))
+    }
+  }
+
+  private mutating func readLines(_ bytes: Span<UInt8>) throws {
+    var line = 0
+    try TextSeparator.forEachPart(bytes, dividedBy: [0x0A]) { range in
+      line += 1
+      guard !range.allSatisfy({ TextSeparator.isSpace(bytes[$0]) }) else { return }
+      let value: JSONValue
+      do { value = try JSONValue.parse(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic
+      {
+        if line == 1 {
+          fault.remedy = "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
+        }
+        throw fault
+      }
+      try add(value, line: line, bytes: range)
+    }
+  }
+
+  private mutating func readArray(_ bytes: Span<UInt8>) throws {
+    var lines = LineCounter()
+    var scanner = try JSONScanner(bytes, file: path)
+    try scanner.beginArray()
+    while try scanner.nextElement() {
+      _ = try scanner.peekKind()
+      let start = scanner.position
+      let value = try scanner.readValue()
+      try add(value, line: lines.line(at: start, of: bytes), bytes: start..<scanner.position)
+    }
+    try scanner.finish()
+  }
+
+  private mutating func add(_ value: JSONValue, line: Int, bytes: Range<Int>) throws {
+    let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
+    let (content, references) = try reader.read(value, line: line)
+    let row = Row(content: content, references: references, line: line, bytes: bytes)
+    if options.purpose == .training, let response = row.response ?? row.text, response.allSatisfy(\.isWhitespace) {
+      guard options.emptyResponses == .skip else {
+        throw Diagnostic.input(
+          "the \(row.response == nil ? "text" : "response") is empty", file: path, line: line,
+          remedy: "remove the row, or set empty_responses to skip")
+      }
+      emptyResponseCount += 1
+      return
+    }
+    rows.append(row)
+  }
+}
+
+extension Row {
+  /// The running text, nil where the row is of another shape.
+  fileprivate var text: String? { if case .text(let text) = content { text } else { nil } }
+}
+
+/// Finds the line of places that are asked for in ascending order.
+private struct LineCounter {
+  private var line = 1
+  private var position = 0
+
+  mutating func line(at offset: Int, of bytes: Span<UInt8>) -> Int {
+    while position < offset {
+      if bytes[position] == 0x0A { line += 1 }
+      position += 1
+    }
+    return line
+  }
+}

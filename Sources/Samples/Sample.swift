@@ -1,0 +1,29 @@
+/// The token ids of a row, ready for a model.
+public struct Sample: Sendable, Equatable {
+  /// What the tokenizer puts at the start, the joint encoding of prompt and response, and the end-of-sequence token
+  /// where the row has a response that was not cut.
+  public var tokenIDs: [Int32]
+  /// How many of ``tokenIDs`` belong to the prompt, the tokenizer's start included.
+  public var promptLength: Int
+  /// One-based line of the row in its file.
+  public var line: Int
+  /// False for running text and for a prompt alone.
+  public var hasResponse: Bool
+  /// True where the response or text was cut at the maximum length: there is no end-of-sequence token then.
+  public var isCut: Bool
+
+  public init(tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool) {
+    self.tokenIDs = tokenIDs
+    self.promptLength = promptLength
+    self.line = line
+    self.hasResponse = hasResponse
+    self.isCut = isCut
+  }
+
+  /// The positions whose next token is scored: from the one that predicts the first token after the prompt to the one
+  /// that predicts the last token.
+  public var scoredPositions: Range<Int> {
+    let first = max(promptLength, 1) - 1
+    return first..<max(first, tokenIDs.count - 1)
+  }
+}

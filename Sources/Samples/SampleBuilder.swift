@@ -1,0 +1,164 @@
+import Diagnostics
+public import Fingerprints
+public import Tokenizers
+
+/// Turns rows into samples.
+///
+/// `token_ids` is what the tokenizer's post-processor puts at the start, then the joint encoding of prompt and response,
+/// then the end-of-sequence token for a row with a response. `prompt_length` is the length of what the prompt encoded
+/// alone has in common with that: where a merge crosses the border, the tokens that differ belong to the response.
+public struct SampleBuilder: Sendable {
+  /// What to do with a prompt longer than the maximum.
+  public enum LongPrompts: String, Sendable, CaseIterable, Codable {
+    /// Refuse the file, with the line.
+    case refuse
+    /// Leave the row out, and count it.
+    case drop
+    /// Keep what the tokenizer puts at the start and the end of the prompt.
+    case truncateLeft = "truncate-prompt-left"
+  }
+
+  public let template: Template
+  public let eosTokenID: Int32?
+  /// Most tokens in a sample; a response or text beyond is cut.
+  public let maximumLength: Int
+  /// Most tokens in a prompt, the tokenizer's start included.
+  public let maximumPromptLength: Int
+  public let longPrompts: LongPrompts
+  private let encoder: TextEncoder
+  private let sequenceTokens: SequenceTokens
+
+  /// - Parameters:
+  ///   - eosTokenID: Ends a response; nil for a model without one, which then takes running text and prompts only.
+  ///   - maximumLength: Most tokens in a sample, at least 2.
+  ///   - maximumPromptLength: Most tokens in a prompt; by default one less than `maximumLength`.
+  /// - Throws: a `Diagnostic` of category `input` for lengths that leave no room.
+  public init(
+    tokenizer: Tokenizer, template: Template, eosTokenID: Int32?, maximumLength: Int, maximumPromptLength: Int? = nil,
+    longPrompts: LongPrompts = .refuse
+  ) throws {
+    let bos = tokenizer.prefixTokens.first ?? tokenizer.bosTokenID
+    try self.init(
+      encoder: TextEncoder(
+        prefix: tokenizer.prefixTokens, fingerprint: Fingerprint(of: tokenizer.contentBytes),
+        encode: { tokenizer.encode($0) }),
+      sequenceTokens: SequenceTokens(
+        bos: bos.flatMap(tokenizer.token) ?? "", eos: eosTokenID.flatMap(tokenizer.token) ?? ""),
+      template: template, eosTokenID: eosTokenID, maximumLength: maximumLength,
+      maximumPromptLength: maximumPromptLength, longPrompts: longPrompts)
+  }
+
+  /// As above with any encoding of texts, for tests.
+  package init(
+    encoder: TextEncoder, sequenceTokens: SequenceTokens, template: Template, eosTokenID: Int32?, maximumLength: Int,
+    maximumPromptLength: Int? = nil, longPrompts: LongPrompts = .refuse
+  ) throws {
+    self.encoder = encoder
+    self.sequenceTokens = sequenceTokens
+    self.template = template
+    self.eosTokenID = eosTokenID
+    self.maximumLength = maximumLength
+    self.maximumPromptLength = maximumPromptLength ?? maximumLength - 1
+    self.longPrompts = longPrompts
+    guard maximumLength >= 2 else {
+      throw Diagnostic.input("is \(maximumLength), but must be at least 2", field: "max_length")
+    }
+    guard (encoder.prefix.count + 1..<maximumLength).contains(self.maximumPromptLength) else {
+      throw Diagnostic.input(
+        "is \(self.maximumPromptLength), but must be above the \(encoder.prefix.count) tokens that start every sequence "
+          + "and below the maximum length of \(maximumLength)", field: "max_prompt_length")
+    }
+  }
+
+  /// A fingerprint of everything here that decides the token ids.
+  public var fingerprint: Fingerprint {
+    let parts = [
+      "\(encoder.fingerprint)", template.rawValue, eosTokenID.map { "\($0)" } ?? "none", "\(maximumLength)",
+      "\(maximumPromptLength)", longPrompts.rawValue,
+    ]
+    return Fingerprint(of: parts.joined(separator: "\n"))
+  }
+
+  /// The sample of a row, nil where its prompt is too long and such rows are dropped.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, its prompt is too long, or
+  ///   nothing in it can be scored.
+  public func sample(_ row: Row) throws -> Sample? {
+    let (prompt, response) = try template.render(row.content, sequenceTokens)
+    guard let response else { preconditionFailure("a row without a response or text, read as data for training") }
+    if row.response != nil && eosTokenID == nil {
+      throw Diagnostic.input(
+        "the model names no end-of-sequence token, which a row with a response needs", field: "eos_token_id")
+    }
+    let alone = encoder.encode(prompt)
+    let joint = encoder.encode(prompt + response)
+    var common = zip(alone, joint).prefix { $0 == $1 }.count
+    var tokens = joint
+    if row.response != nil && encoder.prefix.isEmpty && common == 0 {
+      throw Diagnostic.input(
+        "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
+    }
+    if encoder.prefix.count + common > maximumPromptLength {
+      guard let kept = try shortened(common) else { return nil }
+      tokens.removeFirst(common - kept)
+      common = kept
+    }
+    tokens = encoder.prefix + tokens
+    if row.response != nil, let eosTokenID { tokens.append(eosTokenID) }
+    let isCut = tokens.count > maximumLength
+    if isCut { tokens.removeLast(tokens.count - maximumLength) }
+    let sample = Sample(
+      tokenIDs: tokens, promptLength: encoder.prefix.count + common, line: row.line, hasResponse: row.response != nil,
+      isCut: isCut)
+    guard !sample.scoredPositions.isEmpty else {
+      throw Diagnostic.input("has \(tokens.count) tokens, so there is nothing to score")
+    }
+    return sample
+  }
+
+  /// The prompt of a row by itself, for generation; nil where it is too long and such rows are dropped. Running text is
+  /// a prompt to go on from.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, or its prompt is too long or
+  ///   has no token at all.
+  public func prompt(_ row: Row) throws -> Sample? {
+    var (text, running) = try template.render(row.content, sequenceTokens)
+    if case .text = row.content { text = running ?? "" }
+    var tokens = encoder.encode(text)
+    if encoder.prefix.count + tokens.count > maximumPromptLength {
+      guard let kept = try shortened(tokens.count) else { return nil }
+      tokens.removeFirst(tokens.count - kept)
+    }
+    tokens = encoder.prefix + tokens
+    guard !tokens.isEmpty else {
+      throw Diagnostic.input(
+        "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
+    }
+    return Sample(tokenIDs: tokens, promptLength: tokens.count, line: row.line, hasResponse: false, isCut: false)
+  }
+
+  /// How many of a prompt's own tokens are kept where it is too long; nil where its row is dropped.
+  private func shortened(_ count: Int) throws -> Int? {
+    switch longPrompts {
+    case .truncateLeft: return maximumPromptLength - encoder.prefix.count
+    case .drop: return nil
+    case .refuse:
+      throw Diagnostic.input(
+        "the prompt has \(encoder.prefix.count + count) tokens, more than \(maximumPromptLength)",
+        remedy: "raise max_prompt_length or max_length, or set long_prompts to drop or truncate-prompt-left")
+    }
+  }
+}
+
+/// Texts to token ids, without what starts a sequence.
+package struct TextEncoder: Sendable {
+  package var prefix: [Int32]
+  package var fingerprint: Fingerprint
+  package var encode: @Sendable (String) -> [Int32]
+
+  package init(prefix: [Int32], fingerprint: Fingerprint, encode: @escaping @Sendable (String) -> [Int32]) {
+    self.prefix = prefix
+    self.fingerprint = fingerprint
+    self.encode = encode
+  }
+}

@@ -1,0 +1,64 @@
+import Diagnostics
+public import Fingerprints
+
+/// The samples of a data set in the order of its rows, and what became of the rows that gave none.
+public struct SampleSet: Sendable {
+  public let samples: [Sample]
+  /// Index in the data set's rows of the row that each sample comes from.
+  public let rowIndices: [Int]
+  /// A fingerprint of the file, how it was read, the template, the tokenizer and the lengths: equal fingerprints mean
+  /// equal samples.
+  public let fingerprint: Fingerprint
+  /// Rows left out because their prompt is too long.
+  public let droppedCount: Int
+  /// Rows left out because their response is empty.
+  public let emptyResponseCount: Int
+
+  /// Builds the samples of a data set: prompts alone where it was read for prompts.
+  ///
+  /// - Parameter onRow: Called after each row with how many are done.
+  /// - Throws: a `Diagnostic` of category `input` with file and line, also where no sample is left.
+  public init(_ dataset: Dataset, _ builder: SampleBuilder, onRow: (Int) throws -> Void = { _ in }) throws {
+    var samples: [Sample] = []
+    var indices: [Int] = []
+    for (index, row) in dataset.rows.enumerated() {
+      do {
+        let made = try dataset.options.purpose == .prompts ? builder.prompt(row) : builder.sample(row)
+        if let made {
+          samples.append(made)
+          indices.append(index)
+        }
+      } catch let diagnostic as Diagnostic {
+        throw diagnostic.located(file: dataset.path, line: row.line)
+      }
+      try onRow(index + 1)
+    }
+    guard !samples.isEmpty else {
+      throw Diagnostic.input("has \(dataset.rows.count) rows, but the prompts of all are too long", file: dataset.path)
+    }
+    self.samples = samples
+    rowIndices = indices
+    droppedCount = dataset.rows.count - samples.count
+    emptyResponseCount = dataset.emptyResponseCount
+    fingerprint = Fingerprint(of: "\(dataset.fingerprint)\n\(builder.fingerprint)")
+  }
+
+  /// Tokens in all samples.
+  public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokenIDs.count } }
+
+  /// Positions in all samples whose next token is scored.
+  public var scoredCount: Int { samples.reduce(0) { $0 + $1.scoredPositions.count } }
+
+  /// Samples that equal an earlier one in tokens and prompt length: they are stored and scored once by what is keyed by
+  /// content.
+  public var duplicateCount: Int {
+    struct Content: Hashable {
+      var tokens: [Int32]
+      var promptLength: Int
+    }
+    return samples.count - Set(samples.map { Content(tokens: $0.tokenIDs, promptLength: $0.promptLength) }).count
+  }
+
+  /// Samples that were cut at the maximum length.
+  public var cutCount: Int { samples.count { $0.isCut } }
+}
