@@ -133,7 +133,8 @@ final class NodeDecoder: Decoder {
     case .valueNotFound(_, let context), .typeMismatch(_, let context), .dataCorrupted(let context):
       // The error may name a key of this very node, which has the better line.
       let inner = context.codingPath.dropFirst(codingPath.count).first.flatMap { node[$0.stringValue] } ?? node
-      let message = context.debugDescription.hasSuffix(".")
+      let message =
+        context.debugDescription.hasSuffix(".")
         ? String(context.debugDescription.dropLast()) : context.debugDescription
       return inner.diagnostic(message, field: Self.dotted(context.codingPath))
     @unknown default: return diagnostic("\(error)")

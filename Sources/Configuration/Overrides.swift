@@ -14,7 +14,8 @@ extension ConfigurationFile {
     }
     let parts = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.allSatisfy({ !$0.isEmpty }) else {
-      throw Diagnostic.input("has an empty key", file: origin, remedy: "write --set key=value or --set outer.inner=value")
+      throw Diagnostic.input(
+        "has an empty key", file: origin, remedy: "write --set key=value or --set outer.inner=value")
     }
     let text = Array(assignment[assignment.index(after: equals)...].utf8)
     var value = try YAMLParser.parse(text, file: origin, hasLines: false)

@@ -52,7 +52,9 @@ import Diagnostics
       let root = try node(event, depth: 0)
       event = try next()
       while event.kind == .documentEnd { event = try next() }
-      guard event.kind == .streamEnd else { throw refusal("a second document begins here", event, "write one per file") }
+      guard event.kind == .streamEnd else {
+        throw refusal("a second document begins here", event, "write one per file")
+      }
       return root
     } catch LibraryFault.syntax {
       throw syntaxDiagnostic(bytes)

@@ -69,7 +69,9 @@ struct YAMLWriter {
       case "\\": quoted += "\\\\"
       case "\n": quoted += "\\n"
       case "\t": quoted += "\\t"
-      case _ where scalar.value < 0x20 || (0x7f...0xa0).contains(scalar.value) || scalar.value >= 0x2028 && !isPrintable(scalar):
+      case _
+      where scalar.value < 0x20 || (0x7f...0xa0).contains(scalar.value)
+        || scalar.value >= 0x2028 && !isPrintable(scalar):
         quoted += escape(scalar)
       default: quoted.unicodeScalars.append(scalar)
       }
@@ -108,6 +110,7 @@ struct YAMLWriter {
   /// Texts that, unquoted, some reader would take for null, a truth value or a number.
   private static func looksTyped(_ text: String) -> Bool {
     if ["null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased()) { return true }
-    return text.utf8.first.map { "0123456789+-.".utf8.contains($0) } ?? false && text.utf8.contains { (48...57).contains($0) }
+    return text.utf8.first.map { "0123456789+-.".utf8.contains($0) } ?? false
+      && text.utf8.contains { (48...57).contains($0) }
   }
 }

@@ -55,7 +55,9 @@ private func writeToStandardError(_ text: String) {
   let bytes = Array(text.utf8)
   var offset = 0
   while offset < bytes.count {
-    let written = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + offset, $0.count - offset) }
+    let written = unsafe bytes.withUnsafeBytes {
+      unsafe write(STDERR_FILENO, $0.baseAddress! + offset, $0.count - offset)
+    }
     if written < 0 && errno != EINTR { return }
     offset += max(0, written)
   }

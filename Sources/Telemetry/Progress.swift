@@ -121,6 +121,7 @@ public final class Progress: Sendable {
     let width = 24
     let filled = Int(Double(width) * fraction(state))
     let tip = filled < width ? ">" : ""
-    return "[\(String(repeating: "=", count: filled))\(tip)\(String(repeating: " ", count: width - filled - tip.count))] "
+    return
+      "[\(String(repeating: "=", count: filled))\(tip)\(String(repeating: " ", count: width - filled - tip.count))] "
   }
 }

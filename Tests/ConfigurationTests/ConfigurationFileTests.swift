@@ -45,7 +45,9 @@ struct ConfigurationFileTests {
       ("epochs: 3", "epochs: [3]", 5, "training.epochs", "is a list, but must be a whole number"),
       ("epochs: 3", "epochs: 13", 7, "training.seed", "must be given for 13 epochs"),
       ("3\n  shuffle: false\n  seed: 18446744073709551615", "13", 4, "training.seed", "must be given for 13 epochs"),
-      ("seed: 18446744073709551615", "seed: 18446744073709551616", 7, "training.seed", "from 0 to 18446744073709551615"),
+      (
+        "seed: 18446744073709551615", "seed: 18446744073709551616", 7, "training.seed", "from 0 to 18446744073709551615"
+      ),
       ("learning_rate: 1e-4", "learning_rate: 0", 4, "training.learning_rate", "is 0.0, but must be above 0.0"),
       ("learning_rate: 1e-4", "learning_rate:", 4, "training.learning_rate", "is null, but must be a finite number"),
       ("learning_rate: 1e-4", "learning_rate: .nan", 4, "training.learning_rate", "'.nan' is not a finite number"),

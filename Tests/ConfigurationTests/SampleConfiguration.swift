@@ -40,7 +40,9 @@ struct Training: Codable, Equatable {
     shuffle = try values.decode(.shuffle, default: true)
     weightDecay = try values.decode(.weightDecay, default: 0.01)
     seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
-    if schedule == .constant && weightDecay > 0.5 { throw values.fault(.weightDecay, "is too much for a constant rate") }
+    if schedule == .constant && weightDecay > 0.5 {
+      throw values.fault(.weightDecay, "is too much for a constant rate")
+    }
     if epochs == 13 { throw values.fault(.seed, "must be given for 13 epochs") }
   }
 }

@@ -13,12 +13,16 @@ struct YAMLRoundTripTests {
   @Test("written from any text reads back as that text")
   func texts() throws {
     let texts = [
-      "", " ", "a", "a b", " a", "a ", "null", "~", "true", "No", "12", "-1.5", ".5", "1e3", "0x10", "2020-01-01", "-", "- a",
-      "---", "...", "a: b", "a #b", "#a", "a\nb", "\ta", "\"", "'", "\\", "[a]", "{a}", "&a", "*a", "!a", "|", ">", "%a", "@a",
-      "`a", "é", "e\u{301}", "日本", "😀", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}", "\u{feff}", "a,b", "?", "? a", "<<", "=",
+      "", " ", "a", "a b", " a", "a ", "null", "~", "true", "No", "12", "-1.5", ".5", "1e3", "0x10", "2020-01-01", "-",
+      "- a",
+      "---", "...", "a: b", "a #b", "#a", "a\nb", "\ta", "\"", "'", "\\", "[a]", "{a}", "&a", "*a", "!a", "|", ">",
+      "%a", "@a",
+      "`a", "é", "e\u{301}", "日本", "😀", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}", "\u{feff}", "a,b", "?",
+      "? a", "<<", "=",
     ]
     for text in texts {
-      for value in [["k": .string(text)], ["k": [.string(text), ["x"]]], [text == "" ? "k" : text: "v"]] as [JSONValue] {
+      for value in [["k": .string(text)], ["k": [.string(text), ["x"]]], [text == "" ? "k" : text: "v"]] as [JSONValue]
+      {
         if text == "<<" && value["k"] == nil { continue }
         let written = try ConfigurationFile.text(of: FreeForm(value))
         #expect(try tree(Array(written.utf8)) == value, "\(written)")
@@ -39,7 +43,9 @@ struct YAMLRoundTripTests {
 
   @Test("that is damaged is read or refused, and what was read is written and read again as the same")
   func fuzz() throws {
-    let pieces = ["- ", ": ", "{", "}", "[", "]", "|\n", "\"", "'", "#", "&a ", "*a", "!!str ", "? ", "---\n", "\t", "  "]
+    let pieces = [
+      "- ", ": ", "{", "}", "[", "]", "|\n", "\"", "'", "#", "&a ", "*a", "!!str ", "? ", "---\n", "\t", "  ",
+    ]
     var read = 0
     for bytes in Mutations(of: Array(example.utf8), count: 3000, dictionary: pieces) {
       let file: ConfigurationFile

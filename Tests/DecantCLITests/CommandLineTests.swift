@@ -31,7 +31,10 @@ struct CommandLineTests {
       ("--canvas=c --layers 7 blue", "blue - c 7 0.5 round - [] true false false true"),
       ("blue red --canvas c", "blue red c 3 0.5 round - [] true false false false"),
       ("--canvas c --gloss=1e-1 --shape square blue", "blue - c 3 0.1 square - [] true false false false"),
-      ("--canvas c --seed 18446744073709551615 blue", "blue - c 3 0.5 round 18446744073709551615 [] true false false false"),
+      (
+        "--canvas c --seed 18446744073709551615 blue",
+        "blue - c 3 0.5 round 18446744073709551615 [] true false false false"
+      ),
       ("--canvas c --set a=1 --set=b.c=2 blue", "blue - c 3 0.5 round - [\"a=1\", \"b.c=2\"] true false false false"),
       ("--canvas c --no-dry blue", "blue - c 3 0.5 round - [] false false false false"),
       ("--canvas c --no-dry --dry --preview --json blue", "blue - c 3 0.5 round - [] true true true false"),

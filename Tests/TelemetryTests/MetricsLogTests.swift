@@ -13,7 +13,9 @@ struct MetricsLogTests {
     }
   }
 
-  @Test("of a run that was killed and resumed equals that of one that was not", arguments: ["", "{\"step\":7,\"lo", "garbage"])
+  @Test(
+    "of a run that was killed and resumed equals that of one that was not",
+    arguments: ["", "{\"step\":7,\"lo", "garbage"])
   func resumed(torn: String) throws {
     let folder = try TemporaryFolder()
     let whole = try MetricsLog(path: folder.file("whole"), resumingAfter: nil)

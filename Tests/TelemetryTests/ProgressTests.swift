@@ -25,7 +25,8 @@ struct ProgressTests {
   func lines() {
     let stage = Stage(isTerminal: false)
     let progress = Progress(
-      "precompute", total: 2000, unit: "samples", rateUnit: "tokens", done: 1000, console: stage.console, now: stage.now)
+      "precompute", total: 2000, unit: "samples", rateUnit: "tokens", done: 1000, console: stage.console, now: stage.now
+    )
     for _ in 0..<50 {
       stage.wait(0.5)
       progress.advance(by: 4, work: 800, message: "nll 1.93")

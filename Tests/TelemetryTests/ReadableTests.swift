@@ -20,12 +20,22 @@ struct ReadableTests {
     ])
   func counts(value: Double, text: String) { #expect(Readable.count(value) == text) }
 
-  @Test("bytes", arguments: [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (36_994_500_000, "34.5 GiB"), (-2048, "-2.0 KiB")])
+  @Test(
+    "bytes",
+    arguments: [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (36_994_500_000, "34.5 GiB"), (-2048, "-2.0 KiB")])
   func bytes(value: Int, text: String) { #expect(Readable.bytes(value) == text) }
 
-  @Test("whole numbers", arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (.min, "-9,223,372,036,854,775,808")])
+  @Test(
+    "whole numbers",
+    arguments: [
+      (0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (.min, "-9,223,372,036,854,775,808"),
+    ])
   func grouped(value: Int, text: String) { #expect(Readable.grouped(value) == text) }
 
-  @Test("decimals", arguments: [(1.005, 1, "1.0"), (0.05, 1, "0.1"), (-0.04, 1, "0.0"), (-1.25, 2, "-1.25"), (12, 0, "12"), (1e300, 2, "?")])
+  @Test(
+    "decimals",
+    arguments: [
+      (1.005, 1, "1.0"), (0.05, 1, "0.1"), (-0.04, 1, "0.0"), (-1.25, 2, "-1.25"), (12, 0, "12"), (1e300, 2, "?"),
+    ])
   func decimals(value: Double, places: Int, text: String) { #expect(Readable.decimals(value, places) == text) }
 }

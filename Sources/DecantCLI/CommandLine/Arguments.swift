@@ -17,7 +17,9 @@ package struct Arguments: Sendable {
       if parameter.isRequired && words.isEmpty {
         throw Diagnostic.input(
           "is missing", field: parameter.label,
-          remedy: "give \(parameter.kind == .positional ? "" : "\(parameter.label) ")\(parameter.placeholder): \(parameter.help)")
+          remedy:
+            "give \(parameter.kind == .positional ? "" : "\(parameter.label) ")\(parameter.placeholder): \(parameter.help)"
+        )
       }
       do { values[parameter.name] = try parameter.read(words) } catch let fault as ValueFault {
         throw Diagnostic.input(fault.message, field: parameter.label)

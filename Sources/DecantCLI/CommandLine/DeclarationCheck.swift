@@ -40,7 +40,8 @@ package enum DeclarationCheck {
   }
 
   private static func nameFaults(_ name: String) -> [String] {
-    let fits = name.first?.isLetter == true && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
+    let fits =
+      name.first?.isLetter == true && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
     return fits ? [] : ["the name '\(name)' is not made of a-z, 0-9 and -"]
   }
 

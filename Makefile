@@ -1,0 +1,40 @@
+# The one way in. Everything is built in release, tests too, so that one set of build products serves all.
+SWIFT := $(shell command -v swift || echo /opt/swift/usr/bin/swift)
+export SWIFT
+
+.PHONY: build run test bench bench-peers lint format docs faults packages clean
+
+build: packages        ## the command line: .build/release/decant
+	$(SWIFT) build -c release --product decant
+
+run: build             ## all three stages on a small example, from nothing to a distilled model
+	scripts/quickstart
+
+test: packages         ## every test; those that want real models are skipped where DECANT_SHARED is not there
+	scripts/check-arrows
+	scripts/check-size
+	$(SWIFT) test -c release --disable-xctest
+
+bench: packages        ## the benchmarks
+	$(SWIFT) run -c release bench
+
+bench-peers: build     ## the same work in PyTorch, side by side
+	scripts/bench-peers
+
+faults: build          ## kill -9, full disks and damaged files against real runs
+	scripts/faults
+
+lint:                  ## formatting, as .swift-format says
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+
+format:                ## puts the formatting right
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+
+docs: packages         ## the reference of every room, as HTML under .build/docs
+	scripts/docs
+
+packages:
+	@scripts/install-packages
+
+clean:
+	rm -rf .build
