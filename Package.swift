@@ -35,7 +35,7 @@ let rooms = """
   """
 
 /// What tests of a room need beside the room's own arrows.
-let testArrows = ["Models": ["Optimizers"]]
+let testArrows = ["Models": ["Optimizers", "Tokenizers"], "Generation": ["Tokenizers"]]
 
 /// Strictness in one list, for every Swift target.
 let strict: [SwiftSetting] = [
