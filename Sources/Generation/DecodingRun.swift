@@ -38,7 +38,8 @@ struct DecodingRun {
   let model: any CausalLanguageModel
   let cache: KeyValueCache
   private let arena = Arena()
-  private var samplers: [Sampler]
+  /// By slot: rows are sampled at the same time.
+  private let samplers: [Sampler]
 
   init(model: any CausalLanguageModel, settings: SamplingSettings, slotCount: Int, capacity: Int) {
     let sizes = model.configuration
@@ -46,11 +47,11 @@ struct DecodingRun {
     cache = KeyValueCache(
       slots: slotCount, layers: sizes.layerCount, capacity: capacity,
       width: sizes.keyValueHeadCount * sizes.headDimension)
-    samplers = [Sampler](repeating: Sampler(settings), count: slotCount)
+    samplers = (0..<slotCount).map { _ in Sampler(settings) }
   }
 
   /// One forward pass over every row, and a new token for those whose prompt is in the cache.
-  mutating func step(_ rows: inout [DecodingRow?]) throws {
+  func step(_ rows: inout [DecodingRow?]) throws {
     let slots = rows.indices.filter { rows[$0] != nil }
     let inputs = slots.map { rows[$0]!.next }
     let packing = Packing(lengths: inputs.map(\.count))
@@ -59,15 +60,30 @@ struct DecodingRun {
     let choosing = slots.indices.filter { rows[slots[$0]]!.advance() }
     guard !choosing.isEmpty else { return }
     let logits = lastLogits(hidden, rows: choosing.map { packing.offsets[$0 + 1] - 1 })
-    for (row, sequence) in choosing.enumerated() {
-      let slot = slots[sequence]
-      let line = unsafe UnsafeBufferPointer(start: logits.base + row * logits.columns, count: logits.columns)
-      do {
-        let token = try unsafe samplers[slot].sample(line, stream: &rows[slot]!.stream)
-        rows[slot]!.response.append(token)
-      } catch let diagnostic as Diagnostic {
-        throw diagnostic.located(field: "prompt \(rows[slot]!.index)")
+    var choices = choosing.map { Choice(slot: slots[$0], stream: rows[slots[$0]]!.stream) }
+    unsafe choices.withUnsafeMutableBufferPointer { choices in
+      Engine.parallel(choices.count) { row in
+        let line = logits.rows(row..<row + 1)
+        unsafe choices[row].choose(UnsafeBufferPointer(line.elements), samplers)
       }
+    }
+    for choice in choices {
+      rows[choice.slot]!.stream = choice.stream
+      rows[choice.slot]!.response.append(
+        try choice.token.mapError { $0.located(field: "prompt \(rows[choice.slot]!.index)") }.get())
+    }
+  }
+
+  /// A row's next token, and its stream after it.
+  private struct Choice {
+    let slot: Int
+    var stream: RandomStream
+    var token: Result<Int32, Diagnostic> = .success(0)
+
+    mutating func choose(_ logits: UnsafeBufferPointer<Float>, _ samplers: [Sampler]) {
+      do {
+        token = .success(try unsafe samplers[slot].sample(logits, stream: &stream))
+      } catch { token = .failure(error) }
     }
   }
 

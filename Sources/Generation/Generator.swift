@@ -52,7 +52,7 @@ public final class Generator {
     guard let longest = prompts.map(\.count).max() else { return }
     let slotCount = min(batchSize, prompts.count)
     let capacity = longest + min(settings.maximumNewTokens, model.configuration.contextLength - longest)
-    var run = DecodingRun(model: model, settings: settings, slotCount: slotCount, capacity: capacity)
+    let run = DecodingRun(model: model, settings: settings, slotCount: slotCount, capacity: capacity)
     var queue = prompts.indices.makeIterator()
     var rows = [DecodingRow?](repeating: nil, count: slotCount)
     while true {

@@ -1,5 +1,5 @@
 import CKernels
-import Diagnostics
+package import Diagnostics
 package import RandomStreams
 
 /// Chooses the next token from one row of logits, without sorting the vocabulary.
@@ -8,126 +8,162 @@ package import RandomStreams
 /// the fewest first ones that hold at least that part of what top-k left, and one draw picks among the kept by their
 /// probabilities. The end of the kept part is found by a histogram over the logits' distance from the largest, and a
 /// sort of the one bin it falls in.
-package struct Sampler {
+///
+/// A class, for its buffers: one for each row that is sampled at the same time.
+package final class Sampler {
   private let settings: SamplingSettings
-  /// Distance of each logit from the largest, in units of the temperature: the order, and -log of the weight.
+  /// Distance of each logit from the largest, in units of the temperature: the order.
   private var distances: [Float] = []
+  /// exp(-distance) of the kept tokens, 0 of the others.
   private var weights: [Float] = []
-  private var bins: [Double] = []
+  private var bins = [Double](repeating: 0, count: binCount)
 
   private static let binsPerNat: Float = 64
   private static let binCount = 2048
+  /// Weights that are summed together, so that a draw need not walk all of them.
+  private static let block = 512
 
   package init(_ settings: SamplingSettings) { self.settings = settings }
 
-  /// The last token, in the order above, of those that are kept.
-  private struct Cutoff {
-    var distance: Float
-    var id: Int
-
-    static let none = Cutoff(distance: .infinity, id: .max)
-
-    func keeps(_ distance: Float, _ id: Int) -> Bool {
-      distance < self.distance || (distance == self.distance && id <= self.id)
-    }
-  }
+  /// What is counted along the ordered tokens.
+  private enum Measure { case tokens, mass }
 
   /// The id of the token to take next; draws one number from `stream` unless greedy.
   ///
   /// - Throws: a `Diagnostic` of category `failure` where a logit is NaN or the largest is not finite.
-  package mutating func sample(_ logits: UnsafeBufferPointer<Float>, stream: inout RandomStream) throws -> Int32 {
+  package func sample(_ logits: UnsafeBufferPointer<Float>, stream: inout RandomStream) throws(Diagnostic) -> Int32 {
     let best = try unsafe Self.largest(logits)
     if settings.temperature == 0 { return Int32(best) }
     unsafe weigh(logits, largest: logits[best])
-    var cutoff = Cutoff.none
-    if settings.topK > 0 && settings.topK < distances.count {
-      cutoff = end(of: cutoff, target: Double(settings.topK)) { _ in 1 }
+    if settings.topK > 0 && settings.topK < weights.count {
+      keep(.tokens, until: Double(settings.topK))
     }
     if settings.topP < 1 {
-      let total = mass(cutoff)
-      cutoff = end(of: cutoff, target: Double(settings.topP) * total) { Double($0) }
+      keep(.mass, until: Double(settings.topP) * blockMasses().reduce(0, +))
     }
-    return draw(cutoff, stream.uniformDouble())
+    return draw(stream.uniformDouble())
   }
 
   /// Index of the largest logit, the first among equals.
-  private static func largest(_ logits: UnsafeBufferPointer<Float>) throws -> Int {
-    var best = 0
-    for index in logits.indices {
-      let logit = unsafe logits[index]
-      if logit.isNaN {
-        throw Diagnostic.failure("the logit of token \(index) is NaN", remedy: "check the model's weights")
-      }
-      if unsafe logit > logits[best] { best = index }
+  private static func largest(_ logits: UnsafeBufferPointer<Float>) throws(Diagnostic) -> Int {
+    var unordered: UInt32 = 0
+    for index in logits.indices { unordered |= unsafe logits[index] == logits[index] ? 0 : 1 }
+    guard unordered == 0 else {
+      let index = unsafe logits.firstIndex { $0.isNaN }!
+      throw Diagnostic.failure("the logit of token \(index) is NaN", remedy: "check the model's weights")
     }
+    let best = unsafe tensorKernels().pointee.indexOfMaximum(logits.baseAddress!, logits.count)
     guard unsafe logits[best].isFinite else {
       throw Diagnostic.failure("the largest logit is \(unsafe logits[best])", remedy: "check the model's weights")
     }
     return best
   }
 
-  private mutating func weigh(_ logits: UnsafeBufferPointer<Float>, largest: Float) {
-    if distances.count != logits.count {
-      distances = [Float](repeating: 0, count: logits.count)
+  private func weigh(_ logits: UnsafeBufferPointer<Float>, largest: Float) {
+    let count = logits.count
+    if distances.count != count {
+      distances = [Float](repeating: 0, count: count)
       weights = distances
     }
     let scale = 1 / settings.temperature
-    for index in logits.indices {
-      // A tiny temperature can overflow the product; 0 times infinity must stay the largest.
-      let gap = unsafe largest - logits[index]
-      let distance = gap == 0 ? 0 : gap * scale
-      distances[index] = distance
-      weights[index] = -distance
-    }
-    unsafe weights.withUnsafeMutableBufferPointer { weights in
-      unsafe tensorKernels().pointee.exponential(weights.baseAddress!, weights.baseAddress!, weights.count)
+    unsafe distances.withUnsafeMutableBufferPointer { distances in
+      unsafe weights.withUnsafeMutableBufferPointer { weights in
+        for index in 0..<count {
+          // A tiny temperature makes the scale infinite; 0 times it must stay 0.
+          let gap = unsafe largest - logits[index]
+          let distance = gap == 0 ? 0 : gap * scale
+          unsafe distances[index] = distance
+          unsafe weights[index] = -distance
+        }
+        unsafe tensorKernels().pointee.exponential(weights.baseAddress!, weights.baseAddress!, count)
+      }
     }
   }
 
-  /// Sum of the kept weights.
-  private func mass(_ cutoff: Cutoff) -> Double {
-    var sum = 0.0
-    for (id, distance) in distances.enumerated() where cutoff.keeps(distance, id) { sum += Double(weights[id]) }
-    return sum
-  }
-
-  /// The token of `cutoff`'s part at which the running sum of `measure` over the ordered tokens first reaches `target`;
-  /// `cutoff` itself where rounding keeps it from being reached.
-  private mutating func end(of cutoff: Cutoff, target: Double, measure: (Float) -> Double) -> Cutoff {
-    bins = [Double](repeating: 0, count: Self.binCount)
-    for (id, distance) in distances.enumerated() where cutoff.keeps(distance, id) {
-      bins[Self.bin(distance)] += measure(weights[id])
-    }
+  /// Gives up the tokens behind the one at which the running measure of the ordered tokens first reaches `target`; none
+  /// where rounding keeps it from being reached.
+  private func keep(_ measure: Measure, until target: Double) {
+    fillBins(measure)
     var bin = 0
     var sum = 0.0
     while bin < bins.count && sum + bins[bin] < target {
       sum += bins[bin]
       bin += 1
     }
-    guard bin < bins.count else { return cutoff }
-    var members: [Cutoff] = []
-    for (id, distance) in distances.enumerated() where Self.bin(distance) == bin && cutoff.keeps(distance, id) {
-      members.append(Cutoff(distance: distance, id: id))
+    guard bin < bins.count else { return }
+    let members = members(of: bin).sorted { a, b in
+      distances[a] != distances[b] ? distances[a] < distances[b] : a < b
     }
-    members.sort { $0.distance != $1.distance ? $0.distance < $1.distance : $0.id < $1.id }
-    for member in members {
-      sum += measure(weights[member.id])
-      if sum >= target { return member }
+    var kept = 0
+    while kept < members.count && sum < target {
+      sum += measure == .tokens ? 1 : Double(weights[members[kept]])
+      kept += 1
     }
-    return members.last ?? cutoff
+    let border = distances[members[kept - 1]]
+    unsafe weights.withUnsafeMutableBufferPointer { weights in
+      unsafe distances.withUnsafeBufferPointer { distances in
+        for id in 0..<weights.count where unsafe distances[id] > border { unsafe weights[id] = 0 }
+      }
+    }
+    for id in members[kept...] { weights[id] = 0 }
+  }
+
+  /// Sums the measure of all tokens by their distance from the largest.
+  private func fillBins(_ measure: Measure) {
+    unsafe bins.withUnsafeMutableBufferPointer { bins in
+      unsafe bins.update(repeating: 0)
+      unsafe distances.withUnsafeBufferPointer { distances in
+        unsafe weights.withUnsafeBufferPointer { weights in
+          switch measure {
+          case .tokens: for id in 0..<weights.count { unsafe bins[Self.bin(distances[id])] += 1 }
+          case .mass: for id in 0..<weights.count { unsafe bins[Self.bin(distances[id])] += Double(weights[id]) }
+          }
+        }
+      }
+    }
+  }
+
+  private func members(of bin: Int) -> [Int] {
+    unsafe distances.withUnsafeBufferPointer { distances in
+      distances.indices.filter { unsafe Self.bin(distances[$0]) == bin }
+    }
   }
 
   private static func bin(_ distance: Float) -> Int { Int(min(distance * binsPerNat, Float(binCount - 1))) }
 
+  /// Sums of the weights of each block of tokens.
+  private func blockMasses() -> [Double] {
+    unsafe weights.withUnsafeBufferPointer { weights in
+      stride(from: 0, to: weights.count, by: Self.block).map { start in
+        let end = min(start + Self.block, weights.count)
+        var lanes = SIMD16<Float>.zero
+        for index in stride(from: start, through: end - 16, by: 16) {
+          lanes += unsafe UnsafeRawPointer(weights.baseAddress! + index).loadUnaligned(as: SIMD16<Float>.self)
+        }
+        let rest = end - (end - start) % 16
+        return unsafe Double(lanes.sum()) + weights[rest..<end].reduce(0) { $0 + Double($1) }
+      }
+    }
+  }
+
   /// The kept token at the part `uniform`, in 0 ..< 1, of the kept mass, walking by id.
-  private func draw(_ cutoff: Cutoff, _ uniform: Double) -> Int32 {
-    let target = uniform * mass(cutoff)
+  private func draw(_ uniform: Double) -> Int32 {
+    let masses = blockMasses()
+    let target = uniform * masses.reduce(0, +)
     var sum = 0.0
-    var last = 0
-    for (id, distance) in distances.enumerated() where cutoff.keeps(distance, id) && weights[id] > 0 {
+    var block = 0
+    while block < masses.count - 1 && sum + masses[block] <= target {
+      sum += masses[block]
+      block += 1
+    }
+    // Rounding may carry the target past the last kept token, which is then the one.
+    var last = weights.lastIndex { $0 > 0 }!
+    for id in block * Self.block..<weights.count where weights[id] > 0 {
       sum += Double(weights[id])
-      if sum > target { return Int32(id) }
-      last = id
+      if sum > target {
+        last = id
+        break
+      }
     }
     return Int32(last)
   }

@@ -8,14 +8,14 @@ import Testing
 @Suite("Sampling follows the distribution that the settings leave")
 struct SamplerTests {
   static func sample(_ logits: [Float], _ settings: SamplingSettings, _ stream: inout RandomStream) throws -> Int32 {
-    var sampler = Sampler(settings)
+    let sampler = Sampler(settings)
     return try unsafe logits.withUnsafeBufferPointer { try unsafe sampler.sample($0, stream: &stream) }
   }
 
   /// How often each id comes in `count` draws.
   static func counts(_ logits: [Float], _ settings: SamplingSettings, draws: Int) throws -> [Int] {
     var stream = RandomStream(seed: 11, name: "sampler")
-    var sampler = Sampler(settings)
+    let sampler = Sampler(settings)
     var counts = [Int](repeating: 0, count: logits.count)
     for _ in 0..<draws {
       counts[Int(try unsafe logits.withUnsafeBufferPointer { try unsafe sampler.sample($0, stream: &stream) })] += 1
