@@ -3,14 +3,10 @@ import Tensor
 
 /// The most likely token after `tokens`, from a full forward pass without a cache.
 func greedyNext(_ model: any CausalLanguageModel, _ tokens: [Int32]) -> Int32 {
-  let arena = Arena()
-  // Tensors do not keep their arena alive.
-  return withExtendedLifetime(arena) {
-    let tape = Tape(arena: arena, recording: false)
-    let hidden = model.hiddenStates(tokens, Packing(lengths: [tokens.count]), on: tape).value
-    let logits = arena.tensor([1, model.configuration.vocabularySize])
-    Gemm.multiply(hidden.rows(tokens.count - 1..<tokens.count), model.head.value, transposeB: true, into: logits)
-    let values = logits.array()
-    return Int32(values.firstIndex(of: values.max()!)!)
-  }
+  let tape = Tape(arena: Arena(), recording: false)
+  let hidden = model.hiddenStates(tokens, Packing(lengths: [tokens.count]), on: tape).value
+  let logits = tape.arena.tensor([1, model.configuration.vocabularySize])
+  Gemm.multiply(hidden.rows(tokens.count - 1..<tokens.count), model.head.value, transposeB: true, into: logits)
+  let values = logits.array()
+  return Int32(values.firstIndex(of: values.max()!)!)
 }

@@ -16,7 +16,6 @@ struct CrossEntropy {
   ///   - training: True to run backwards too, which adds to the model's gradients.
   init(_ model: any CausalLanguageModel, _ sequences: [[Int32]], next: [Int32] = [], training: Bool = false) {
     let arena = Arena()
-    defer { withExtendedLifetime(arena) {} }  // tensors do not keep it alive
     let tape = Tape(arena: arena, recording: training)
     let packing = Packing(lengths: sequences.map(\.count))
     let hidden = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape)

@@ -15,13 +15,9 @@ struct PackingTests {
 
   static func hidden(_ model: any CausalLanguageModel, _ sequences: [[Int32]]) -> [[Float]] {
     let packing = Packing(lengths: sequences.map(\.count))
-    let arena = Arena()
-    // Tensors do not keep their arena alive.
-    return withExtendedLifetime(arena) {
-      let tape = Tape(arena: arena, recording: false)
-      let states = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape).value
-      return (0..<packing.sequenceCount).map { states.rows(packing.rows($0)).array() }
-    }
+    let tape = Tape(arena: Arena(), recording: false)
+    let states = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape).value
+    return (0..<packing.sequenceCount).map { states.rows(packing.rows($0)).array() }
   }
 
   @Test("Packed together or one at a time: the same bits", arguments: GoldenCase.all)
@@ -33,9 +29,11 @@ struct PackingTests {
     }
   }
 
-  /// Feeds every sequence through a cache in pieces of the given lengths (the last piece length repeating) and collects
-  /// the hidden states.
-  static func cached(_ model: any CausalLanguageModel, _ sequences: [[Int32]], pieces: [Int]) -> [[Float]] {
+  /// Feeds every sequence through a cache in pieces of the given lengths (the last piece length repeating; every second
+  /// sequence takes one token more where `staggered`) and collects the hidden states.
+  static func cached(
+    _ model: any CausalLanguageModel, _ sequences: [[Int32]], pieces: [Int], staggered: Bool = true
+  ) -> [[Float]] {
     let sizes = model.configuration
     let cache = KeyValueCache(
       slots: sequences.count + 1, layers: sizes.layerCount, capacity: 24,
@@ -46,17 +44,15 @@ struct PackingTests {
     for round in 0... {
       let open = sequences.indices.filter { fed[$0] < sequences[$0].count }
       if open.isEmpty { break }
-      // Neighbours take pieces of different lengths.
-      let inputs = open.map { sequences[$0][fed[$0]...].prefix(pieces[min(round, pieces.count - 1)] + $0 % 2) }
+      let length = pieces[min(round, pieces.count - 1)]
+      let inputs = open.map { sequences[$0][fed[$0]...].prefix(staggered ? length + $0 % 2 : length) }
       let packing = Packing(lengths: inputs.map(\.count))
       arena.reset()
-      withExtendedLifetime(arena) {
-        let hidden = model.hiddenStates(
-          inputs.flatMap(\.self), packing, cache: cache, slots: open.map { sequences.count - $0 }, arena: arena)
-        for (row, sequence) in open.enumerated() {
-          states[sequence] += hidden.rows(packing.rows(row)).array()
-          fed[sequence] += inputs[row].count
-        }
+      let hidden = model.hiddenStates(
+        inputs.flatMap(\.self), packing, cache: cache, slots: open.map { sequences.count - $0 }, arena: arena)
+      for (row, sequence) in open.enumerated() {
+        states[sequence] += hidden.rows(packing.rows(row)).array()
+        fed[sequence] += inputs[row].count
       }
     }
     return states
@@ -72,6 +68,15 @@ struct PackingTests {
     }
   }
 
+  @Test("Through a cache, beside others or alone: the same bits", arguments: GoldenCase.all, [[24], [1], [5, 1]])
+  func neighbours(_ golden: GoldenCase, _ pieces: [Int]) throws {
+    let model = try golden.model()
+    let together = Self.cached(model, Self.sequences(), pieces: pieces, staggered: false)
+    for (sequence, states) in zip(Self.sequences(), together) {
+      #expect(Self.cached(model, [sequence], pieces: pieces, staggered: false)[0] == states)
+    }
+  }
+
   @Test("A slot that is reset forgets")
   func reset() throws {
     let model = try GoldenCase(name: "llama-tied").model()
@@ -80,9 +85,7 @@ struct PackingTests {
       slots: 2, layers: sizes.layerCount, capacity: 24, width: sizes.keyValueHeadCount * sizes.headDimension)
     let arena = Arena()
     func feed(_ tokens: [Int32]) -> [Float] {
-      withExtendedLifetime(arena) {
-        model.hiddenStates(tokens, Packing(lengths: [tokens.count]), cache: cache, slots: [1], arena: arena).array()
-      }
+      model.hiddenStates(tokens, Packing(lengths: [tokens.count]), cache: cache, slots: [1], arena: arena).array()
     }
     let first = feed([3, 1, 4])
     #expect(feed([3, 1, 4]) != first)
