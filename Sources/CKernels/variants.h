@@ -8,6 +8,8 @@
 #define INLINE static inline __attribute__((always_inline))
 // In a block: lets the compiler split its float sums over the lanes of a register.
 #define REASSOCIATE _Pragma("clang fp reassociate(on)")
+// Before a loop whose output may be one of its inputs, element for element: vectorise it all the same.
+#define IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
 
 #define VARIANT(name) name##_baseline
 #define LANES 4

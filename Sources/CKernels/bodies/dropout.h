@@ -27,6 +27,7 @@ static void VARIANT(dropout)(
   for (long start = 0; start < n; start += 4 * 64) {
     for (long b = 0; b < 64; b++) VARIANT(philox)(words + 4 * b, key, block + (uint64_t)(start / 4 + b));
     long count = n - start < 4 * 64 ? n - start : 4 * 64;
+    IN_PLACE
     for (long i = 0; i < count; i++) y[start + i] = words[i] >= threshold ? scale * x[start + i] : 0.0f;
   }
 }

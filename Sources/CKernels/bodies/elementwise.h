@@ -1,10 +1,12 @@
 // Sums, scales and biases.
 
 static void VARIANT(add)(float *y, const float *a, const float *b, long n) {
+  IN_PLACE
   for (long i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
 static void VARIANT(accumulate)(float *y, const float *x, long n) {
+  IN_PLACE
   for (long i = 0; i < n; i++) y[i] += x[i];
 }
 

@@ -22,6 +22,7 @@
 #define FEW_COLUMNS 4
 #endif
 #define CHUNK 256
+#define BLOCK_ROWS 240 // with a chunk of each, about a quarter of a second-level cache; whole tiles in every variant
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 INLINE void VARIANT(store)(float *x, FLOATS v) { memcpy(x, &v, sizeof v); }
@@ -168,46 +169,53 @@ INLINE void VARIANT(copyTile)(float *to, long strideTo, const float *from, long 
   for (long r = 0; r < rows; r++) memcpy(to + r * strideTo, from + r * stride, (size_t)columns * sizeof(float));
 }
 
+// Two registers' width of columns of w over a chunk, as rows of the copy; columns that w has not are zeros.
+INLINE void VARIANT(copyColumns)(
+    float *copy, const float *w, long strideW, int transposed, long columns, long length) {
+  const long width = 2 * LANES;
+  if (transposed) {
+    VARIANT(turnRows)(copy, width, w, strideW, columns, length);
+    VARIANT(turnRows)(copy + LANES, width, w + LANES * strideW, strideW, columns - LANES, length);
+  } else if (columns == width) {
+    VARIANT(copyTile)(copy, width, w, strideW, length, width);
+  } else {
+    memset(copy, 0, (size_t)(length * width) * sizeof(float));
+    VARIANT(copyTile)(copy, width, w, strideW, length, columns);
+  }
+}
+
 static void VARIANT(productOfManyRows)(
     float *y, long strideY, const float *x, long strideX, const float *w, long strideW, int transposed, long rows,
     long columns, long inner, float alpha) {
-  _Alignas(64) float copy[CHUNK * 2 * LANES], apart[TILE_ROWS * (CHUNK + 16)];
-  for (long start = 0; start < inner; start += CHUNK) {
-    long length = inner - start < CHUNK ? inner - start : CHUNK;
-    for (long column = 0; column < columns; column += 2 * LANES) {
-      long count = columns - column < 2 * LANES ? columns - column : 2 * LANES;
-      const float *panel = copy;
-      long stride = 2 * LANES;
-      if (transposed) {
-        const float *from = w + column * strideW + start;
-        VARIANT(turnRows)(copy, stride, from, strideW, count, length);
-        VARIANT(turnRows)(copy + LANES, stride, from + LANES * strideW, strideW, count - LANES, length);
-      } else if (count == stride && rows <= TILE_ROWS) { // read once: in place
-        panel = w + start * strideW + column;
-        stride = strideW;
-      } else {
-        if (count == stride) {
-          VARIANT(copyTile)(copy, stride, w + start * strideW + column, strideW, length, 2 * LANES);
-        } else {
-          memset(copy, 0, sizeof copy);
-          VARIANT(copyTile)(copy, stride, w + start * strideW + column, strideW, length, count);
+  _Alignas(64) float copy[CHUNK * 2 * LANES];
+  const long width = 2 * LANES, spaced = CHUNK + 16;
+  // Rows whose distance is a large power of two share the same few sets of a cache and would drive each other out.
+  const int crowded = strideX % 512 == 0 && rows > TILE_ROWS;
+  float *apart = crowded ? poolScratch(3, BLOCK_ROWS * spaced) : NULL;
+  for (long block = 0; block < rows; block += BLOCK_ROWS) {
+    long blockEnd = rows - block < BLOCK_ROWS ? rows : block + BLOCK_ROWS;
+    for (long start = 0; start < inner; start += CHUNK) {
+      long length = inner - start < CHUNK ? inner - start : CHUNK;
+      const float *in = x + block * strideX + start;
+      if (crowded) VARIANT(copyTile)(apart, spaced, in, strideX, blockEnd - block, length);
+      if (crowded) in = apart;
+      long spacing = crowded ? spaced : strideX;
+      for (long column = 0; column < columns; column += width) {
+        long count = columns - column < width ? columns - column : width;
+        const float *from = w + (transposed ? column * strideW + start : start * strideW + column), *panel = copy;
+        int inPlace = !transposed && count == width && rows <= TILE_ROWS; // read once, as it lies
+        if (inPlace) panel = from;
+        else VARIANT(copyColumns)(copy, from, strideW, transposed, count, length);
+        long stride = inPlace ? strideW : width;
+        for (long r = block; r < blockEnd; r += TILE_ROWS) {
+          long height = blockEnd - r < TILE_ROWS ? blockEnd - r : TILE_ROWS;
+          float *out = y + r * strideY + column;
+          const float *row = in + (r - block) * spacing;
+          if (height > TILE_ROWS / 2)
+            VARIANT(tile)(TILE_ROWS, out, strideY, row, spacing, panel, stride, height, count, length, alpha);
+          else
+            VARIANT(tile)(TILE_ROWS / 2, out, strideY, row, spacing, panel, stride, height, count, length, alpha);
         }
-      }
-      for (long r = 0; r < rows;) {
-        long height = rows - r < TILE_ROWS ? rows - r : TILE_ROWS, spacing = strideX;
-        const float *in = x + r * strideX + start;
-        float *out = y + r * strideY + column;
-        if (strideX % 512 == 0) {
-          // Rows so far apart share the same few sets of the first cache and would drive each other out.
-          VARIANT(copyTile)(apart, CHUNK + 16, in, strideX, height, length);
-          in = apart;
-          spacing = CHUNK + 16;
-        }
-        if (height > TILE_ROWS / 2)
-          VARIANT(tile)(TILE_ROWS, out, strideY, in, spacing, panel, stride, height, count, length, alpha);
-        else
-          VARIANT(tile)(TILE_ROWS / 2, out, strideY, in, spacing, panel, stride, height, count, length, alpha);
-        r += height;
       }
     }
   }
@@ -228,6 +236,7 @@ static void VARIANT(product)(
 #undef FEW_VECTORS
 #undef FEW_COLUMNS
 #undef CHUNK
+#undef BLOCK_ROWS
 #undef UNROLL
 #undef LOW_HALVES
 #undef HIGH_HALVES

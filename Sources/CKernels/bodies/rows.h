@@ -1,6 +1,7 @@
 // Exponentials, softmax and selection over one row.
 
 static void VARIANT(exponential)(float *y, const float *x, long n) {
+  IN_PLACE
   for (long i = 0; i < n; i++) y[i] = VARIANT(expOf)(x[i]);
 }
 
@@ -57,6 +58,7 @@ static void VARIANT(softmax)(float *y, const float *x, long n) {
     float sum = 0;
     {
       REASSOCIATE
+      IN_PLACE
       for (long i = start; i < end; i++) {
         float value = VARIANT(expOf)(x[i] - largest);
         y[i] = value;
@@ -70,6 +72,7 @@ static void VARIANT(softmax)(float *y, const float *x, long n) {
 
 static void VARIANT(logSoftmax)(float *y, const float *x, long n) {
   float offset = VARIANT(logSumExp)(x, n);
+  IN_PLACE
   for (long i = 0; i < n; i++) y[i] = x[i] - offset;
 }
 
