@@ -29,9 +29,11 @@ public struct LearningRateSchedule: Sendable, Equatable {
 
   /// The rate of a step, counted from 0.
   ///
-  /// Warm-up: `peak * (step + 1) / warmupSteps`, so that the first step already counts. Then with progress t from 0 to 1
-  /// over the other steps and m the minimum ratio: `peak * (m + (1 - m) * (1 - t))` in a line,
-  /// `peak * (m + (1 - m) * (1 + cos(pi t)) / 2)` in a cosine.
+  /// Warm-up: `peak * (step + 1) / warmupSteps`, so that the first step already counts. Then, with progress t from 0 to
+  /// 1 over the other steps and m the minimum ratio:
+  ///
+  /// - linear: `peak * (m + (1 - m) * (1 - t))`
+  /// - cosine: `peak * (m + (1 - m) * (1 + cos(pi t)) / 2)`
   public func rate(step: Int) -> Float {
     if step < warmupSteps { return peak * Float(step + 1) / Float(warmupSteps) }
     let progress = min(Double(step - warmupSteps) / Double(max(totalSteps - warmupSteps, 1)), 1)

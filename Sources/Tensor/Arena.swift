@@ -1,7 +1,7 @@
 /// Memory for the tensors of one step, handed out front to back and taken back all at once.
 ///
-/// After the first step the memory is one block, and a step that needs no more than the largest so far allocates nothing.
-/// For one thread at a time.
+/// After the first step the memory is one block, and a step that needs no more than the largest so far allocates
+/// nothing. For one thread at a time.
 public final class Arena {
   private static let smallestBlock = 1 << 20
   private var blocks: [Memory] = []
@@ -40,7 +40,7 @@ public final class Arena {
   /// Takes all tensors back; those handed out may no longer be used.
   public func reset() {
     if blocks.count > 1 {
-      blocks = [] // the old ones go before the new one comes
+      blocks = []  // the old ones go before the new one comes
       blocks = [Memory(count: peakBytes / MemoryLayout<Float>.stride)]
     }
     current = 0

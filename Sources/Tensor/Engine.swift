@@ -9,7 +9,8 @@ import Glibc
 /// part of the result.
 public enum Engine {
   /// Prepares computing: loads OpenBLAS, chooses the kernels, starts the threads. May be called again to change the
-  /// number of threads. Without it the first computation does the same, with all CPUs, and stops the process on trouble.
+  /// number of threads. Without it the first computation does the same, with all CPUs, and stops the process on
+  /// trouble.
   ///
   /// - Parameter threads: How many threads to use; nil for all CPUs of this process. Never more than those.
   /// - Throws: a `Diagnostic` where OpenBLAS is missing or DECANT_KERNELS asks for what this CPU cannot do.
@@ -37,8 +38,8 @@ public enum Engine {
     return "\(words) \(core), kernels \(kernels.rawValue), \(threads) \(threads == 1 ? "thread" : "threads")"
   }
 
-  /// Runs `body` for every task from 0 and returns when all are done; tasks run on any thread in any order, so they must
-  /// write apart from each other. Tasks inside tasks run on the thread of the outer one.
+  /// Runs `body` for every task from 0 and returns when all are done; tasks run on any thread in any order, so they
+  /// must write apart from each other. Tasks inside tasks run on the thread of the outer one.
   public static func parallel(_ tasks: Int, _ body: (Int) -> Void) {
     start()
     withoutActuallyEscaping(body) { body in

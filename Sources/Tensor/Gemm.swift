@@ -3,12 +3,12 @@ import COpenBLAS
 
 /// Matrix products.
 ///
-/// Each is cut into panels of the result by its shape alone, so the result does not depend on the number of threads; the
-/// inner dimension is never cut. Two engines compute the panels:
+/// Each is cut into panels of the result by its shape alone, so the result does not depend on the number of threads;
+/// the inner dimension is never cut. Two engines compute the panels:
 ///
-/// - a kernel of our own for products whose rows must be independent: a row of the result has the same bits whatever the
-///   other rows are and however many there are. OpenBLAS gives no such promise: it chooses its loops by shape, and its
-///   loops round differently.
+/// - a kernel of our own for products whose rows must be independent: a row of the result has the same bits whatever
+///   the other rows are and however many there are. OpenBLAS gives no such promise: it chooses its loops by shape, and
+///   its loops round differently.
 /// - OpenBLAS, in single-threaded calls, for the others, such as the gradients of weights, which are sums over rows.
 public enum Gemm {
   /// `c = alpha * op(a) * op(b)`, added to c where `accumulate` says so, where op transposes when asked.
@@ -26,7 +26,8 @@ public enum Gemm {
     let columns = transposeB ? b.rows : b.columns
     precondition(
       inner == (transposeB ? b.columns : b.rows) && c.rows == rows && c.columns == columns,
-      "cannot multiply \(a.shape)\(transposeA ? " transposed" : "") by \(b.shape)\(transposeB ? " transposed" : "") into \(c.shape)")
+      "cannot multiply \(a.shape)\(transposeA ? " transposed" : "") by \(b.shape)\(transposeB ? " transposed" : "") into \(c.shape)"
+    )
     unsafe multiply(
       Operand(base: a.base, stride: a.columns, transposed: transposeA),
       Operand(base: b.base, stride: b.columns, transposed: transposeB), into: c.base, strideC: c.columns,

@@ -16,7 +16,8 @@ protocol Operation {
 /// Runs operations forward and, where it records, remembers what going backward takes.
 ///
 /// Operations are coarse (a linear layer, an attention), each in a file of its own with its forward and backward pass
-/// side by side. Values and gradients live in the arena. A tape serves one forward and one backward pass, on one thread.
+/// side by side. Values and gradients live in the arena. A tape serves one forward and one backward pass, on one
+/// thread.
 public final class Tape {
   private struct Node {
     let shape: [Int]
@@ -66,7 +67,8 @@ public final class Tape {
     }
   }
 
-  /// The gradient of a variable made by ``input(_:)``, after a backward pass; nil where the output does not depend on it.
+  /// The gradient of a variable made by ``input(_:)``, after a backward pass; nil where the output does not depend on
+  /// it.
   public func gradient(of variable: Variable) -> Tensor? { nodes[variable.index].gradient }
 
   /// The gradient to add to, and whether it is new: then its contents are undefined and must be overwritten.

@@ -2,8 +2,8 @@ import Glibc
 
 /// A row-major matrix of floats: a view of memory that belongs to an ``Arena`` or a ``Storage``, which it keeps alive.
 ///
-/// A tensor of an arena may not be used once the arena is reset. Two threads may use a tensor at the same time only where
-/// neither writes.
+/// A tensor of an arena may not be used once the arena is reset. Two threads may use a tensor at the same time only
+/// where neither writes.
 @safe public struct Tensor: @unchecked Sendable {
   // Sendable: a plain address and shape; whoever shares a tensor keeps writers apart, as `Engine.parallel` does.
   public let shape: [Int]
@@ -37,7 +37,8 @@ import Glibc
 
   /// The same elements in another shape.
   public func reshaped(_ shape: [Int]) -> Tensor {
-    precondition(shape.reduce(1, *) == count, "\(self.shape) cannot take the shape \(shape): another number of elements")
+    precondition(
+      shape.reduce(1, *) == count, "\(self.shape) cannot take the shape \(shape): another number of elements")
     return unsafe Tensor(base: base, shape: shape, owner: owner)
   }
 

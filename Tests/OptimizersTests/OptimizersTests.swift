@@ -23,7 +23,8 @@ private struct GoldenRun: Decodable {
 
   static func all() throws -> [GoldenRun] {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    return try JSONDecoder().decode([GoldenRun].self, from: Data(contentsOf: folder.appending(path: "Golden/adamw.json")))
+    return try JSONDecoder().decode(
+      [GoldenRun].self, from: Data(contentsOf: folder.appending(path: "Golden/adamw.json")))
   }
 }
 
@@ -54,7 +55,8 @@ struct AdamWTests {
       #expect((norm - step.norm).magnitude < 1e-5)
       optimizer.step(learningRate: step.rate)
       for (parameter, expected) in zip(buffer.parameters, step.values) {
-        #expect(largestDifference(parameter.value.array(), expected) < 2e-6, "\(parameter.name), step \(optimizer.stepCount)")
+        #expect(
+          largestDifference(parameter.value.array(), expected) < 2e-6, "\(parameter.name), step \(optimizer.stepCount)")
       }
     }
     #expect(optimizer.stepCount == 10)
@@ -125,7 +127,9 @@ struct LearningRateScheduleTests {
     for (step, rate) in expected { #expect((schedule.rate(step: step) - rate).magnitude < 1e-7, "step \(step)") }
   }
 
-  @Test("without warm-up the first step has the peak, and the rate never rises", arguments: LearningRateSchedule.Shape.allCases)
+  @Test(
+    "without warm-up the first step has the peak, and the rate never rises",
+    arguments: LearningRateSchedule.Shape.allCases)
   func monotone(shape: LearningRateSchedule.Shape) {
     let schedule = LearningRateSchedule(shape: shape, peak: 1, totalSteps: 50)
     let rates = (0...60).map(schedule.rate)

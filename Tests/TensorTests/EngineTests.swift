@@ -49,7 +49,8 @@ extension EngineSuite {
             let output = Storage(shape: [piece, heads * d])
             withKernels(variant) {
               CachedAttention.attend(
-                queries: q.tensor.rows(rows), packing: Packing(lengths: [piece]), keys: [k.tensor.rows(0..<start + piece)],
+                queries: q.tensor.rows(rows), packing: Packing(lengths: [piece]),
+                keys: [k.tensor.rows(0..<start + piece)],
                 values: [v.tensor.rows(0..<start + piece)], heads: heads, keyValueHeads: keyHeads, scale: 0.2,
                 into: output.tensor)
             }

@@ -29,14 +29,17 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   static let all: [OperationCase] =
     linears + elementwise + norms + rotaries + attentions + selections
 
-  static let linears: [OperationCase] = [(1, 1, 1), (7, 17, 5), (33, 64, 130), (2, 3, 257)].flatMap { rows, inner, out in
+  static let linears: [OperationCase] = [(1, 1, 1), (7, 17, 5), (33, 64, 130), (2, 3, 257)].flatMap {
+    rows, inner, out in
     [
       OperationCase("linear \(rows)x\(inner)x\(out)", inputs: [(rows, inner)], parameters: [(out, inner), (1, out)]) {
         $0.linear($1[0], $2[0], bias: $2[1])
       } reference: {
         ($0[0] * $0[1].transpose).withRow($0[2], +)
       },
-      OperationCase("linear, Conv1D layout \(rows)x\(inner)x\(out)", inputs: [(rows, inner)], parameters: [(inner, out)]) {
+      OperationCase(
+        "linear, Conv1D layout \(rows)x\(inner)x\(out)", inputs: [(rows, inner)], parameters: [(inner, out)]
+      ) {
         $0.linear($1[0], $2[0], weightLayout: .inputByOutput)
       } reference: {
         $0[0] * $0[1]
@@ -47,7 +50,10 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   static let elementwise: [OperationCase] =
     [(1, 1), (7, 17), (3, 128)].flatMap { size -> [OperationCase] in
       let functions: [(String, Activation, @Sendable (Double) -> Double)] = [
-        ("geluTanh", .geluTanh, { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),
+        (
+          "geluTanh", .geluTanh,
+          { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+        ),
         ("geluExact", .geluExact, { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }),
         ("relu", .relu, { max($0, 0) }),
         ("silu", .silu, { $0 / (1 + exp(-$0)) }),
@@ -67,7 +73,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         ]
       }
       let sums = [
-        OperationCase("add \(size)", inputs: [size, size]) { tape, x, _ in tape.add(x[0], x[1]) } reference: { $0[0] + $0[1] },
+        OperationCase("add \(size)", inputs: [size, size]) { tape, x, _ in
+          tape.add(x[0], x[1])
+        } reference: {
+          $0[0] + $0[1]
+        },
         OperationCase("add to itself \(size)", inputs: [size]) { tape, x, _ in
           tape.add(tape.add(x[0], x[0]), x[0])
         } reference: {
@@ -164,7 +174,8 @@ func referenceAttention(
       for head in 0..<heads {
         let keyHead = head / (heads / keyHeads)
         let seen = packing.rows(sequence).lowerBound...row
-        let scores = seen.map { t in (0..<d).reduce(0.0) { $0 + q[row, head * d + $1] * k[t, keyHead * d + $1] } * scale }
+        let scores = seen.map { t in (0..<d).reduce(0.0) { $0 + q[row, head * d + $1] * k[t, keyHead * d + $1] } * scale
+        }
         let largest = scores.max()!
         let weights = scores.map { exp($0 - largest) }
         let total = weights.reduce(0, +)

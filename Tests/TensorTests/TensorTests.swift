@@ -33,7 +33,8 @@ struct TensorTests {
     #expect(step() == first)
     #expect(arena.peakBytes == peak)
     #expect(first.allSatisfy { $0 % 64 == 0 })
-    #expect(zip(first, (1...40)).allSatisfy { start, i in !first.contains { $0 > start && $0 < start + UInt(i * 4000) } })
+    #expect(
+      zip(first, (1...40)).allSatisfy { start, i in !first.contains { $0 > start && $0 < start + UInt(i * 4000) } })
     #expect(peak >= (1...40).reduce(0) { $0 + ($1 * 1000 + 1) * 4 })
   }
 

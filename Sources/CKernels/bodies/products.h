@@ -3,8 +3,8 @@
 // Every element is the same arithmetic wherever it stands: chains of multiply-adds over `chunk` inner elements in
 // ascending order, the chains' ends times alpha added up in y. Which loops compute it is then free to follow the shape:
 //
-// - rows of x that fill up to FEW_VECTORS registers: lanes are rows of x, turned into columns once per chunk; each row of
-//   w is read once, in place, one scalar at a time, so that decoding is w's own memory traffic and little else.
+// - rows of x that fill up to FEW_VECTORS registers: lanes are rows of x, turned into columns once per chunk; each row
+//   of w is read once, in place, one scalar at a time, so that decoding is w's own memory traffic and little else.
 // - more rows, or hardly any: lanes are columns of y; tiles of w are copied so that a step of the inner loop reads two
 //   registers, which serve TILE_ROWS rows of x.
 

@@ -47,7 +47,8 @@ private struct Attention: Operation {
   let logSumExp: Tensor
 
   /// For each head and block of query rows, the scores up to the diagonal, turned into probabilities row by row.
-  static func forward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, output: Tensor, logSumExp: Tensor) {
+  static func forward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, output: Tensor, logSumExp: Tensor)
+  {
     let d = shape.headDimension
     shape.forTasks { rows, keyHead in
       for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
@@ -140,7 +141,8 @@ extension Tape {
     let d = q.columns / heads
     precondition(
       k.columns == keyValueHeads * d && k.shape == v.shape && q.rows == packing.rowCount && k.rows == packing.rowCount,
-      "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit \(packing.rowCount) rows of \(keyValueHeads) key heads")
+      "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit \(packing.rowCount) rows of \(keyValueHeads) key heads"
+    )
     let shape = AttentionShape(
       packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: d, scale: scale)
     let (output, logSumExp) = (arena.tensor(q.shape), arena.tensor([q.rows, heads]))

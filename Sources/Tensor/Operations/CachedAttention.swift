@@ -25,7 +25,8 @@ public enum CachedAttention {
       precondition(
         key.columns == keyValueHeads * shape.headDimension && values[i].shape == key.shape
           && key.rows >= packing.rows(i).count,
-        "keys \(key.shape) and values \(values[i].shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)")
+        "keys \(key.shape) and values \(values[i].shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
+      )
     }
     Engine.parallel(packing.sequenceCount * keyValueHeads) { task in
       let (sequence, keyHead) = (task / keyValueHeads, task % keyValueHeads)

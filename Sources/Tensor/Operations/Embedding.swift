@@ -48,7 +48,9 @@ extension Tape {
     for row in rows { precondition(row >= 0 && row < limit, "row \(row) is not within the \(limit) rows of \(name)") }
     let columns = source.columns
     let y = arena.tensor([rows.count, columns])
-    for (i, row) in rows.enumerated() { unsafe (y.base + i * columns).update(from: source.base + row * columns, count: columns) }
+    for (i, row) in rows.enumerated() {
+      unsafe (y.base + i * columns).update(from: source.base + row * columns, count: columns)
+    }
     return y
   }
 }

@@ -104,8 +104,8 @@ extension RotaryTable {
 }
 
 extension Tape {
-  /// Each head of x, of shape `[rows, heads * headDimension]`, turned by the angles of its row's position: elements i and
-  /// `i + headDimension / 2` form a pair, as in transformers.
+  /// Each head of x, of shape `[rows, heads * headDimension]`, turned by the angles of its row's position: elements i
+  /// and `i + headDimension / 2` form a pair, as in transformers.
   public func rotary(_ x: Variable, headDimension: Int, positions: [Int32], table: RotaryTable) -> Variable {
     precondition(
       headDimension == table.headDimension && x.value.columns % headDimension == 0,
