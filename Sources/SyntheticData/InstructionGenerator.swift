@@ -25,7 +25,7 @@ public struct InstructionGenerator: Sendable {
     public var dev: Int
     public var test: Int
 
-    public init(teacher: Int = 24_000, train: Int = 2_000, dev: Int = 240, test: Int = 300) {
+    public init(teacher: Int = 36_000, train: Int = 2_000, dev: Int = 240, test: Int = 480) {
       self.teacher = teacher
       self.train = train
       self.dev = dev

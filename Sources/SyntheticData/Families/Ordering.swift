@@ -1,29 +1,29 @@
-/// Rearranging a list of three words, food or people: by alphabet, backwards, or without one of them.
+/// Rearranging somebody's shopping list of three: by alphabet, backwards, or without one of them.
+///
+/// Input `Marina: plums, figs, beans`. What the answer lists takes comparing or moving, not copying in place.
 struct Ordering: TaskFamily {
   let name = "ordering"
 
   func exercise(_ draw: inout Draw) -> Exercise {
-    let words = draw.words(draw.any([.food, .person]), 3)
-    for index in words.indices.dropFirst() { draw.pair(words[index - 1], words[index]) }
-    let input = words.joined(separator: ", ")
+    let person = draw.word(.person), foods = draw.words(.food, 3)
+    for food in foods { draw.pair(person, food) }
+    let instruction: String
+    let wanted: [String]
     switch draw.number(0...2) {
     case 0:
-      return answer(
-        draw.phrase("Sort the list by the alphabet.", "Put these words in alphabetical order."), input, words.sorted(),
-        lead: draw.phrase("", "Sorted: ", "In order: "))
+      instruction = draw.phrase("Sort the list by the alphabet.", "Put the list in alphabetical order.")
+      wanted = foods.sorted()
     case 1:
-      return answer(
-        draw.phrase("Turn the list around.", "Write the list backwards."), input, words.reversed(),
-        lead: draw.phrase("", "Backwards: ", "Turned around: "))
+      instruction = draw.phrase("Turn the list around.", "Write the list backwards.")
+      wanted = foods.reversed()
     default:
-      let gone = draw.any(words)
-      return answer(
-        draw.phrase("Leave out \(gone).", "Strike \(gone) off.", "Write the list without \(gone)."), input,
-        words.filter { $0 != gone }, lead: draw.phrase("", "Without \(gone): ", "Now: "))
+      let gone = draw.any(foods)
+      instruction = draw.phrase("Leave out the \(gone).", "Strike the \(gone) off.", "Write the list without \(gone).")
+      wanted = foods.filter { $0 != gone }
     }
-  }
-
-  private func answer(_ instruction: String, _ input: String, _ words: [String], lead: String) -> Exercise {
-    Exercise(instruction, input: input, output: lead + words.joined(separator: ", "))
+    let list = wanted.dropLast().joined(separator: ", ") + " and \(wanted[wanted.count - 1])"
+    return Exercise(
+      instruction, input: "\(person): \(foods.joined(separator: ", "))",
+      output: draw.phrase("\(person) wants \(list).", "Get \(list) for \(person).", "The list of \(person) is \(list)."))
   }
 }
