@@ -93,12 +93,15 @@ public struct InstructionGenerator: Sendable {
       var draw = Draw(lexicon: lexicon, stream: source.split(attempt), heldOutShare: novelty == .entity ? 0.2 : 0)
       attempt += 1
       let exercise = family.exercise(&draw)
-      guard draw.novelty == novelty, prompts.insert("\(exercise.instruction)\n\(exercise.input)").inserted else { continue }
+      guard draw.novelty == novelty, prompts.insert("\(exercise.instruction)\n\(exercise.input)").inserted else {
+        continue
+      }
       return InstructionRow(
         instruction: exercise.instruction, input: exercise.input, output: exercise.output, family: family.name,
         novelty: novelty)
     }
     preconditionFailure(
-      "family \(family.name) has no further prompt of kind \(novelty.rawValue) for \(split.rawValue) after \(attempt) draws")
+      "family \(family.name) has no further prompt of kind \(novelty.rawValue) for \(split.rawValue) after \(attempt) draws"
+    )
   }
 }

@@ -63,7 +63,8 @@ public struct Lexicon: Sendable {
     case .job:
       list("baker doctor teacher painter farmer driver nurse lawyer pilot tailor plumber singer gardener sailor")
     case .event:
-      list("lunch breakfast meeting concert lecture interview rehearsal party lesson ceremony auction picnic match dinner")
+      list(
+        "lunch breakfast meeting concert lecture interview rehearsal party lesson ceremony auction picnic match dinner")
     case .food:
       list(
         "apples pears figs plums cherries lemons onions carrots beans olives walnuts grapes peaches melons leeks dates")

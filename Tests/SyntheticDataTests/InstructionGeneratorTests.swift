@@ -91,14 +91,18 @@ private let sharedRows = (try? InstructionGenerator(seed: 3).rows(sizes)) ?? [:]
       let card = Dictionary(uniqueKeysWithValues: fields.map { ($0[0], $0[1]) })
       return (card["owner"]!, card["item"]!)
     }
-    let isHeld = { (row: InstructionRow) in pair(row).map { generator.lexicon.holdsOut(pair: $0.owner, $0.item) } ?? false }
+    let isHeld = { (row: InstructionRow) in
+      pair(row).map { generator.lexicon.holdsOut(pair: $0.owner, $0.item) } ?? false
+    }
     #expect(!rows[.train]!.contains(where: isHeld))
     #expect(!rows[.teacher]!.contains(where: isHeld))
     #expect(rows[.test]!.filter { $0.novelty == .combination }.contains(where: isHeld))
   }
 
   @Test("splits test and dev evenly by kind, and training holds plain rows alone") func kinds() {
-    func kinds(_ split: Split) -> [Novelty: Int] { Dictionary(grouping: rows[split]!, by: \.novelty).mapValues(\.count) }
+    func kinds(_ split: Split) -> [Novelty: Int] {
+      Dictionary(grouping: rows[split]!, by: \.novelty).mapValues(\.count)
+    }
     #expect(kinds(.test) == [.row: 80, .combination: 80, .entity: 80])
     #expect(kinds(.dev) == [.row: 80, .combination: 80])
     #expect(kinds(.train) == [.row: 800])

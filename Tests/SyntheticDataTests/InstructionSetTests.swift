@@ -19,7 +19,9 @@ import Tokenizers
     try InstructionSet.write(rows, to: folder.file("set"))
     for split in Split.allCases {
       let path = folder.file("set/\(split.rawValue).jsonl")
-      let lines = try File.read(path).split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0), file: path) }
+      let lines = try File.read(path).split(separator: UInt8(ascii: "\n")).map {
+        try JSONValue.parse(Array($0), file: path)
+      }
       #expect(lines == rows[split]!.map(\.json))
     }
   }
@@ -31,7 +33,9 @@ import Tokenizers
     #expect(tokenizer.eosTokenID == tokenizer.id(of: InstructionSet.endOfText))
     for row in rows[.test]! {
       let ids = tokenizer.encode(row.output)
-      if tokenizer.decode(ids) != row.output || ids.count >= row.output.utf8.count / 2 { Issue.record("\(row): \(ids)") }
+      if tokenizer.decode(ids) != row.output || ids.count >= row.output.utf8.count / 2 {
+        Issue.record("\(row): \(ids)")
+      }
     }
   }
 

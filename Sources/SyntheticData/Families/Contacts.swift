@@ -27,7 +27,8 @@ struct Contacts: TaskFamily {
       return Exercise(
         draw.phrase("Where can I find a \(job)?", "I need a \(job)."), input: input,
         output: draw.phrase(
-          "Go to \(city) and ask for \(person).", "\(person) in \(city) is a \(job).", "Ask \(friend), who knows \(person) in \(city)."))
+          "Go to \(city) and ask for \(person).", "\(person) in \(city) is a \(job).",
+          "Ask \(friend), who knows \(person) in \(city)."))
     }
   }
 }

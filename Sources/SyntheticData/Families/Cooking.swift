@@ -4,14 +4,21 @@ struct Cooking: TaskFamily {
 
   /// A dish and what goes into it, the most telling first.
   static let dishes: [(name: String, needs: [String])] = [
-    ("pancakes", ["flour", "milk", "eggs", "butter", "sugar"]), ("soup", ["water", "salt", "celery", "noodles", "herbs"]),
-    ("pizza", ["dough", "cheese", "basil", "ham", "oil"]), ("salad", ["lettuce", "vinegar", "oil", "cucumber", "herbs"]),
-    ("pasta", ["noodles", "garlic", "oil", "cheese", "basil"]), ("curry", ["rice", "ginger", "garlic", "cream", "spice"]),
-    ("porridge", ["oats", "milk", "honey", "salt", "cinnamon"]), ("omelette", ["eggs", "butter", "cheese", "ham", "salt"]),
+    ("pancakes", ["flour", "milk", "eggs", "butter", "sugar"]),
+    ("soup", ["water", "salt", "celery", "noodles", "herbs"]),
+    ("pizza", ["dough", "cheese", "basil", "ham", "oil"]),
+    ("salad", ["lettuce", "vinegar", "oil", "cucumber", "herbs"]),
+    ("pasta", ["noodles", "garlic", "oil", "cheese", "basil"]),
+    ("curry", ["rice", "ginger", "garlic", "cream", "spice"]),
+    ("porridge", ["oats", "milk", "honey", "salt", "cinnamon"]),
+    ("omelette", ["eggs", "butter", "cheese", "ham", "salt"]),
     ("bread", ["flour", "yeast", "water", "salt", "seeds"]), ("cake", ["sugar", "flour", "eggs", "cream", "vanilla"]),
-    ("stew", ["beef", "celery", "wine", "herbs", "pepper"]), ("risotto", ["rice", "wine", "butter", "cheese", "broth"]),
-    ("tea", ["water", "leaves", "honey", "ginger", "milk"]), ("biscuits", ["oats", "sugar", "butter", "seeds", "cinnamon"]),
-    ("fondue", ["cheese", "wine", "garlic", "bread", "pepper"]), ("pudding", ["milk", "vanilla", "sugar", "rice", "cream"]),
+    ("stew", ["beef", "celery", "wine", "herbs", "pepper"]),
+    ("risotto", ["rice", "wine", "butter", "cheese", "broth"]),
+    ("tea", ["water", "leaves", "honey", "ginger", "milk"]),
+    ("biscuits", ["oats", "sugar", "butter", "seeds", "cinnamon"]),
+    ("fondue", ["cheese", "wine", "garlic", "bread", "pepper"]),
+    ("pudding", ["milk", "vanilla", "sugar", "rice", "cream"]),
   ]
 
   func exercise(_ draw: inout Draw) -> Exercise {

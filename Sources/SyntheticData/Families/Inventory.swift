@@ -14,13 +14,15 @@ struct Inventory: TaskFamily {
       return Exercise(
         draw.phrase("Describe the store.", "What does the card say?", "Put the card into words."), input: input,
         output: draw.phrase(
-          "\(person) keeps \(count) \(item) in the \(room).", "There are \(count) \(item) in the \(room); they belong to \(person).",
+          "\(person) keeps \(count) \(item) in the \(room).",
+          "There are \(count) \(item) in the \(room); they belong to \(person).",
           "In the \(room) \(person) has \(count) \(item).", "The \(count) \(item) in the \(room) are \(person)'s."))
     case 1:
       return Exercise(
         draw.phrase("Where are they?", "In which room are they?", "Where should I look?"), input: input,
         output: draw.phrase(
-          "The \(item) are in the \(room).", "Look for the \(item) in the \(room).", "You will find the \(item) in the \(room)."))
+          "The \(item) are in the \(room).", "Look for the \(item) in the \(room).",
+          "You will find the \(item) in the \(room)."))
     default:
       return Exercise(
         draw.phrase("Whose are they?", "Whom should I ask?", "Who owns them?"), input: input,

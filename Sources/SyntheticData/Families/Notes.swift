@@ -14,6 +14,7 @@ struct Notes: TaskFamily {
     let closing = draw.phrase("Thank you, \(people[1])", "Yours, \(people[1])", "Best wishes, \(people[1])")
     return Exercise(
       draw.phrase("Write a note.", "Write a short message.", "Make a note of these points."),
-      input: "to \(people[0]); from \(people[1]); \(event) at \(hour); bring \(food)", output: "\(opening) \(request) \(closing)")
+      input: "to \(people[0]); from \(people[1]); \(event) at \(hour); bring \(food)",
+      output: "\(opening) \(request) \(closing)")
   }
 }

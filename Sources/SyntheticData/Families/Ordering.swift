@@ -24,6 +24,7 @@ struct Ordering: TaskFamily {
     let list = wanted.dropLast().joined(separator: ", ") + " and \(wanted[wanted.count - 1])"
     return Exercise(
       instruction, input: "\(person): \(foods.joined(separator: ", "))",
-      output: draw.phrase("\(person) wants \(list).", "Get \(list) for \(person).", "The list of \(person) is \(list)."))
+      output: draw.phrase("\(person) wants \(list).", "Get \(list) for \(person).", "The list of \(person) is \(list).")
+    )
   }
 }

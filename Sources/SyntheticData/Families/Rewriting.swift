@@ -4,10 +4,13 @@ struct Rewriting: TaskFamily {
 
   /// Base form, present and past of a verb.
   static let verbs: [(base: String, present: String, past: String)] = [
-    ("carry", "carries", "carried"), ("sell", "sells", "sold"), ("buy", "buys", "bought"), ("paint", "paints", "painted"),
+    ("carry", "carries", "carried"), ("sell", "sells", "sold"), ("buy", "buys", "bought"),
+    ("paint", "paints", "painted"),
     ("wash", "washes", "washed"), ("lose", "loses", "lost"), ("find", "finds", "found"), ("count", "counts", "counted"),
-    ("bring", "brings", "brought"), ("hide", "hides", "hid"), ("move", "moves", "moved"), ("repair", "repairs", "repaired"),
-    ("steal", "steals", "stole"), ("clean", "cleans", "cleaned"), ("break", "breaks", "broke"), ("choose", "chooses", "chose"),
+    ("bring", "brings", "brought"), ("hide", "hides", "hid"), ("move", "moves", "moved"),
+    ("repair", "repairs", "repaired"),
+    ("steal", "steals", "stole"), ("clean", "cleans", "cleaned"), ("break", "breaks", "broke"),
+    ("choose", "chooses", "chose"),
   ]
 
   func exercise(_ draw: inout Draw) -> Exercise {
@@ -26,13 +29,15 @@ struct Rewriting: TaskFamily {
       return Exercise(
         draw.phrase("Make it a question.", "Ask whether this is so."), input: input,
         output: draw.phrase(
-          "Does \(person) \(verb.base) the \(item) in the \(room)?", "Is it true that \(person) \(verb.present) the \(item) in the \(room)?"
+          "Does \(person) \(verb.base) the \(item) in the \(room)?",
+          "Is it true that \(person) \(verb.present) the \(item) in the \(room)?"
         ))
     default:
       return Exercise(
         draw.phrase("Deny the sentence.", "Say the opposite."), input: input,
         output: draw.phrase(
-          "\(person) does not \(verb.base) the \(item) in the \(room).", "It is not true that \(person) \(verb.present) the \(item) in the \(room).",
+          "\(person) does not \(verb.base) the \(item) in the \(room).",
+          "It is not true that \(person) \(verb.present) the \(item) in the \(room).",
           "\(person) never \(verb.present) the \(item) in the \(room)."))
     }
   }

@@ -14,8 +14,10 @@ struct Schedule: TaskFamily {
       return Exercise(
         draw.phrase("Announce the event.", "Invite everybody.", "Spread the word."), input: input,
         output: draw.phrase(
-          "\(host) invites you to the \(event) in \(city) at \(hour).", "The \(event) begins at \(hour) in \(city); \(host) is the host.",
-          "Come to \(city) at \(hour) for the \(event) with \(host).", "At \(hour) there is a \(event) in \(city), and \(host) will be there."))
+          "\(host) invites you to the \(event) in \(city) at \(hour).",
+          "The \(event) begins at \(hour) in \(city); \(host) is the host.",
+          "Come to \(city) at \(hour) for the \(event) with \(host).",
+          "At \(hour) there is a \(event) in \(city), and \(host) will be there."))
     case 1:
       return Exercise(
         draw.phrase("Move it to an hour later.", "It is one hour late.", "Put it off by an hour."), input: input,
