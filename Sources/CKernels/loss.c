@@ -3,6 +3,8 @@
 
 /// Entries summed in fp32 before the sum goes on in double.
 #define SUM_BLOCK 2048
+/// Groups whose maxima bound the entries of a top-k from below.
+#define TOP_GROUPS 128
 
 static inline int isWorse(int32_t index, float value, int32_t otherIndex, float otherValue) {
   return value < otherValue || (value == otherValue && index > otherIndex);

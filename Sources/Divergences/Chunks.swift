@@ -5,7 +5,7 @@ enum Chunks {
   /// Rows a chunk, by the vocabulary alone: about 32 MB of logits, since each chunk also costs one pass over the head's
   /// gradient, and whole panels of the matrix products.
   static func rows(vocabulary: Int) -> Int {
-    min(max((8 << 20) / vocabulary / 32 * 32, 32), 512)
+    min(max((8 << 20) / vocabulary / 32 * 32, 32), 256)
   }
 
   /// Rows a task, so that a task is some tens of microseconds.

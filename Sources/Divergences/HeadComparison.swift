@@ -44,6 +44,17 @@ public enum HeadComparison {
     hidden: Tensor, head: Tensor, teacherHidden: Tensor, teacherHead: Tensor, targets: [Int32], vocabulary: Int,
     arena: Arena
   ) -> ComparisonSums {
+    rows(
+      hidden: hidden, head: head, teacherHidden: teacherHidden, teacherHead: teacherHead, targets: targets,
+      vocabulary: vocabulary, arena: arena
+    ).reduce(into: ComparisonSums()) { $0 += $1 }
+  }
+
+  /// As `evaluate`, with one sum for each row.
+  package static func rows(
+    hidden: Tensor, head: Tensor, teacherHidden: Tensor, teacherHead: Tensor, targets: [Int32], vocabulary: Int,
+    arena: Arena
+  ) -> [ComparisonSums] {
     let rows = hidden.rows
     precondition(
       teacherHidden.rows == rows && targets.count == rows,
@@ -53,7 +64,7 @@ public enum HeadComparison {
     let chunk = min(Chunks.rows(vocabulary: vocabulary), max(rows, 1))
     let logits = arena.tensor([chunk, vocabulary])
     let teacherLogits = arena.tensor([chunk, vocabulary])
-    let perRow = TaskResults.collect(rows, initial: ComparisonSums()) { results in
+    return TaskResults.collect(rows, initial: ComparisonSums()) { results in
       Chunks.forEach(rows, rows: chunk) { range in
         Gemm.multiply(
           hidden.rows(range), head.rows(0..<vocabulary), transposeB: true, into: logits.rows(0..<range.count))
@@ -68,7 +79,6 @@ public enum HeadComparison {
         }
       }
     }
-    return perRow.reduce(into: ComparisonSums()) { $0 += $1 }
   }
 
   private static func compare(

@@ -179,7 +179,7 @@ public struct HeadLoss: Sendable {
     case .dense(let teacherHidden, let teacherHead):
       precondition(
         teacherHidden.rows == rows && teacherHead.rows >= vocabulary && teacherHead.columns == teacherHidden.columns,
-        "a teacher of hidden states \(teacherHidden.shape) and head \(teacherHead.shape) for \(rows) rows of \(vocabulary)"
+        "a teacher of states \(teacherHidden.shape) and head \(teacherHead.shape) for \(rows) rows of \(vocabulary) ids"
       )
     }
   }

@@ -1,0 +1,156 @@
+import Diagnostics
+import Divergences
+public import Models
+import Tensor
+
+/// Token ids to evaluate a model on: everything after the prompt is scored.
+public struct EvaluationSample: Sendable, Equatable {
+  /// Prompt, response and end-of-sequence token, special tokens included.
+  public var tokenIDs: [Int32]
+  /// Leading ids that are only read; the first id is never scored, since nothing precedes it.
+  public var promptLength: Int
+
+  public init(tokenIDs: [Int32], promptLength: Int) {
+    self.tokenIDs = tokenIDs
+    self.promptLength = promptLength
+  }
+
+  /// The positions whose next token is scored.
+  var scoredPositions: Range<Int> {
+    let first = max(promptLength, 1) - 1
+    return first..<max(first, tokenIDs.count - 1)
+  }
+}
+
+/// Measures a model on texts: negative log-likelihood and, with a teacher, the distance to it.
+///
+/// Samples are packed without padding, and a row's arithmetic does not depend on its neighbours, so the batch size
+/// changes speed and memory but no number.
+public struct Evaluator {
+  private let model: any CausalLanguageModel
+  private let teacher: (any CausalLanguageModel)?
+  private let tokensPerBatch: Int
+
+  /// - Parameters:
+  ///   - teacher: A model over the same token ids to compare with; its vocabulary may be padded to another size.
+  ///   - tokensPerBatch: Tokens in one forward pass, unless a single sample is longer.
+  public init(model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, tokensPerBatch: Int = 4096) {
+    precondition(tokensPerBatch > 0, "\(tokensPerBatch) tokens in a batch")
+    self.model = model
+    self.teacher = teacher
+    self.tokensPerBatch = tokensPerBatch
+  }
+
+  /// Evaluates samples; means are over all scored tokens.
+  ///
+  /// - Parameter onProgress: Called after each batch with how many samples are done; what it throws ends the work.
+  /// - Throws: a `Diagnostic` of category `input` naming the sample that is longer than a model's context or holds a
+  ///   token outside its vocabulary, or where nothing is scored at all.
+  public func evaluate(
+    _ samples: [EvaluationSample], onProgress: (Int) throws -> Void = { _ in }
+  ) throws -> EvaluationReport {
+    for (index, sample) in samples.enumerated() {
+      try check(sample, index, model, "the model")
+      if let teacher { try check(sample, index, teacher, "the teacher") }
+    }
+    guard samples.contains(where: { !$0.scoredPositions.isEmpty }) else {
+      throw Diagnostic.input(
+        "\(samples.count) samples have no token to score", remedy: "give rows with a response, or texts of two tokens")
+    }
+    let arena = Arena()
+    var sums = ComparisonSums()
+    var start = 0
+    while start < samples.count {
+      let end = batchEnd(samples, from: start)
+      for sample in evaluate(batch: Array(samples[start..<end]), arena) { sums += sample }
+      arena.reset()
+      start = end
+      try onProgress(end)
+    }
+    return report(sums, sampleCount: samples.count)
+  }
+
+  private func report(_ sums: ComparisonSums, sampleCount: Int) -> EvaluationReport {
+    let rows = Double(sums.rows)
+    return EvaluationReport(
+      nll: sums.studentNLL / rows, tokens: sums.rows, samples: sampleCount,
+      teacher: teacher.map { _ in
+        .init(
+          forwardKL: sums.forwardKL / rows, reverseKL: sums.reverseKL / rows,
+          top1Agreement: Double(sums.agreements) / rows, teacherNLL: sums.teacherNLL / rows)
+      })
+  }
+
+  /// Where the batch that begins at `start` ends: as many samples in order as fit, at least one.
+  private func batchEnd(_ samples: [EvaluationSample], from start: Int) -> Int {
+    var end = start
+    var tokens = 0
+    while end < samples.count, end == start || tokens + samples[end].tokenIDs.count <= tokensPerBatch {
+      tokens += samples[end].tokenIDs.count
+      end += 1
+    }
+    return end
+  }
+
+  /// One sum a sample, so that the total does not depend on the batches.
+  private func evaluate(batch: [EvaluationSample], _ arena: Arena) -> [ComparisonSums] {
+    // A sample that scores nothing, an empty one too, need not go through the model.
+    let scored = batch.filter { !$0.scoredPositions.isEmpty }
+    if scored.isEmpty { return [] }
+    let packing = Packing(lengths: scored.map(\.tokenIDs.count))
+    let tokens = scored.flatMap(\.tokenIDs)
+    var rows: [Int] = []
+    for (sequence, sample) in scored.enumerated() {
+      rows += sample.scoredPositions.map { packing.offsets[sequence] + $0 }
+    }
+    let targets = rows.map { tokens[$0 + 1] }
+    let perRow = measure(tokens, packing, rows, targets, arena)
+    var next = 0
+    return scored.map { sample in
+      defer { next += sample.scoredPositions.count }
+      return perRow[next..<next + sample.scoredPositions.count].reduce(into: ComparisonSums()) { $0 += $1 }
+    }
+  }
+
+  /// One sum for each scored row.
+  private func measure(
+    _ tokens: [Int32], _ packing: Packing, _ rows: [Int], _ targets: [Int32], _ arena: Arena
+  ) -> [ComparisonSums] {
+    func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
+      let tape = Tape(arena: arena, recording: false)
+      return tape.gatherRows(model.hiddenStates(tokens, packing, on: tape), rows).value
+    }
+    let hidden = hiddenStates(model)
+    let vocabulary = model.configuration.vocabularySize
+    var perRow = [ComparisonSums](repeating: ComparisonSums(), count: rows.count)
+    if let teacher {
+      perRow = HeadComparison.rows(
+        hidden: hidden, head: model.head.value, teacherHidden: hiddenStates(teacher), teacherHead: teacher.head.value,
+        targets: targets, vocabulary: min(vocabulary, teacher.configuration.vocabularySize), arena: arena)
+      if teacher.configuration.vocabularySize >= vocabulary { return perRow }
+    }
+    // The likelihood is over the model's whole vocabulary, with or without a teacher.
+    let loss = HeadLoss(objective: .sft, divergenceWeight: 0, crossEntropyWeight: 1, vocabulary: vocabulary)
+    let sums = loss.evaluate(hidden: hidden, head: model.head, targets: targets, teacher: .none, arena: arena)
+    for (row, loss) in sums.perRow.enumerated() {
+      perRow[row].rows = 1
+      perRow[row].studentNLL = loss.crossEntropy
+    }
+    return perRow
+  }
+
+  private func check(_ sample: EvaluationSample, _ index: Int, _ model: any CausalLanguageModel, _ name: String) throws
+  {
+    let context = model.configuration.contextLength
+    let vocabulary = model.configuration.vocabularySize
+    guard sample.tokenIDs.count <= context else {
+      throw Diagnostic.input(
+        "sample \(index) has \(sample.tokenIDs.count) tokens, more than the context of \(name), \(context)",
+        remedy: "set max_length to \(context) or less")
+    }
+    guard let outside = sample.tokenIDs.first(where: { $0 < 0 || Int($0) >= vocabulary }) else { return }
+    throw Diagnostic.input(
+      "sample \(index) holds token \(outside), outside the vocabulary of \(name), \(vocabulary)",
+      remedy: "use the tokenizer that \(name) was trained with")
+  }
+}
