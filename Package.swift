@@ -29,9 +29,10 @@ let rooms = """
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
   Evaluation: Models Generation Divergences TeacherSignal NN Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Distillation: Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  DecantCLI: Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation SyntheticData Evaluation Models Generation Divergences TeacherSignal Tokenizers Samples LogitCache Replay Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  DecantCLI: Pipelines Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: DecantCLI Distillation Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Telemetry RandomStreams JSON Files Diagnostics CKernels COpenBLAS
+  bench: Distillation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics CKernels COpenBLAS
   """
 
 /// What tests of a room need beside the room's own arrows.
@@ -64,6 +65,9 @@ struct Room {
     arrows = parts[1].split(separator: " ").map(String.init)
   }
 
+  /// Rooms whose tests need models and data on disk.
+  static let withFixtures: Set = ["Distillation", "Pipelines", "DecantCLI"]
+
   var dependencies: [Target.Dependency] { arrows.map { .init(stringLiteral: $0) } }
 
   var target: Target {
@@ -77,7 +81,7 @@ struct Room {
     return .testTarget(
       name: "\(name)Tests",
       dependencies: dependencies + (testArrows[name] ?? []).map { .init(stringLiteral: $0) }
-        + [.init(stringLiteral: name), "TestSupport"],
+        + [.init(stringLiteral: name), "TestSupport"] + (Self.withFixtures.contains(name) ? ["Fixtures"] : []),
       // What tests read at run time, found through #filePath.
       exclude: ["Golden", "Snapshots"].filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)") },
       swiftSettings: strict)
@@ -95,14 +99,18 @@ let package = Package(
   ],
   targets: systemLibraries.map { .systemLibrary(name: $0, providers: [.apt([$1])]) }
     + [
-      .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])], linkerSettings: [.linkedLibrary("m")]),
+      .target(
+        name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])], linkerSettings: [.linkedLibrary("m")]),
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     ]
     + all.map(\.target)
     + [
       .target(
         name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "TeacherSignal"],
-        path: "Tests/TestSupport", swiftSettings: strict)
+        path: "Tests/TestSupport", swiftSettings: strict),
+      .target(
+        name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],
+        path: "Tests/Fixtures", swiftSettings: strict),
     ]
     + libraries.map(\.tests)
 )

@@ -61,6 +61,9 @@ public struct ConfigurationFile: Sendable {
   /// The configuration as YAML, overrides included.
   public var text: String { YAMLWriter.text(root) }
 
+  /// A part of a configuration as YAML.
+  public static func text(of node: ConfigurationNode) -> String { YAMLWriter.text(node) }
+
   /// A value, such as a configuration with all its defaults, as YAML that reads back as an equal value.
   public static func text(of value: some Encodable) throws -> String {
     YAMLWriter.text(try NodeEncoder.node(value))

@@ -1,5 +1,5 @@
-import Fingerprints
-import TeacherSignal
+package import Fingerprints
+package import TeacherSignal
 
 extension LogitCache {
   /// Writes every sample as one line of JSON, holding one at a time:
@@ -13,7 +13,7 @@ extension LogitCache {
     try forEachSample(in: order) { key, sample in try output(Self.line(key, sample)) }
   }
 
-  static func line(_ key: Fingerprint, _ sample: ScoredSample) -> [UInt8] {
+  package static func line(_ key: Fingerprint, _ sample: ScoredSample) -> [UInt8] {
     let signal = sample.signal
     var line = Array("{\"key\":\"\(key)\",\"token_ids\":".utf8)
     append(sample.tokenIDs[...], to: &line) { "\($0)" }

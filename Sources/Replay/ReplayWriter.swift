@@ -81,6 +81,27 @@ public final class ReplayWriter: Sendable {
     return pruned
   }
 
+  /// Takes back all versions after `number`, so that the next one is `number + 1` again: for a run that resumes from a
+  /// checkpoint older than they are, and will publish them again with the same content.
+  ///
+  /// - Throws: a `Diagnostic` where somebody reads one of them; it and those before it then stand.
+  public func rollBack(to number: Int) throws {
+    for version in try store.versions().map(\.number).reversed() where version > number {
+      let removed = try Pin.whileFree(version, in: store.directory) {
+        try store.environment.write { transaction in
+          try transaction.remove(Key.number(UInt64(version)), from: store.versionTable)
+          try Self.removeSamples(from: version, upTo: version + 1, in: store, &transaction)
+          try transaction.put(Key.number(UInt64(version - 1)), for: ReplayStore.lastKey, in: store.stateTable)
+        }
+      }
+      guard removed else {
+        throw Diagnostic.input(
+          "version \(version) is to be taken back, but somebody reads it", file: store.directory,
+          remedy: "stop the reader and run the same command again")
+      }
+    }
+  }
+
   private static func removeSamples(
     from first: Int, upTo end: Int, in store: ReplayStore, _ transaction: inout WriteTransaction
   ) throws {

@@ -1,0 +1,139 @@
+import Diagnostics
+import Files
+import Fingerprints
+import FoundationEssentials
+import Generation
+import JSON
+import Models
+import RandomStreams
+import Samples
+import Telemetry
+import Tokenizers
+
+/// Batch inference over a data set: every row again, with a response.
+///
+/// Rows come out in input order, each as soon as all before it are there, so a killed run leaves a valid prefix that the
+/// next run goes on from. A row's text depends on the seed and its place in the file alone.
+public struct BatchInference: Sendable {
+  public var model: String
+  /// The file of rows.
+  public var data: String
+  public var format: RowFormat
+  /// The JSONL file to write.
+  public var output: String
+  public var decoding: DecodingConfiguration
+  public var seed: UInt64 = 1
+  /// Rows decoded together.
+  public var slots = 32
+
+  public struct Outcome: Sendable, Equatable {
+    public var rows: Int
+    /// Rows that stood in the output already.
+    public var resumedRows: Int
+    public var generatedTokens: Int
+    public var interrupted: Bool
+  }
+
+  public init(model: String, data: String, format: RowFormat, output: String, decoding: DecodingConfiguration) {
+    self.model = model
+    self.data = data
+    self.format = format
+    self.output = output
+    self.decoding = decoding
+  }
+
+  /// Writes the responses that are still missing.
+  ///
+  /// - Throws: a `Diagnostic` where the output was begun with another model, data set or setting, or a prompt leaves no
+  ///   room for a response.
+  public func run() throws -> Outcome {
+    let loaded = try ModelStore.load(model, trainable: false)
+    let bundle = try TokenizerBundle(directory: loaded.directory)
+    let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
+    let (dataset, set) = try source.prompts(of: data)
+    let identity = Fingerprint(
+      of: "\(loaded.fingerprint) \(set.fingerprint) \(decoding) \(seed)")
+    let done = try ResponseFile.prepare(output, identity: identity)
+    var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
+    guard done < set.samples.count else { return outcome }
+    if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
+    let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
+    let prompts = set.samples[done...].map(\.tokenIDs)
+    let writer = try ResponseFile(appendingTo: output, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
+    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
+    let generator = try Generator(
+      model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
+      batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
+    do {
+      try generator.generate(prompts: prompts, streamIndices: prompts.indices.map { UInt64(done + $0) }) {
+        index, completion in
+        outcome.generatedTokens += completion.tokenIDs.count
+        try writer.add(completion, at: index)
+        progress.advance(work: completion.tokenIDs.count)
+        if Interruption.requested { throw Interrupted() }
+      }
+    } catch is Interrupted {
+      outcome.interrupted = true
+    }
+    try writer.finish()
+    progress.finish()
+    return outcome
+  }
+}
+
+/// Leaves a generation from inside its callback.
+struct Interrupted: Error {}
+
+/// The output file: rows in input order, appended as the prefix of finished ones grows.
+private final class ResponseFile {
+  private let file: AppendingFile
+  private let rows: [JSONObject]
+  private let prompts: [[Int32]]
+  private let tokenizer: Tokenizer
+  private var waiting: [Int: Completion] = [:]
+  /// Rows appended by this object.
+  private(set) var written = 0
+
+  init(appendingTo path: String, rows: [JSONObject], prompts: [[Int32]], tokenizer: Tokenizer) throws {
+    file = try AppendingFile(path: path)
+    self.rows = rows
+    self.prompts = prompts
+    self.tokenizer = tokenizer
+  }
+
+  /// Checks an existing output against what is asked for and cuts off a half-written last line.
+  ///
+  /// - Returns: rows that are complete.
+  static func prepare(_ path: String, identity: Fingerprint) throws -> Int {
+    let marker = "\(path).made-by"
+    guard File.exists(path), let size = File.size(path), size > 0 else {
+      try File.write(Array(identity.description.utf8), to: marker)
+      return 0
+    }
+    let found = (try? File.read(marker)).flatMap { String(validating: $0, as: UTF8.self) } ?? "nothing known"
+    guard found == identity.description else {
+      throw Diagnostic.input(
+        "was made with another model, data set or settings (\(found) and \(identity))", file: path,
+        remedy: "choose another --output, or remove the file")
+    }
+    let bytes = try File.read(path)
+    let newline = UInt8(ascii: "\n")
+    let complete = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
+    if complete < bytes.count { try File.truncate(path, to: complete) }
+    return bytes[..<complete].count { $0 == newline }
+  }
+
+  func add(_ completion: Completion, at index: Int) throws {
+    waiting[index] = completion
+    while let next = waiting.removeValue(forKey: written) {
+      var object = rows[written]
+      object["response"] = .string(tokenizer.response(next.tokenIDs, after: prompts[written]))
+      object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
+      object["finish_reason"] = .string(next.finishReason.rawValue)
+      try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])
+      written += 1
+    }
+  }
+
+  func finish() throws { try file.synchronize() }
+}

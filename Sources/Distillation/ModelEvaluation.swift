@@ -1,0 +1,83 @@
+import Diagnostics
+public import Evaluation
+import Models
+import Samples
+import Generation
+import RandomStreams
+import Telemetry
+import Tokenizers
+
+/// Scores a model on a file of rows: nll and perplexity always, divergence to a teacher and quality of greedy responses
+/// where asked for.
+public struct ModelEvaluation: Sendable {
+  public var model: String
+  /// The file of rows.
+  public var data: String
+  public var format: RowFormat
+  /// A teacher to measure the divergence to; nil leaves it out.
+  public var teacher: String?
+  /// Longest greedy response for ROUGE-L and exact match; nil leaves them out.
+  public var maximumNewTokens: Int?
+  /// At most this many rows, from the front; all where nil.
+  public var limit: Int?
+  /// Tokens computed together.
+  public var tokensPerBatch = 8192
+
+  public init(model: String, data: String, format: RowFormat) {
+    self.model = model
+    self.data = data
+    self.format = format
+  }
+
+  /// Evaluates the model.
+  ///
+  /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers.
+  public func run() throws -> EvaluationReport {
+    let loaded = try ModelStore.load(model, trainable: false)
+    let bundle = try TokenizerBundle(directory: loaded.directory)
+    let judge = try teacher.map { try ModelStore.load($0, trainable: false) }
+    if let judge {
+      try bundle.requireEqual(
+        to: TokenizerBundle(directory: judge.directory).fingerprint, mine: "the model \(model)",
+        theirs: "the teacher \(judge.directory)")
+    }
+    let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
+    let samples = try source.samples(of: data).samples.prefix(limit ?? .max)
+    let progress = Progress("evaluate", total: samples.count, unit: "samples")
+    var done = 0
+    var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
+      .evaluate(samples.map { EvaluationSample($0) }) { now in
+        progress.advance(by: now - done)
+        done = now
+      }
+    progress.finish()
+    if let maximumNewTokens {
+      report.responses = try answer(samples, loaded.model, bundle.tokenizer, maximumNewTokens: maximumNewTokens)
+    }
+    return report
+  }
+
+  /// Greedy responses to the samples' prompts, against their own responses.
+  private func answer(
+    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, maximumNewTokens: Int
+  ) throws -> EvaluationReport.Responses? {
+    let cases = samples.map { sample in
+      ResponseEvaluation.Case(
+        prompt: Array(sample.tokenIDs.prefix(sample.promptLength)),
+        references: [tokenizer.decode(Array(sample.tokenIDs.dropFirst(sample.promptLength)))])
+    }
+    let progress = Progress("answer", total: cases.count, unit: "prompts", rateUnit: "tokens")
+    let responses = try ResponseEvaluation(
+      model: model, tokenizer: tokenizer,
+      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens),
+      batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
+    ).evaluate(cases) { _, response in progress.advance(work: response.completion.tokenIDs.count) }
+    progress.finish()
+    return responses
+  }
+}
+
+extension EvaluationSample {
+  /// A sample's tokens and prompt length.
+  init(_ sample: Sample) { self.init(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength) }
+}

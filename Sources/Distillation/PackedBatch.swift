@@ -1,0 +1,68 @@
+import Diagnostics
+public import Models
+public import Tensor
+import TeacherSignal
+
+/// Token ids with the number of leading ones that are the prompt.
+public struct TokenSequence: Sendable, Equatable {
+  public var tokenIDs: [Int32]
+  public var promptLength: Int
+
+  public init(tokenIDs: [Int32], promptLength: Int) {
+    self.tokenIDs = tokenIDs
+    self.promptLength = promptLength
+  }
+}
+
+/// Sequences laid end to end without padding, and which of their positions are scored.
+///
+/// A sequence's last token is only a target, never an input: a batch has `count - 1` rows for it.
+public struct PackedBatch: Sendable {
+  /// Input tokens of all sequences.
+  public let tokens: [Int32]
+  public let packing: Packing
+  /// Rows whose next token is scored, ascending.
+  public let scoredRows: [Int]
+  /// The token after each scored row.
+  public let targets: [Int32]
+  /// Sequence i owns `scoredRows[scoredRanges[i]]`.
+  public let scoredRanges: [Range<Int>]
+  /// Highest token id, -1 for no tokens.
+  private let highestToken: Int32
+
+  public init(_ sequences: [TokenSequence]) {
+    var tokens: [Int32] = []
+    var rows: [Int] = []
+    var targets: [Int32] = []
+    var ranges: [Range<Int>] = []
+    for sequence in sequences {
+      let start = tokens.count
+      let positions = ScoredSample.scoredPositions(
+        promptLength: sequence.promptLength, count: sequence.tokenIDs.count)
+      ranges.append(rows.count..<rows.count + positions.count)
+      rows += positions.map { start + $0 }
+      targets += positions.map { sequence.tokenIDs[$0 + 1] }
+      tokens += sequence.tokenIDs.dropLast()
+    }
+    self.tokens = tokens
+    self.targets = targets
+    packing = Packing(lengths: sequences.map { max($0.tokenIDs.count - 1, 0) })
+    scoredRows = rows
+    scoredRanges = ranges
+    highestToken = sequences.lazy.flatMap(\.tokenIDs).max() ?? -1
+  }
+
+  /// Refuses what a model cannot read: ids beyond its vocabulary, sequences beyond its context.
+  public func check(against model: ModelConfiguration, role: String) throws {
+    guard highestToken < model.vocabularySize else {
+      throw Diagnostic.input(
+        "token id \(highestToken) lies beyond the \(role)'s vocabulary of \(model.vocabularySize)",
+        remedy: "use the tokenizer that the \(role) was trained with")
+    }
+    for (start, end) in zip(packing.offsets, packing.offsets.dropFirst()) where end - start > model.contextLength {
+      throw Diagnostic.input(
+        "a sample of \(end - start + 1) tokens exceeds the \(role)'s context of \(model.contextLength)",
+        field: "max_length", remedy: "lower max_length to \(model.contextLength)")
+    }
+  }
+}

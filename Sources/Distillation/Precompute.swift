@@ -1,0 +1,149 @@
+import Diagnostics
+import Files
+import Fingerprints
+import LogitCache
+import Models
+import Samples
+public import TeacherSignal
+import Telemetry
+
+/// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
+///
+/// Run again it goes on where it stopped: each batch's records and the progress are one transaction, and the batches are
+/// planned from the whole data set, so an interrupted run computes the same bytes as an uninterrupted one.
+public struct Precompute: Sendable {
+  /// A model directory or hub id.
+  public var teacher: String
+  /// The file of rows.
+  public var data: String
+  public var format: RowFormat
+  /// Folder of the cache; made where missing.
+  public var cache: String
+  /// Entries kept per position.
+  public var topK = 64
+  public var codec = SignalCodec.compact
+  /// Only the first so many vocabulary entries count, for a student whose vocabulary is padded less; all where nil.
+  public var vocabulary: Int?
+  /// Tokens computed together.
+  public var tokensPerBatch = 4096
+
+  /// What a run would do.
+  public struct Forecast: Sendable, Equatable {
+    public var samples: Int
+    public var tokens: Int
+    public var scoredPositions: Int
+    /// Samples that the cache holds already.
+    public var present: Int
+    /// About the records' size on disk, bytes.
+    public var bytes: Int
+  }
+
+  public struct Outcome: Sendable, Equatable {
+    public var samples: Int
+    /// Samples that this run computed; the others were there.
+    public var computed: Int
+    public var scoredPositions: Int
+    public var seconds: Double
+    public var interrupted: Bool
+  }
+
+  public init(teacher: String, data: String, format: RowFormat, cache: String) {
+    self.teacher = teacher
+    self.data = data
+    self.format = format
+    self.cache = cache
+  }
+
+  /// What ``run()`` would do, without running the teacher or writing anything.
+  ///
+  /// - Throws: a `Diagnostic` as ``run()`` does for its input.
+  public func forecast() throws -> Forecast {
+    let work = try prepare()
+    let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
+    try existing?.manifest.check(wanted: work.manifest, directory: cache)
+    let missing = try work.samples.indices.filter { try existing?.contains(work.keys[$0]) != true }
+    let positions = missing.reduce(0) { $0 + work.samples[$1].scoredPositions.count }
+    let tokens = missing.reduce(0) { $0 + work.samples[$1].tokenIDs.count }
+    return Forecast(
+      samples: work.samples.count, tokens: tokens, scoredPositions: positions,
+      present: work.samples.count - missing.count,
+      bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize))
+  }
+
+  /// About how many bytes the codec spends on a position: ids, log-probs, tail and target.
+  private func bytesPerPosition(vocabulary: Int) -> Int {
+    func bits(_ count: Int) -> Int { Int.bitWidth - max(count - 1, 1).leadingZeroBitCount }
+    switch codec {
+    case .exact: return topK * (bits(vocabulary) + 32) / 8 + 8
+    // Elias-Fano spends log2(V / k) + 2 bits an id, and values take about 8.
+    case .compact: return topK * (bits(vocabulary / topK) + 2 + 8) / 8 + 8
+    }
+  }
+
+  /// Computes what is missing.
+  ///
+  /// - Throws: a `Diagnostic` where the cache was made by another teacher, tokenizer or codec, another process writes to
+  ///   it, rows do not fit, or the disk is full.
+  public func run() throws -> Outcome {
+    let start = ContinuousClock.now
+    let work = try prepare()
+    let scorer = try TeacherScorer(
+      teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
+    let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
+    try writer.setPlan(work.keys, of: work.dataset)
+    let plan = BatchPlan(lengths: work.samples.map(\.tokenIDs.count), tokensPerBatch: tokensPerBatch)
+    let missing = try plan.batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
+    let left = missing.reduce(0) { $0 + $1.count }
+    if left < work.samples.count {
+      Log.info("\(cache): \(work.samples.count - left) of \(work.samples.count) samples are there already")
+    }
+    let progress = Progress(
+      "precompute", total: work.samples.count, unit: "samples", rateUnit: "tokens", done: work.samples.count - left)
+    var outcome = Outcome(samples: work.samples.count, computed: 0, scoredPositions: 0, seconds: 0, interrupted: false)
+    for batch in missing {
+      if Interruption.requested {
+        outcome.interrupted = true
+        break
+      }
+      let sequences = batch.map { TokenSequence(work.samples[$0]) }
+      let scored = zip(sequences, try scorer.score(sequences)).map { sequence, signal in
+        ScoredSample(tokenIDs: sequence.tokenIDs, promptLength: sequence.promptLength, signal: signal)
+      }
+      outcome.computed += try writer.append(scored)
+      outcome.scoredPositions += scored.reduce(0) { $0 + $1.signal.positionCount }
+      progress.advance(by: batch.count, work: sequences.reduce(0) { $0 + $1.tokenIDs.count })
+    }
+    progress.finish()
+    outcome.seconds = (ContinuousClock.now - start).seconds
+    return outcome
+  }
+
+  /// What both verbs start from: the teacher, the samples and what they are called in the cache.
+  private struct Work {
+    var teacher: LoadedModel
+    var manifest: CacheManifest
+    var dataset: Fingerprint
+    var samples: [Sample]
+    var keys: [Fingerprint]
+  }
+
+  private func prepare() throws -> Work {
+    let loaded = try ModelStore.load(teacher, trainable: false)
+    let model = loaded.model.configuration
+    let bundle = try TokenizerBundle(directory: loaded.directory)
+    let source = try SampleSource(format, tokenizer: bundle, model: model)
+    let set = try source.samples(of: data)
+    let size = min(vocabulary ?? model.vocabularySize, model.vocabularySize)
+    guard (1...size).contains(topK) else {
+      throw Diagnostic.input(
+        "top-k of \(topK) does not fit a vocabulary of \(size)", field: "--top-k",
+        remedy: "choose one between 1 and \(size)")
+    }
+    let manifest = CacheManifest(
+      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: "fp32", tokenizer: bundle.fingerprint,
+      codec: codec, topK: topK, vocabularySize: size)
+    return Work(
+      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,
+      keys: set.samples.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) })
+  }
+}

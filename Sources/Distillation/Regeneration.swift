@@ -1,0 +1,84 @@
+import Diagnostics
+import Fingerprints
+import Generation
+import Models
+import RandomStreams
+import Replay
+import Samples
+import TeacherSignal
+import Telemetry
+
+/// Stage three by itself: the student answers every prompt of a file, the teacher scores the answers, and they are
+/// published as the next version of a replay store.
+public struct Regeneration: Sendable {
+  /// Model directories or hub ids.
+  public var student: String
+  public var teacher: String
+  /// The file of rows; their responses, where they have any, are ignored.
+  public var data: String
+  public var format: RowFormat
+  /// Folder of the replay store; made where missing.
+  public var replay: String
+  public var decoding: DecodingConfiguration
+  /// Entries kept per position.
+  public var topK = 64
+  public var seed: UInt64 = 1
+  /// Rows decoded together.
+  public var slots = 32
+
+  public struct Outcome: Sendable, Equatable {
+    public var version: Int
+    public var samples: Int
+    public var generatedTokens: Int
+    public var interrupted: Bool
+  }
+
+  public init(
+    student: String, teacher: String, data: String, format: RowFormat, replay: String, decoding: DecodingConfiguration
+  ) {
+    self.student = student
+    self.teacher = teacher
+    self.data = data
+    self.format = format
+    self.replay = replay
+    self.decoding = decoding
+  }
+
+  /// Publishes one new version; nothing is published where a signal stops it.
+  ///
+  /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
+  public func run() throws -> Outcome {
+    let student = try ModelStore.load(self.student, trainable: false)
+    let teacher = try ModelStore.load(self.teacher, trainable: false)
+    let bundle = try TokenizerBundle(directory: student.directory)
+    try bundle.requireEqual(
+      to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",
+      theirs: "the teacher \(self.teacher)")
+    let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
+    let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
+    let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
+    let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
+    let regenerator = Regenerator(
+      student: student.model, scorer: scorer, settings: decoding.settings,
+      endOfText: student.model.configuration.eosTokenIDs,
+      slots: slots)
+    let progress = Progress("regenerate", total: prompts.count, unit: "rows")
+    let writer = try ReplayWriter(directory: replay)
+    let samples: [ReplaySample]
+    do {
+      samples = try regenerator.respond(
+        to: prompts, stream: RandomStream(seed: seed, name: "regeneration"), birthStep: 0
+      ) {
+        progress.advance()
+        if Interruption.requested { throw Interrupted() }
+      }
+    } catch is Interrupted {
+      return Outcome(version: try writer.store.latest()?.number ?? 0, samples: 0, generatedTokens: 0, interrupted: true)
+    }
+    let origin = regenerator.origin(teacher: teacher.fingerprint, seed: seed, step: 0)
+    let version = try writer.publish(origin) { try $0.append(samples) }
+    progress.finish()
+    let tokens = samples.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
+    return Outcome(version: version.number, samples: samples.count, generatedTokens: tokens, interrupted: false)
+  }
+}

@@ -1,0 +1,83 @@
+import Fingerprints
+public import Generation
+public import Models
+public import RandomStreams
+public import Replay
+import TeacherSignal
+
+/// Stage three's work on one set of prompts: the student answers, the teacher scores what it wrote.
+public final class Regenerator {
+  public let student: any CausalLanguageModel
+  public let scorer: TeacherScorer
+  public let settings: SamplingSettings
+  private let endOfText: [Int32]
+  private let slots: Int
+  private let scoringTokens: Int
+
+  /// - Parameters:
+  ///   - endOfText: Tokens that end a response.
+  ///   - slots: Rows decoded together.
+  ///   - scoringTokens: Tokens that the teacher scores together.
+  public init(
+    student: any CausalLanguageModel, scorer: TeacherScorer, settings: SamplingSettings, endOfText: [Int32],
+    slots: Int = 32, scoringTokens: Int = 8192
+  ) {
+    self.student = student
+    self.scorer = scorer
+    self.settings = settings
+    self.endOfText = endOfText
+    self.slots = slots
+    self.scoringTokens = scoringTokens
+  }
+
+  /// Responses to the prompts with the teacher's distributions over them, in the prompts' order.
+  ///
+  /// Scored are the positions that predict generated tokens, end-of-text included where it came; a response cut by the
+  /// length limit has none. A prompt that leaves no room for a single token gives no sample.
+  ///
+  /// - Parameters:
+  ///   - stream: Prompt i draws from `stream.split(i)` only, whatever shares its batch.
+  ///   - birthStep: The student's training step, recorded with each sample.
+  public func respond(
+    to prompts: [[Int32]], stream: RandomStream, birthStep: Int,
+    onResponse: () throws -> Void = {}
+  ) throws -> [ReplaySample] {
+    var completions = [Completion?](repeating: nil, count: prompts.count)
+    let generator = try Generator(
+      model: student, settings: settings, eosTokenIDs: endOfText, batchSize: slots, stream: stream)
+    try generator.generate(prompts: prompts, streamIndices: prompts.indices.map(UInt64.init)) { index, completion in
+      completions[index] = completion
+      try onResponse()
+    }
+    let written = prompts.indices.filter { !(completions[$0]?.tokenIDs.isEmpty ?? true) }
+    let sequences = written.map {
+      TokenSequence(tokenIDs: prompts[$0] + (completions[$0]?.tokenIDs ?? []), promptLength: prompts[$0].count)
+    }
+    let signals = try score(sequences)
+    return zip(written, zip(sequences, signals)).map { index, scored in
+      ReplaySample(
+        scored: ScoredSample(
+          tokenIDs: scored.0.tokenIDs, promptLength: scored.0.promptLength, signal: scored.1),
+        endedByEOS: completions[index]?.finishReason == .eos, birthStep: birthStep)
+    }
+  }
+
+  /// What a version of these responses is recorded with.
+  func origin(teacher: Fingerprint, seed: UInt64, step: Int) -> ReplayOrigin {
+    ReplayOrigin(
+      student: ModelStore.fingerprint(of: student), teacher: teacher,
+      decoding: .init(
+        temperature: Double(settings.temperature), topP: Double(settings.topP), topK: settings.topK,
+        maximumNewTokens: settings.maximumNewTokens),
+      seed: seed, step: step, codec: .compact, topK: scorer.topK, vocabularySize: scorer.vocabulary)
+  }
+
+  private func score(_ sequences: [TokenSequence]) throws -> [SparseSignal] {
+    var signals = [SparseSignal](repeating: SparseSignal(topK: scorer.topK), count: sequences.count)
+    let plan = BatchPlan(lengths: sequences.map(\.tokenIDs.count), tokensPerBatch: scoringTokens)
+    for batch in plan.batches {
+      for (index, signal) in zip(batch, try scorer.score(batch.map { sequences[$0] })) { signals[index] = signal }
+    }
+    return signals
+  }
+}

@@ -1,0 +1,93 @@
+import Diagnostics
+public import Files
+
+/// The layout of a training run on disk.
+///
+/// ```
+/// config.yaml                the resolved configuration
+/// metrics.jsonl              one object a logged step
+/// events.out.tfevents.*      the same for TensorBoard
+/// replay/                    versions of student outputs, where the run uses them
+/// checkpoints/step-00000200  complete by construction: it appears by rename
+/// checkpoints/last, best     links to two of them
+/// ```
+public struct RunFolder: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  public var configuration: String { "\(path)/config.yaml" }
+  public var metrics: String { "\(path)/metrics.jsonl" }
+  public var replay: String { "\(path)/replay" }
+  public var checkpoints: String { "\(path)/checkpoints" }
+  /// The newest checkpoint.
+  public var last: String { "\(checkpoints)/last" }
+  /// The checkpoint with the lowest validation loss.
+  public var best: String { "\(checkpoints)/best" }
+
+  /// Folder of a step's checkpoint.
+  public func checkpoint(step: Int) -> String { "\(checkpoints)/\(Self.name(step: step))" }
+
+  /// Takes the lock that keeps a second trainer out.
+  public func lock() throws -> FileLock {
+    try File.makeFolder(path)
+    return try FileLock(path: "\(path)/lock", owner: "the run folder \(path)")
+  }
+
+  /// Steps of the complete checkpoints, ascending.
+  public func checkpointSteps() throws -> [Int] {
+    guard File.isFolder(checkpoints) else { return [] }
+    return try File.list(checkpoints).compactMap { name in
+      name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
+    }.sorted()
+  }
+
+  /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same.
+  func record(_ text: String, resuming: Bool) throws {
+    guard resuming, File.exists(configuration) else { return try File.write(Array(text.utf8), to: configuration) }
+    let before = String(decoding: try File.read(configuration), as: UTF8.self).split(separator: "\n")
+    let now = text.split(separator: "\n")
+    guard
+      let line = (0..<max(before.count, now.count)).first(where: { index in
+        (index < before.count ? before[index] : "") != (index < now.count ? now[index] : "")
+      })
+    else { return }
+    let values = [before, now].map { line < $0.count ? $0[line].drop { $0 == " " } : "nothing" }
+    throw Diagnostic.input(
+      "the run was started with another configuration: `\(values[0])` then, `\(values[1])` now", file: configuration,
+      line: line + 1, remedy: "resume with the configuration it was started with, or choose another --output")
+  }
+
+  /// Removes what an interrupted write left behind.
+  func removeLeftovers() throws {
+    guard File.isFolder(checkpoints) else { return }
+    for name in try File.list(checkpoints) where name.hasPrefix(".") { try File.remove("\(checkpoints)/\(name)") }
+  }
+
+  /// Writes a checkpoint under a hidden name, renames it into place and points `last` at it.
+  func publish(step: Int, write: (_ folder: String) throws -> Void) throws {
+    try File.makeFolder(checkpoints)
+    let hidden = "\(checkpoints)/.\(Self.name(step: step))"
+    try File.remove(hidden)
+    try File.makeFolder(hidden)
+    do { try write(hidden) } catch {
+      try? File.remove(hidden)
+      throw error
+    }
+    try File.remove(checkpoint(step: step))
+    try File.move(hidden, to: checkpoint(step: step))
+    try File.link(last, to: Self.name(step: step))
+  }
+
+  /// Points `best` at a step's checkpoint and removes all but the newest `keep` and the best.
+  func prune(keep: Int, best step: Int?) throws {
+    let steps = try checkpointSteps()
+    if let step, steps.contains(step) { try File.link(best, to: Self.name(step: step)) }
+    for old in steps.dropLast(keep) where old != step { try File.remove(checkpoint(step: old)) }
+  }
+
+  private static func name(step: Int) -> String {
+    let digits = String(step)
+    return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+  }
+}

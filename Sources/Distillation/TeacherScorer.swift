@@ -1,0 +1,45 @@
+import Diagnostics
+import Divergences
+public import Models
+import Tensor
+public import TeacherSignal
+
+/// Runs a teacher over token sequences and keeps the top-k log-probs, the tail and the target's log-prob of every
+/// scored position: what stage one caches and what stage three needs of student outputs.
+public final class TeacherScorer {
+  public let teacher: any CausalLanguageModel
+  public let topK: Int
+  /// Only the first `vocabulary` entries of the teacher's head count: its common part with the student's.
+  public let vocabulary: Int
+  private let arena = Arena()
+
+  /// - Throws: a `Diagnostic` where top-k does not fit the vocabulary.
+  public init(teacher: any CausalLanguageModel, topK: Int, vocabulary: Int? = nil) throws {
+    let vocabulary = vocabulary ?? teacher.configuration.vocabularySize
+    guard topK >= 1 && topK <= vocabulary else {
+      throw Diagnostic.input(
+        "top-k of \(topK) does not fit a vocabulary of \(vocabulary)", field: "top_k",
+        remedy: "choose a top-k between 1 and \(vocabulary)")
+    }
+    self.teacher = teacher
+    self.topK = topK
+    self.vocabulary = vocabulary
+  }
+
+  /// Signals of some sequences, in their order, computed as one packed batch.
+  ///
+  /// A sequence's signal covers positions `max(promptLength, 1) - 1 ... count - 2`; only those are put through the head.
+  ///
+  /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context or the logits are not finite.
+  public func score(_ sequences: [TokenSequence]) throws -> [SparseSignal] {
+    let batch = PackedBatch(sequences)
+    try batch.check(against: teacher.configuration, role: "teacher")
+    guard !batch.scoredRows.isEmpty else { return sequences.map { _ in SparseSignal(topK: topK) } }
+    defer { arena.reset() }
+    let tape = Tape(arena: arena, recording: false)
+    let hidden = tape.gatherRows(teacher.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
+    let signal = try Scorer.topK(
+      hidden: hidden, head: teacher.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena)
+    return batch.scoredRanges.map { signal[$0] }
+  }
+}

@@ -1,0 +1,207 @@
+import Configuration
+import Diagnostics
+import Files
+import JSON
+import Models
+import NN
+import Optimizers
+import Telemetry
+import Tensor
+
+/// Stage two: trains a student by streaming the teacher's signals, and on its schedule writes, scores and replays the
+/// student's own outputs (stage three).
+///
+/// One flat recipe: set up or resume, step, validate, checkpoint, finish. A killed run goes on from its last checkpoint
+/// to the same bytes as an uninterrupted one: data order and decoding are functions of (seed, step), and everything
+/// else that moves is in the checkpoint.
+public final class Trainer {
+  /// How a run ended.
+  public struct Outcome: Sendable, Equatable {
+    public var steps: Int
+    /// Stopped by a signal before its last step; run again with resume to go on.
+    public var interrupted: Bool
+    public var validationLoss: Double?
+    public var bestStep: Int?
+    public var bestLoss: Double?
+    public var seconds: Double
+    public var tokens: Int
+    public var skippedSteps: Int
+    /// Steps by source.
+    public var sources: [BatchSource: Int]
+  }
+
+  let configuration: TrainingConfiguration
+  let folder: RunFolder
+  let run: TrainingRun
+  let step: StudentStep
+  let optimizer: AdamW
+  let schedule: LearningRateSchedule
+  let outputs: StudentOutputs?
+  let reports: TrainingReports
+  var order: DataOrder
+  var state: TrainerState
+  var validationLoss: Double?
+
+  /// Trains until the last step or a signal.
+  ///
+  /// - Parameters:
+  ///   - output: The run folder.
+  ///   - resume: Go on from the newest checkpoint where there is one.
+  /// - Throws: a `Diagnostic` for input that does not fit, a run folder in use, or a loss that stays non-finite.
+  public static func train(_ configuration: TrainingConfiguration, output: String, resume: Bool) throws -> Outcome {
+    let folder = RunFolder(output)
+    let lock = try folder.lock()
+    defer { withExtendedLifetime(lock) {} }
+    let trainer = try Trainer(configuration, folder: folder, resume: resume)
+    return try trainer.loop()
+  }
+
+  private init(_ configuration: TrainingConfiguration, folder: RunFolder, resume: Bool) throws {
+    self.configuration = configuration
+    self.folder = folder
+    let resumed = try Self.checkpointToResume(folder, resume: resume)
+    try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
+    run = try TrainingRun(configuration, student: resumed)
+    let schedule = configuration.training
+    let parameters = run.student.parameters
+    optimizer = AdamW(
+      parameters: parameters, beta1: Float(schedule.beta1), beta2: Float(schedule.beta2),
+      epsilon: Float(schedule.epsilon), weightDecay: Float(schedule.weightDecay))
+    if let resumed {
+      state = try Checkpoint.restore(from: resumed, optimizer: optimizer)
+    } else {
+      state = run.initialState()
+    }
+    run.student.dropout?.stream = state.dropout
+    self.schedule = run.learningRateSchedule
+    order = DataOrder(
+      sampleCount: run.samples.count, batchSize: schedule.batchSize, seed: configuration.seed)
+    step = StudentStep(
+      student: run.student, liveTeacher: run.liveTeacher, objective: configuration.objective,
+      vocabulary: run.vocabulary, tokensPerPiece: schedule.microBatchTokens)
+    outputs = try run.studentOutputs(folder: folder, resumingAfter: state.replayVersion)
+    reports = try TrainingReports(folder: folder, total: run.totalSteps, resumedAt: state.step)
+  }
+
+  /// The newest checkpoint, nil for a fresh start; a run that has checkpoints is never started afresh by accident.
+  private static func checkpointToResume(_ folder: RunFolder, resume: Bool) throws -> String? {
+    try folder.removeLeftovers()
+    guard let step = try folder.checkpointSteps().last else { return nil }
+    guard resume else {
+      throw Diagnostic.input(
+        "already holds a run at step \(step)", file: folder.path,
+        remedy: "add --resume to go on with it, or choose another --output")
+    }
+    return folder.checkpoint(step: step)
+  }
+
+  private func loop() throws -> Outcome {
+    let start = ContinuousClock.now
+    let secondsBefore = state.seconds
+    func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start).seconds }
+    let total = run.totalSteps
+    reports.started(run, state: state)
+    if state.step == 0 { try validate() }
+    var nonFinite = 0
+    while state.step < total && !Interruption.requested {
+      let metrics = try takeStep()
+      nonFinite = metrics.skipped ? nonFinite + 1 : 0
+      try reports.stepped(metrics, logEvery: configuration.training.logEvery)
+      if nonFinite == configuration.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
+      let last = state.step == total
+      let improved = last || isDue(configuration.validation.every) ? try validate() : false
+      clock()
+      if last || improved || isDue(configuration.checkpoints.every) { try checkpoint() }
+    }
+    clock()
+    if state.step < total { try checkpoint() }
+    try reports.finished(state: state, total: total)
+    return Outcome(
+      steps: state.step, interrupted: state.step < total, validationLoss: validationLoss, bestStep: state.bestStep,
+      bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
+      sources: Dictionary(
+        uniqueKeysWithValues: state.sources.compactMap { name, count in
+          BatchSource(rawValue: name).map { ($0, count) }
+        }))
+  }
+
+  private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
+
+  /// One optimizer step from the source that the sampler chooses.
+  private func takeStep() throws -> StepMetrics {
+    let start = ContinuousClock.now
+    let index = state.step
+    let source = state.sampler?.source(step: index, of: run.totalSteps, replayCount: outputs?.count ?? 0) ?? .cache
+    let examples = try examples(from: source, step: index)
+    run.student.parameters.gradients?.fill(0)
+    let loss = try step.accumulate(examples)
+    let norm = optimizer.clipGradients(maximumNorm: Float(configuration.training.gradientClip))
+    let rate = schedule.rate(step: index)
+    let skipped = loss.offender != nil || !norm.isFinite
+    if skipped {
+      state.skippedSteps += 1
+    } else {
+      optimizer.step(learningRate: rate)
+      state.optimizerSteps += 1
+    }
+    state.step += 1
+    state.tokens += loss.tokens
+    state.sources[source.rawValue, default: 0] += 1
+    return StepMetrics(
+      step: state.step, source: source, loss: loss, gradientNorm: norm, learningRate: rate,
+      phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? examples.first?.name,
+      seconds: (ContinuousClock.now - start).seconds)
+  }
+
+  /// The batch of a step. Fresh responses answer the prompts of the step's own batch; a replay step passes over it.
+  private func examples(from source: BatchSource, step: Int) throws -> [TrainingExample] {
+    let indices = order.batch(at: step)
+    guard let outputs, source != .cache else { return try indices.map(run.example) }
+    if source == .fresh {
+      let fresh = try outputs.generate(prompts: indices.map(run.prompt), step: step)
+      state.replayVersion = outputs.version
+      if state.sampler?.settings.freshBatch == .fresh { return fresh }
+    }
+    let picks = state.sampler?.replayIndices(indices.count, replayCount: outputs.count) ?? []
+    return try outputs.draw(picks)
+  }
+
+  /// Cross-entropy on the validation rows; moves phi.
+  ///
+  /// - Returns: true where the loss is the lowest so far.
+  @discardableResult
+  private func validate() throws -> Bool {
+    guard let loss = try run.validationLoss() else { return false }
+    validationLoss = loss
+    state.sampler?.observe(validationLoss: loss)
+    let improved = loss < state.bestLoss ?? .infinity
+    if improved && state.step > 0 { (state.bestStep, state.bestLoss) = (state.step, loss) }
+    try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi)
+    return improved && state.step > 0
+  }
+
+  private func checkpoint() throws {
+    state.dropout = run.student.dropout?.stream ?? state.dropout
+    try folder.publish(step: state.step) { hidden in
+      try Checkpoint.write(
+        to: hidden, model: run.student, companionFiles: run.companionFiles, optimizer: optimizer, state: state)
+    }
+    try folder.prune(keep: configuration.checkpoints.keep, best: state.bestStep)
+    try reports.synchronize()
+  }
+
+  private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {
+    .failure(
+      "the loss was not finite for \(count) steps in a row, the last at \(metrics.offender ?? "an unknown sample")",
+      field: "training.non_finite_limit",
+      remedy: "lower training.learning_rate, or look at that sample; the last checkpoint is untouched")
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var seconds: Double {
+    let (whole, atto) = components
+    return Double(whole) + Double(atto) * 1e-18
+  }
+}

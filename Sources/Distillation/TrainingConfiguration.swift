@@ -1,0 +1,389 @@
+public import Divergences
+import Generation
+public import Configuration
+public import Optimizers
+public import Samples
+
+/// Everything that decides a training run: the `train` verb's YAML file, one struct a section.
+///
+/// Unknown keys are errors. Paths are relative to the working folder.
+public struct TrainingConfiguration: Sendable, Codable {
+  /// Seeds every random stream of the run.
+  public var seed: UInt64 = 1
+  public var student: StudentConfiguration
+  /// Absent for plain fine-tuning (`objective: {name: sft}`).
+  public var teacher: TeacherConfiguration?
+  public var data: DataConfiguration
+  public var objective = ObjectiveConfiguration()
+  public var training: ScheduleConfiguration
+  public var validation = ValidationConfiguration()
+  public var checkpoints = CheckpointConfiguration()
+  /// Absent: train on the fixed data only.
+  public var replay: ReplayConfiguration?
+
+  private enum CodingKeys: String, CodingKey {
+    case seed, student, teacher, data, objective, training, validation, checkpoints, replay
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    seed = try keys.value(.seed, default: seed)
+    student = try keys.decode(StudentConfiguration.self, forKey: .student)
+    teacher = try keys.decodeIfPresent(TeacherConfiguration.self, forKey: .teacher)
+    data = try keys.decode(DataConfiguration.self, forKey: .data)
+    objective = try keys.value(.objective, default: objective)
+    training = try keys.decode(ScheduleConfiguration.self, forKey: .training)
+    validation = try keys.value(.validation, default: validation)
+    checkpoints = try keys.value(.checkpoints, default: checkpoints)
+    replay = try keys.decodeIfPresent(ReplayConfiguration.self, forKey: .replay)
+  }
+}
+
+/// What the student starts from: exactly one of `from`, `config` and `layers`.
+public struct StudentConfiguration: Sendable, Codable {
+  /// A model directory or hub id whose weights the student starts from.
+  public var from: String?
+  /// A `config.json` to initialise at random: its path, or its keys in place.
+  public var config: FreeForm?
+  /// Layers of the teacher, in order, that the student is made of; embeddings, final norm and head come along.
+  public var layers: [Int]?
+  /// Folder of the tokenizer, where it is not the one of `from` or of the teacher.
+  public var tokenizer: String?
+
+  private enum CodingKeys: String, CodingKey { case from, config, layers, tokenizer }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    from = try keys.decodeIfPresent(String.self, forKey: .from)
+    config = try keys.decodeIfPresent(FreeForm.self, forKey: .config)
+    layers = try keys.decodeIfPresent([Int].self, forKey: .layers)
+    tokenizer = try keys.decodeIfPresent(String.self, forKey: .tokenizer)
+    let given = [from != nil, config != nil, layers != nil].filter { $0 }.count
+    guard given == 1 else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `from`, `config` and `layers`"))
+    }
+  }
+}
+
+/// Where the teacher's distributions come from.
+public struct TeacherConfiguration: Sendable, Codable {
+  /// The teacher's model directory or hub id; needed for `live`, for replay and for `student: {layers}`.
+  public var model: String?
+  /// The cache that `precompute` wrote.
+  public var cache: String?
+  /// Compute the teacher's dense logits at each step instead of reading the cache.
+  public var live = false
+  /// Entries kept per position when student outputs are scored; the cache's own value where there is a cache.
+  public var topK: Int?
+
+  private enum CodingKeys: String, CodingKey {
+    case model, cache, live
+    case topK = "top_k"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    model = try keys.decodeIfPresent(String.self, forKey: .model)
+    cache = try keys.decodeIfPresent(String.self, forKey: .cache)
+    live = try keys.value(.live, default: live)
+    topK = try keys.decodeIfPresent(Int.self, forKey: .topK)
+  }
+}
+
+/// Which rows are trained on and validated with.
+public struct DataConfiguration: Sendable, Codable {
+  /// Training rows.
+  public var train: String
+  /// Validation rows; without them nothing is validated and phi never rises.
+  public var validation: String?
+  /// How rows become tokens; its keys stand beside `train` and `validation`.
+  public var format: RowFormat
+
+  private enum CodingKeys: String, CodingKey { case train, validation }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    train = try keys.decode(String.self, forKey: .train)
+    validation = try keys.decodeIfPresent(String.self, forKey: .validation)
+    format = try RowFormat(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(train, forKey: .train)
+    try keys.encodeIfPresent(validation, forKey: .validation)
+    try format.encode(to: encoder)
+  }
+}
+
+/// How the rows of a file become token sequences.
+public struct RowFormat: Sendable, Codable {
+  /// How a row becomes the text of a prompt and a response.
+  public var template = Template.plain
+  /// Names of the row's fields where they differ from the usual ones.
+  public var fields = FieldNames()
+  /// Divides the rows of a plain text file: `line`, `blank-line`, `file` or `literal:TEXT`.
+  public var separator: String?
+  /// Longest sample in tokens, special tokens included; the model's context where absent.
+  public var maximumLength: Int?
+  /// What happens to a prompt that leaves no room for a response.
+  public var longPrompts = SampleBuilder.LongPrompts.refuse
+  /// What happens to a row with an empty response.
+  public var emptyResponses = Dataset.EmptyResponses.refuse
+
+  private enum CodingKeys: String, CodingKey {
+    case template, fields, separator
+    case maximumLength = "max_length"
+    case longPrompts = "long_prompts"
+    case emptyResponses = "empty_responses"
+  }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    template = try keys.value(.template, default: template)
+    fields = try keys.value(.fields, default: fields)
+    separator = try keys.decodeIfPresent(String.self, forKey: .separator)
+    maximumLength = try keys.decodeIfPresent(Int.self, forKey: .maximumLength)
+    longPrompts = try keys.value(.longPrompts, default: longPrompts)
+    emptyResponses = try keys.value(.emptyResponses, default: emptyResponses)
+  }
+}
+
+/// The loss: `divergence_weight` D(teacher, student) + `cross_entropy_weight` CE on the data's own tokens.
+public struct ObjectiveConfiguration: Sendable, Codable {
+  public var objective = Objective.sft
+  public var divergenceWeight: Float = 1
+  /// 1 for `sft`, else 0 unless it is given. Applies to the fixed data only: on student outputs it would teach the
+  /// student to copy itself.
+  public var crossEntropyWeight: Float = 1
+
+  private enum CodingKeys: String, CodingKey {
+    case name, alpha, beta
+    case divergenceWeight = "divergence_weight"
+    case crossEntropyWeight = "cross_entropy_weight"
+  }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    objective = try Objective(
+      name: try keys.decode(Objective.Name.self, forKey: .name),
+      alpha: try keys.value(.alpha, default: objective.alpha), beta: try keys.value(.beta, default: objective.beta))
+    divergenceWeight = try keys.value(.divergenceWeight, default: divergenceWeight)
+    crossEntropyWeight = try keys.value(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
+    let trains = objective.needsTeacher && divergenceWeight > 0 || crossEntropyWeight > 0
+    guard trains && divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "the weights must not be negative, nor all zero"))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(objective.name, forKey: .name)
+    try keys.encode(objective.alpha, forKey: .alpha)
+    try keys.encode(objective.beta, forKey: .beta)
+    try keys.encode(divergenceWeight, forKey: .divergenceWeight)
+    try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
+  }
+}
+
+/// Steps, batches and the optimizer.
+public struct ScheduleConfiguration: Sendable, Codable {
+  /// Optimizer steps; exactly one of this and ``epochs`` is given.
+  public var steps: Int?
+  /// Passes over the training rows.
+  public var epochs: Double?
+  /// Samples per optimizer step.
+  public var batchSize = 8
+  /// A batch is computed in pieces of at most this many tokens, whose gradients add up to the whole batch's.
+  public var microBatchTokens = 8192
+  public var learningRate = 1e-4
+  public var schedule = LearningRateSchedule.Shape.cosine
+  public var warmupSteps = 0
+  /// The learning rate ends at this share of its peak.
+  public var minimumRatio = 0.0
+  public var weightDecay = 0.01
+  public var beta1 = 0.9
+  public var beta2 = 0.999
+  public var epsilon = 1e-8
+  /// Largest gradient norm; 0 does not clip.
+  public var gradientClip = 1.0
+  /// On embeddings and residual branches.
+  public var dropout: Float = 0
+  /// The run stops after this many steps in a row without a finite loss.
+  public var nonFiniteLimit = 5
+  /// A line of metrics every so many steps.
+  public var logEvery = 10
+
+  private enum CodingKeys: String, CodingKey {
+    case steps, epochs, schedule, beta1, beta2, epsilon, dropout
+    case batchSize = "batch_size"
+    case microBatchTokens = "micro_batch_tokens"
+    case learningRate = "learning_rate"
+    case warmupSteps = "warmup_steps"
+    case minimumRatio = "minimum_ratio"
+    case weightDecay = "weight_decay"
+    case gradientClip = "gradient_clip"
+    case nonFiniteLimit = "non_finite_limit"
+    case logEvery = "log_every"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    steps = try keys.decodeIfPresent(Int.self, forKey: .steps)
+    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs)
+    guard (steps == nil) != (epochs == nil) else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `steps` and `epochs`"))
+    }
+    batchSize = try keys.positive(.batchSize, default: batchSize)
+    microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
+    learningRate = try keys.value(.learningRate, default: learningRate)
+    schedule = try keys.value(.schedule, default: schedule)
+    warmupSteps = try keys.value(.warmupSteps, default: warmupSteps)
+    minimumRatio = try keys.value(.minimumRatio, default: minimumRatio)
+    weightDecay = try keys.value(.weightDecay, default: weightDecay)
+    beta1 = try keys.value(.beta1, default: beta1)
+    beta2 = try keys.value(.beta2, default: beta2)
+    epsilon = try keys.value(.epsilon, default: epsilon)
+    gradientClip = try keys.value(.gradientClip, default: gradientClip)
+    dropout = try keys.value(.dropout, default: dropout)
+    nonFiniteLimit = try keys.positive(.nonFiniteLimit, default: nonFiniteLimit)
+    logEvery = try keys.positive(.logEvery, default: logEvery)
+  }
+
+  /// Optimizer steps of the run over `sampleCount` samples.
+  public func totalSteps(sampleCount: Int) -> Int {
+    steps ?? max(1, Int(((epochs ?? 0) * Double(sampleCount) / Double(batchSize)).rounded(.up)))
+  }
+}
+
+/// When the validation rows are scored (also once before the first step and after the last).
+public struct ValidationConfiguration: Sendable, Codable {
+  /// Steps between validations; 0: only before the first step and after the last.
+  public var every = 0
+  /// At most this many rows, from the front of the file; all where absent.
+  public var limit: Int?
+
+  private enum CodingKeys: String, CodingKey { case every, limit }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    every = try keys.value(.every, default: every)
+    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+  }
+}
+
+/// When checkpoints are written and how many are kept.
+public struct CheckpointConfiguration: Sendable, Codable {
+  /// Steps between checkpoints; 0: only after the last step (and when the run is interrupted).
+  public var every = 0
+  /// The newest so many are kept, and the best by validation loss.
+  public var keep = 3
+
+  private enum CodingKeys: String, CodingKey { case every, keep }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    every = try keys.value(.every, default: every)
+    keep = try keys.positive(.keep, default: keep)
+  }
+}
+
+/// Adaptive off-policy training on the student's own outputs (DistiLLM, arXiv 2402.03898, Algorithm 1).
+public struct ReplayConfiguration: Sendable, Codable {
+  public var sampler = AdaptiveSampler.Settings()
+  public var decoding = DecodingConfiguration()
+
+  private enum CodingKeys: String, CodingKey {
+    case epsilon, ratio, comparison, capacity
+    case initialPhi = "initial_phi"
+    case phiSteps = "phi_steps"
+    case freshBatch = "fresh_batch"
+    case warmFill = "warm_fill"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    sampler.initialPhi = try keys.value(.initialPhi, default: sampler.initialPhi)
+    sampler.epsilon = try keys.value(.epsilon, default: sampler.epsilon)
+    sampler.phiSteps = try keys.positive(.phiSteps, default: sampler.phiSteps)
+    sampler.ratio = try keys.value(.ratio, default: sampler.ratio)
+    sampler.comparison = try keys.value(.comparison, default: sampler.comparison)
+    sampler.freshBatch = try keys.value(.freshBatch, default: sampler.freshBatch)
+    sampler.warmFill = try keys.value(.warmFill, default: sampler.warmFill)
+    sampler.capacity = try keys.positive(.capacity, default: sampler.capacity)
+    decoding = try DecodingConfiguration(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(sampler.initialPhi, forKey: .initialPhi)
+    try keys.encode(sampler.epsilon, forKey: .epsilon)
+    try keys.encode(sampler.phiSteps, forKey: .phiSteps)
+    try keys.encode(sampler.ratio, forKey: .ratio)
+    try keys.encode(sampler.comparison, forKey: .comparison)
+    try keys.encode(sampler.freshBatch, forKey: .freshBatch)
+    try keys.encode(sampler.warmFill, forKey: .warmFill)
+    try keys.encode(sampler.capacity, forKey: .capacity)
+    try decoding.encode(to: encoder)
+  }
+}
+
+/// How responses are sampled; its keys stand beside those of the section that uses it.
+public struct DecodingConfiguration: Sendable, Equatable, Codable {
+  public var maximumNewTokens = 128
+  /// 0 is greedy.
+  public var temperature: Float = 1
+  public var topP: Float = 1
+  /// 0 is off.
+  public var topK = 0
+
+  private enum CodingKeys: String, CodingKey {
+    case temperature
+    case maximumNewTokens = "max_new_tokens"
+    case topP = "top_p"
+    case topK = "sample_top_k"
+  }
+
+  public init() {}
+
+  /// The same as the sampler's settings.
+  var settings: SamplingSettings {
+    SamplingSettings(temperature: temperature, topP: topP, topK: topK, maximumNewTokens: maximumNewTokens)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    maximumNewTokens = try keys.positive(.maximumNewTokens, default: maximumNewTokens)
+    temperature = try keys.value(.temperature, default: temperature)
+    topP = try keys.value(.topP, default: topP)
+    topK = try keys.value(.topK, default: topK)
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// The value of a key, or a default where the key is absent.
+  func value<Value: Decodable>(_ key: Key, default fallback: Value) throws -> Value {
+    try decodeIfPresent(Value.self, forKey: key) ?? fallback
+  }
+
+  /// A count of at least one, or a default where the key is absent.
+  func positive(_ key: Key, default fallback: Int) throws -> Int {
+    let value = try value(key, default: fallback)
+    guard value > 0 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "must be at least 1, not \(value)")
+    }
+    return value
+  }
+}

@@ -1,0 +1,116 @@
+import Configuration
+import Diagnostics
+import Files
+import Fingerprints
+import JSON
+import LogitCache
+import Models
+import RandomStreams
+import Samples
+import Tensor
+import Tokenizers
+
+/// The models, the tokenizer and the cache of a run, as they are loaded and checked against each other.
+struct TrainingParts {
+  let configuration: TrainingConfiguration
+  let student: any CausalLanguageModel
+  let teacher: LoadedModel?
+  let tokenizer: TokenizerBundle
+
+  /// - Parameter checkpoint: The student to go on from; nil makes the one the configuration asks for.
+  init(_ configuration: TrainingConfiguration, checkpoint: String?) throws {
+    self.configuration = configuration
+    let source = configuration.student
+    let needsTeacher =
+      configuration.teacher?.live == true || configuration.replay != nil || (source.layers != nil && checkpoint == nil)
+    let teacherModel = configuration.teacher?.model
+    guard !needsTeacher || teacherModel != nil else {
+      throw Diagnostic.input(
+        "the teacher's model is needed for student.layers, teacher.live and replay", field: "teacher.model",
+        remedy: "name the teacher's model directory")
+    }
+    teacher = needsTeacher ? try teacherModel.map { try ModelStore.load($0, trainable: false) } : nil
+    guard let folder = source.tokenizer ?? source.from ?? teacherModel else {
+      throw Diagnostic.input(
+        "the student has no tokenizer", field: "student.tokenizer", remedy: "name the folder of its tokenizer.json")
+    }
+    tokenizer = try TokenizerBundle(directory: try ModelStore.resolve(folder))
+    student = try Self.student(configuration, checkpoint: checkpoint, teacher: teacher)
+    guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
+      throw Diagnostic.input(
+        "the tokenizer has \(tokenizer.tokenizer.vocabularySize) entries, the student \(student.configuration.vocabularySize)",
+        field: "student", remedy: "give the student a vocab_size of at least the tokenizer's")
+    }
+    if let teacherModel, teacher != nil {
+      try tokenizer.requireEqual(
+        to: TokenizerBundle(directory: try ModelStore.resolve(teacherModel)).fingerprint, mine: "the student",
+        theirs: "the teacher \(teacherModel)")
+    }
+  }
+
+  private static func student(
+    _ configuration: TrainingConfiguration, checkpoint: String?, teacher: LoadedModel?
+  ) throws -> any CausalLanguageModel {
+    let source = configuration.student
+    if let existing = checkpoint ?? source.from { return try ModelStore.load(existing, trainable: true).model }
+    if let layers = source.layers, let teacher {
+      return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
+    }
+    let object = try modelConfiguration(source.config?.value ?? .null)
+    var stream = RandomStream(seed: configuration.seed, name: "initialization")
+    return try ModelStore.make(object, stream: &stream, trainable: true)
+  }
+
+  /// The keys of a `config.json`, given in place or as a path.
+  private static func modelConfiguration(_ given: JSONValue) throws -> JSONObject {
+    if let object = given.objectValue { return object }
+    guard let path = given.stringValue else {
+      throw Diagnostic.input(
+        "is neither a path nor the keys of a config.json", field: "student.config", remedy: "name a model's config.json"
+      )
+    }
+    guard let object = try JSONValue.parse(File.read(path), file: path).objectValue else {
+      throw Diagnostic.input("is not a JSON object", file: path, remedy: "name a model's config.json")
+    }
+    return object
+  }
+
+  /// The teacher's cache, checked against the student's tokenizer; nil where signals are live or not needed.
+  func openCache() throws -> LogitCache? {
+    guard let path = configuration.teacher?.cache, configuration.teacher?.live != true else { return nil }
+    let cache = try LogitCache(directory: path)
+    try tokenizer.requireEqual(to: cache.manifest.tokenizer, mine: "the student", theirs: "the cache \(path)")
+    return cache
+  }
+
+  /// The shared part of the vocabulary, and each sample's key in the cache.
+  ///
+  /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it stays in
+  /// the tail.
+  func common(cache: LogitCache?, samples: [Sample]) throws -> (vocabulary: Int, keys: [Fingerprint]) {
+    let own = student.configuration.vocabularySize
+    let theirs = cache?.manifest.vocabularySize ?? teacher?.model.configuration.vocabularySize ?? own
+    guard let cache else { return (min(own, theirs), []) }
+    let keys = samples.map { cache.manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) }
+    guard let missing = try keys.indices.first(where: { try !cache.contains(keys[$0]) }) else {
+      return (min(own, theirs), keys)
+    }
+    throw Diagnostic.input(
+      "this row has no record in the cache \(cache.directory)", file: configuration.data.train,
+      line: samples[missing].line,
+      remedy: "run precompute on this file with the same template and max_length, until it is complete")
+  }
+
+  func summary(samples: Int, validation: Int, vocabulary: Int) -> [String] {
+    let model = student.configuration
+    var lines = [
+      "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
+      "data: \(samples) samples to train on, \(validation) to validate",
+    ]
+    if vocabulary != model.vocabularySize {
+      lines.append(
+        "vocabularies differ: the first \(vocabulary) of the student's \(model.vocabularySize) entries are compared")
+    }
+    return lines
+  }
+}

@@ -1,0 +1,93 @@
+import JSON
+import Telemetry
+
+/// What one step is reported with.
+struct StepMetrics: Sendable {
+  /// Steps done, this one included.
+  var step: Int
+  var source: BatchSource
+  var loss: StepLoss
+  /// Before clipping.
+  var gradientNorm: Float
+  var learningRate: Float
+  var phi: Double?
+  var skipped: Bool
+  var offender: String?
+  var seconds: Double
+
+  /// Mean divergence per scored position, nats.
+  var divergence: Double { loss.divergence / Double(max(loss.scoredPositions, 1)) }
+  /// Mean cross-entropy per scored position, nats.
+  var crossEntropy: Double { loss.crossEntropy / Double(max(loss.scoredPositions, 1)) }
+  var tokensPerSecond: Double { Double(loss.tokens) / max(seconds, 1e-9) }
+}
+
+/// A run's voices: progress on standard error, `metrics.jsonl` and TensorBoard events in its folder.
+final class TrainingReports {
+  private let folder: RunFolder
+  private let metrics: MetricsLog
+  private let events: EventFile
+  private let progress: Progress
+
+  init(folder: RunFolder, total: Int, resumedAt step: Int) throws {
+    self.folder = folder
+    metrics = try MetricsLog(path: folder.metrics, resumingAfter: step > 0 ? step : nil)
+    events = try EventFile(folder: folder.path, resumingAfter: step > 0 ? step : nil)
+    progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: step)
+  }
+
+  func started(_ run: TrainingRun, state: TrainerState) {
+    for line in run.summary { Log.info(line) }
+    if state.step > 0 { Log.info("resuming \(folder.path) at step \(state.step)") }
+  }
+
+  func stepped(_ step: StepMetrics, logEvery: Int) throws {
+    let loss = Readable.decimals(step.divergence + step.crossEntropy, 4)
+    progress.advance(work: step.loss.tokens, message: "loss \(loss), \(step.source.rawValue)")
+    if step.skipped {
+      Log.warning("step \(step.step) skipped: the loss of \(step.offender ?? "a sample") is not finite")
+    }
+    guard step.step.isMultiple(of: logEvery) || step.skipped else { return }
+    var object: JSONObject = [
+      "step": .integer(Int64(step.step)), "source": .string(step.source.rawValue),
+      "learning_rate": .double(Double(step.learningRate)),
+      "scored_positions": .integer(Int64(step.loss.scoredPositions)),
+    ]
+    let measured: [(String, Double)] = [
+      ("divergence", step.divergence), ("cross_entropy", step.crossEntropy),
+      ("gradient_norm", Double(step.gradientNorm)),
+    ].filter(\.1.isFinite)
+    for (name, value) in measured { object[name] = .double(value) }
+    if step.skipped { object["skipped"] = .bool(true) }
+    if let phi = step.phi { object["phi"] = .double(phi) }
+    try metrics.append(object)
+    let clocked = [("learning_rate", Double(step.learningRate)), ("tokens_per_second", step.tokensPerSecond)]
+    try events.append(step: step.step, (measured + clocked).map { (tag: "train/\($0)", value: $1) })
+  }
+
+  func validated(step: Int, loss: Double, phi: Double?) throws {
+    Log.info(
+      "step \(step): validation loss \(Readable.decimals(loss, 4))"
+        + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
+    var object: JSONObject = ["step": .integer(Int64(step)), "validation_loss": .double(loss)]
+    if let phi { object["phi"] = .double(phi) }
+    try metrics.append(object)
+    try events.append(step: step, [(tag: "validation/loss", value: loss)])
+  }
+
+  /// Makes everything reported so far durable, with the checkpoint that goes with it.
+  func synchronize() throws {
+    try metrics.synchronize()
+    try events.synchronize()
+  }
+
+  func finished(state: TrainerState, total: Int) throws {
+    progress.finish()
+    try synchronize()
+    if state.step < total {
+      Log.info("stopped at step \(state.step) of \(total); run the same command with --resume to go on")
+    } else {
+      Log.info("trained \(total) steps; the model is in \(folder.last)")
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import Diagnostics
+import Divergences
+import Evaluation
+import Fingerprints
+import LogitCache
+import Models
+import NN
+import Optimizers
+import RandomStreams
+import Replay
+import Samples
+import TeacherSignal
+import Tokenizers
+
+/// What a training run works on: models, tokenizer, samples and cache, loaded and checked against each other.
+final class TrainingRun {
+  let configuration: TrainingConfiguration
+  let student: any CausalLanguageModel
+  let teacher: LoadedModel?
+  let tokenizer: Tokenizer
+  /// Files that travel into every checkpoint.
+  let companionFiles: [String]
+  let samples: [Sample]
+  let validationSamples: [Sample]
+  /// The part of the vocabulary that teacher and student share.
+  let vocabulary: Int
+  /// Lines for the log: what was loaded and what was decided.
+  private(set) var summary: [String] = []
+  private let cache: LogitCache?
+  private let cacheKeys: [Fingerprint]
+
+  /// - Parameter student: The checkpoint to go on from; nil makes the student that the configuration asks for.
+  init(_ configuration: TrainingConfiguration, student checkpoint: String?) throws {
+    self.configuration = configuration
+    let parts = try TrainingParts(configuration, checkpoint: checkpoint)
+    student = parts.student
+    teacher = parts.teacher
+    tokenizer = parts.tokenizer.tokenizer
+    companionFiles = ModelStore.companionFiles(in: parts.tokenizer.directory)
+    let data = configuration.data
+    let source = try SampleSource(data.format, tokenizer: parts.tokenizer, model: student.configuration)
+    let training = try source.samples(of: data.train).samples
+    samples = training
+    validationSamples =
+      try data.validation.map {
+        try Array(source.samples(of: $0).samples.prefix(configuration.validation.limit ?? .max))
+      } ?? []
+    cache = try parts.openCache()
+    (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training)
+    try Self.check(configuration, samples: training, hasTeacher: cache != nil || teacher != nil)
+    summary = parts.summary(samples: training.count, validation: validationSamples.count, vocabulary: vocabulary)
+    student.dropout =
+      configuration.training.dropout == 0
+      ? nil
+      : Dropout(
+        embedding: configuration.training.dropout, residual: configuration.training.dropout,
+        stream: RandomStream(seed: configuration.seed, name: "dropout"))
+  }
+
+  var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
+
+  /// The teacher to run at every step; nil where signals come from the cache.
+  var liveTeacher: (any CausalLanguageModel)? {
+    configuration.teacher?.live == true ? teacher?.model : nil
+  }
+
+  var learningRateSchedule: LearningRateSchedule {
+    let schedule = configuration.training
+    return LearningRateSchedule(
+      shape: schedule.schedule, peak: Float(schedule.learningRate), warmupSteps: schedule.warmupSteps,
+      totalSteps: totalSteps, minimumRatio: Float(schedule.minimumRatio))
+  }
+
+  func initialState() -> TrainerState {
+    TrainerState(
+      sampler: configuration.replay.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) },
+      dropout: RandomStream(seed: configuration.seed, name: "dropout"))
+  }
+
+  /// A sample of the fixed data with its cached signal.
+  func example(_ index: Int) throws -> TrainingExample {
+    let sample = samples[index]
+    let sequence = TokenSequence(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
+    let name = "\(configuration.data.train) line \(sample.line)"
+    var signal: SparseSignal?
+    if let cache {
+      guard let scored = try cache.sample(cacheKeys[index]) else {
+        throw Diagnostic.failure("the record of \(name) has gone from the cache", remedy: "run precompute again")
+      }
+      try Self.check(scored.signal, vocabulary: vocabulary, name: name)
+      signal = scored.signal
+    }
+    return TrainingExample(sequence: sequence, signal: signal, isStudentOutput: false, name: name)
+  }
+
+  /// Refuses a signal with an id that the student does not have; a teacher's padding should never be among its top-k.
+  private static func check(_ signal: SparseSignal, vocabulary: Int, name: String) throws {
+    guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
+    throw Diagnostic.input(
+      "the cached signal of \(name) has the token \(id), beyond the common vocabulary of \(vocabulary)",
+      remedy: "run precompute with --vocabulary \(vocabulary) into another folder")
+  }
+
+  /// The prompt of a sample, for a fresh response.
+  func prompt(_ index: Int) -> [Int32] { Array(samples[index].tokenIDs.prefix(samples[index].promptLength)) }
+
+  /// Mean cross-entropy per scored position of the validation rows; nil without any.
+  func validationLoss() throws -> Double? {
+    guard !validationSamples.isEmpty else { return nil }
+    return try Evaluator(model: student).evaluate(validationSamples.map { EvaluationSample($0) }).nll
+  }
+
+  /// Stage three for this run; nil where the configuration has no replay.
+  func studentOutputs(folder: RunFolder, resumingAfter version: Int) throws -> StudentOutputs? {
+    guard let replay = configuration.replay, let teacher else { return nil }
+    let topK = configuration.teacher?.topK ?? cache?.manifest.topK ?? 64
+    let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
+    let regenerator = Regenerator(
+      student: student, scorer: scorer, settings: replay.decoding.settings,
+      endOfText: student.configuration.eosTokenIDs,
+      slots: configuration.training.batchSize, scoringTokens: configuration.training.microBatchTokens)
+    return try StudentOutputs(
+      regenerator: regenerator, directory: folder.replay, teacher: teacher.fingerprint, seed: configuration.seed,
+      resumingAfter: version)
+  }
+
+  /// Combinations that cannot train.
+  private static func check(_ configuration: TrainingConfiguration, samples: [Sample], hasTeacher: Bool) throws {
+    let objective = configuration.objective
+    let needsTeacher = objective.objective.needsTeacher && objective.divergenceWeight > 0
+    guard !needsTeacher || hasTeacher else {
+      throw Diagnostic.input(
+        "objective \(objective.objective.name.rawValue) needs a teacher", field: "teacher",
+        remedy: "name teacher.cache (written by `decant precompute`), or teacher.model with live: true")
+    }
+    guard configuration.replay == nil || configuration.teacher?.model != nil else {
+      throw Diagnostic.input(
+        "replay needs the teacher's model to score student outputs", field: "teacher.model",
+        remedy: "name the model that the cache was made with")
+    }
+    guard configuration.replay == nil || needsTeacher else {
+      throw Diagnostic.input(
+        "replay with objective sft would teach the student its own outputs", field: "objective.name",
+        remedy: "choose a divergence such as srkl, or remove replay")
+    }
+    guard !samples.isEmpty else {
+      throw Diagnostic.input("holds no sample to train on", file: configuration.data.train)
+    }
+  }
+}

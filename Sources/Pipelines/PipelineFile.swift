@@ -1,0 +1,53 @@
+import Configuration
+import Diagnostics
+import Files
+
+/// A pipeline as it stands in a file, with variables replaced and overrides laid over it.
+public struct PipelineFile: Sendable {
+  public let pipeline: Pipeline
+  /// What decides each stage's product, as text: its configuration with `${output}` left open, so that a moved folder
+  /// keeps its products, and the seed.
+  let stageTexts: [String]
+
+  /// Reads a pipeline file.
+  ///
+  /// - Parameters:
+  ///   - output: Replaces the file's own `output`.
+  ///   - overrides: Assignments such as `seed=2` or `stages.teacher.train.training.steps=100`.
+  /// - Throws: a `Diagnostic` with file, line and field for anything that does not fit.
+  public init(path: String, output: String? = nil, overrides: [String] = []) throws {
+    let text = String(decoding: try File.read(path), as: UTF8.self)
+    func file(_ variables: [(String, String)]) throws -> ConfigurationFile {
+      func replaced(_ text: String) -> String {
+        variables.reduce(text) { $0.replacing("${\($1.0)}", with: $1.1) }
+      }
+      var file = try ConfigurationFile(text: replaced(text), path: path)
+      for override in overrides { try file.set(replaced(override)) }
+      return file
+    }
+    let head = try file([]).root
+    let own = head["output"].flatMap(\.text) ?? ""
+    let seed = head["seed"].flatMap(\.text) ?? "1"
+    let variables = try Self.variables(head) + [("seed", seed)]
+    var complete = try file(variables + [("output", output ?? own)])
+    if let output { try complete.set("output=\"\(output)\"") }
+    pipeline = try complete.decode(Pipeline.self)
+    let open = try file(variables).root["stages"]
+    stageTexts = pipeline.stages.map { stage in
+      "seed: \(seed)\n" + (open?[stage.name].map(ConfigurationFile.text(of:)) ?? "")
+    }
+  }
+
+  private static func variables(_ root: ConfigurationNode) throws -> [(String, String)] {
+    guard let node = root["variables"], case .mapping(let entries) = node.value else { return [] }
+    return entries.compactMap { entry in entry.value.text.map { (entry.key, $0) } }
+  }
+}
+
+extension ConfigurationNode {
+  /// A scalar's text; nil for a list or a mapping.
+  fileprivate var text: String? {
+    guard case .scalar(let text, _) = value else { return nil }
+    return text
+  }
+}

@@ -1,0 +1,50 @@
+import Diagnostics
+import Distillation
+import Fingerprints
+import Telemetry
+
+/// Runs a pipeline's stages in order, each skipped where its product is already there.
+public struct PipelineRunner: Sendable {
+  /// One stage's part in a run.
+  public struct StageOutcome: Sendable, Equatable {
+    public var name: String
+    public var folder: String
+    public var skipped: Bool
+    /// Wall time of the sitting that finished the stage.
+    public var seconds: Double
+    /// What the stage prints, such as a table.
+    public var text: String?
+  }
+
+  public let file: PipelineFile
+
+  public init(_ file: PipelineFile) { self.file = file }
+
+  /// Runs what is missing.
+  ///
+  /// - Returns: the stages in order; fewer than the pipeline has where a signal stopped it.
+  public func run() throws -> [StageOutcome] {
+    var outcomes: [StageOutcome] = []
+    for (index, stage) in file.pipeline.stages.enumerated() {
+      let folder = "\(file.pipeline.output)/\(stage.name)"
+      let fingerprint = Fingerprint(of: file.stageTexts[index])
+      let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(stage.name)"
+      if let record = try StageRecord.find(in: folder, configuration: fingerprint) {
+        Log.info("\(label): its product is there")
+        outcomes.append(
+          StageOutcome(
+            name: stage.name, folder: folder, skipped: true, seconds: record.seconds,
+            text: try stage.work.savedText(in: folder)))
+        continue
+      }
+      Log.info("\(label): \(folder)")
+      let start = ContinuousClock.now
+      let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
+      guard case .done(let text) = result else { return outcomes }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder)
+      outcomes.append(StageOutcome(name: stage.name, folder: folder, skipped: false, seconds: seconds, text: text))
+    }
+    return outcomes
+  }
+}

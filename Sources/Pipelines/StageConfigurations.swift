@@ -1,0 +1,117 @@
+public import Distillation
+public import TeacherSignal
+
+/// `precompute`: stage one over one file of rows. The cache is the folder `cache` in the stage's own.
+public struct PrecomputeConfiguration: Sendable, Decodable {
+  public var teacher: String
+  /// The file of rows.
+  public var data: String
+  /// How rows become tokens; its keys stand beside `data`.
+  public var format: RowFormat
+  public var topK: Int
+  public var codec: SignalCodec
+
+  private enum CodingKeys: String, CodingKey {
+    case teacher, data, codec
+    case topK = "top_k"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    teacher = try keys.decode(String.self, forKey: .teacher)
+    data = try keys.decode(String.self, forKey: .data)
+    format = try RowFormat(from: decoder)
+    topK = try keys.decodeIfPresent(Int.self, forKey: .topK) ?? 64
+    let name = try keys.decodeIfPresent(String.self, forKey: .codec) ?? SignalCodec.compact.rawValue
+    guard let codec = SignalCodec(rawValue: name) else {
+      let known = SignalCodec.allCases.map(\.rawValue).joined(separator: ", ")
+      throw DecodingError.dataCorruptedError(
+        forKey: .codec, in: keys, debugDescription: "`\(name)` is none of \(known)")
+    }
+    self.codec = codec
+  }
+}
+
+/// `generate`: a response to every row of a file. The output is `responses.jsonl` in the stage's folder.
+public struct GenerateConfiguration: Sendable, Decodable {
+  public var model: String
+  public var data: String
+  public var format: RowFormat
+  public var decoding: DecodingConfiguration
+
+  private enum CodingKeys: String, CodingKey { case model, data }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    model = try keys.decode(String.self, forKey: .model)
+    data = try keys.decode(String.self, forKey: .data)
+    format = try RowFormat(from: decoder)
+    decoding = try DecodingConfiguration(from: decoder)
+  }
+}
+
+/// `regenerate`: stage three by itself. The replay store is the
+/// folder `replay` in the stage's own.
+public struct RegenerateConfiguration: Sendable, Decodable {
+  public var student: String
+  public var teacher: String
+  public var data: String
+  public var format: RowFormat
+  public var topK: Int
+  public var decoding: DecodingConfiguration
+
+  private enum CodingKeys: String, CodingKey {
+    case student, teacher, data
+    case topK = "top_k"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    student = try keys.decode(String.self, forKey: .student)
+    teacher = try keys.decode(String.self, forKey: .teacher)
+    data = try keys.decode(String.self, forKey: .data)
+    format = try RowFormat(from: decoder)
+    topK = try keys.decodeIfPresent(Int.self, forKey: .topK) ?? 64
+    decoding = try DecodingConfiguration(from: decoder)
+  }
+}
+
+/// `compare`: one table over several models on the same rows.
+public struct ComparisonConfiguration: Sendable, Decodable {
+  /// A row of the table.
+  public struct Entry: Sendable {
+    public var name: String
+    public var model: String
+  }
+
+  /// The file of test rows.
+  public var data: String
+  public var format: RowFormat
+  /// Divergences are measured to this model, which gets a row of its own.
+  public var teacher: String
+  /// Its size a token stands under the table.
+  public var cache: String?
+  /// In file order.
+  public var models: [Entry]
+  /// Longest greedy response, tokens; nil leaves ROUGE-L and exact match out.
+  public var maximumNewTokens: Int?
+  /// At most this many rows, from the front of the file.
+  public var limit: Int?
+
+  private enum CodingKeys: String, CodingKey {
+    case data, teacher, cache, models, limit
+    case maximumNewTokens = "max_new_tokens"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    data = try keys.decode(String.self, forKey: .data)
+    format = try RowFormat(from: decoder)
+    teacher = try keys.decode(String.self, forKey: .teacher)
+    cache = try keys.decodeIfPresent(String.self, forKey: .cache)
+    let named = try keys.nestedContainer(keyedBy: StageName.self, forKey: .models)
+    models = try named.allKeys.map { Entry(name: $0.stringValue, model: try named.decode(String.self, forKey: $0)) }
+    maximumNewTokens = try keys.decodeIfPresent(Int.self, forKey: .maximumNewTokens)
+    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+  }
+}

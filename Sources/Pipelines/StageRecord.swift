@@ -1,0 +1,39 @@
+import Diagnostics
+import Files
+import Fingerprints
+import FoundationEssentials
+
+/// What a finished stage leaves in its folder: proof that it is complete, what made it, and how long it took.
+struct StageRecord: Codable, Sendable, Equatable {
+  /// Of the stage's resolved configuration.
+  var configuration: String
+  /// Wall time of the sitting that finished it, seconds.
+  var seconds: Double
+
+  static let fileName = "stage.json"
+
+  /// The record of a stage's folder; nil where the stage has not been finished.
+  ///
+  /// - Throws: a `Diagnostic` where the folder's product was made by another configuration.
+  static func find(in folder: String, configuration: Fingerprint) throws -> StageRecord? {
+    let path = "\(folder)/\(fileName)"
+    guard File.exists(path) else { return nil }
+    let record: StageRecord
+    do { record = try JSONDecoder().decode(StageRecord.self, from: Data(try File.read(path))) } catch is DecodingError {
+      throw Diagnostic.failure("is damaged", file: path, remedy: "remove the folder \(folder) to run the stage again")
+    }
+    guard record.configuration == configuration.description else {
+      throw Diagnostic.input(
+        "was made by another configuration (\(record.configuration) there, \(configuration) now)", file: folder,
+        remedy: "remove that folder and those of later stages, or choose another --output")
+    }
+    return record
+  }
+
+  func write(to folder: String) throws {
+    try File.makeFolder(folder)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    try File.write(Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], to: "\(folder)/\(Self.fileName)")
+  }
+}

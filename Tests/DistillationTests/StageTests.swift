@@ -1,0 +1,125 @@
+import Configuration
+import Distillation
+import Evaluation
+import Files
+import Fixtures
+import JSON
+import LogitCache
+import Replay
+import TeacherSignal
+import TestSupport
+import Testing
+
+@Suite("Stages one and three, batch inference, evaluation") struct StageTests {
+  private let world: TinyWorld
+
+  init() throws { world = try TinyWorld(rows: 24) }
+
+  private func precompute(_ name: String, tokens: Int = 4096, topK: Int = 8) -> Precompute {
+    var stage = Precompute(
+      teacher: world.teacher, data: world.train, format: RowFormat(), cache: world.folder.file(name))
+    stage.topK = topK
+    stage.tokensPerBatch = tokens
+    return stage
+  }
+
+  private func export(_ name: String) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try LogitCache(directory: world.folder.file(name)).export { bytes += $0 }
+    return bytes
+  }
+
+  @Test("run again, nothing is computed; whatever the batches, the records are the same") func precomputes() throws {
+    let forecast = try precompute("cache").forecast()
+    let first = try precompute("cache").run()
+    let again = try precompute("cache").run()
+    #expect((first.computed, again.computed) == (24, 0))
+    #expect((forecast.samples, forecast.present, forecast.scoredPositions) == (24, 0, first.scoredPositions))
+    _ = try precompute("small batches", tokens: 30).run()
+    #expect(try export("small batches") == export("cache"))
+  }
+
+  @Test("a cache of another top-k or teacher is refused and left alone") func mismatch() throws {
+    _ = try precompute("cache").run()
+    let before = try export("cache")
+    expectDiagnostic(field: "top_k", saying: "top_k is 8 in the cache, 4 now") {
+      _ = try self.precompute("cache", topK: 4).run()
+    }
+    expectDiagnostic(field: "teacher", saying: "teacher is") {
+      var stage = self.precompute("cache")
+      stage.teacher = self.world.student
+      _ = try stage.run()
+    }
+    #expect(try export("cache") == before)
+  }
+
+  @Test("a top-k beyond the vocabulary is refused") func topK() {
+    expectDiagnostic(field: "--top-k", saying: "301", "300") { _ = try self.precompute("cache", topK: 301).run() }
+  }
+
+  @Test("responses come in input order, the same in any batch, and a cut file is completed") func generates() throws {
+    func run(_ name: String, slots: Int) throws -> [UInt8] {
+      var stage = BatchInference(
+        model: world.student, data: world.train, format: RowFormat(), output: world.folder.file(name),
+        decoding: Self.decoding)
+      stage.slots = slots
+      _ = try stage.run()
+      return try File.read(stage.output)
+    }
+    let whole = try run("whole.jsonl", slots: 5)
+    #expect(try run("other.jsonl", slots: 1) == whole)
+    let rows = try whole.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
+    #expect(rows.count == 24)
+    #expect(rows.allSatisfy { $0["response"]?.stringValue != nil })
+    let reasons = Set(rows.map { $0["finish_reason"]?.stringValue ?? "none" })
+    #expect(reasons.isSubset(of: ["eos", "length"]), "\(reasons)")
+    try File.write(Array(whole.prefix(whole.count / 2)), to: world.folder.file("whole.jsonl"))
+    #expect(try run("whole.jsonl", slots: 3) == whole)
+  }
+
+  @Test("an output begun with other settings is not mixed") func mixing() throws {
+    var stage = BatchInference(
+      model: world.student, data: world.train, format: RowFormat(), output: world.folder.file("out.jsonl"),
+      decoding: Self.decoding)
+    _ = try stage.run()
+    stage.seed = 2
+    expectDiagnostic(file: stage.output, saying: "another model, data set or settings") { _ = try stage.run() }
+  }
+
+  @Test("a regenerated version scores the positions that predict generated tokens") func regenerates() throws {
+    var stage = Regeneration(
+      student: world.student, teacher: world.teacher, data: world.train, format: RowFormat(),
+      replay: world.folder.file("replay"), decoding: Self.decoding)
+    stage.topK = 8
+    let outcome = try stage.run()
+    #expect((outcome.version, outcome.samples) == (1, 24))
+    let version = try ReplayStore(directory: stage.replay).open(version: 1)
+    for index in 0..<version.count {
+      let sample = try version.sample(at: index)
+      let generated = sample.scored.tokenIDs.count - sample.scored.promptLength
+      #expect(sample.scored.signal.positionCount == generated)
+      #expect(sample.endedByEOS == (sample.scored.tokenIDs.last == 0))
+      #expect(generated <= Self.decoding.maximumNewTokens)
+    }
+    #expect(try stage.run().version == 2)
+    let store = try ReplayStore(directory: stage.replay)
+    #expect(Set(try store.versions().map(\.content)).count == 1, "the same seed writes the same responses")
+  }
+
+  @Test("a model lies at no distance from itself, and at some from another") func evaluates() throws {
+    var evaluation = ModelEvaluation(model: world.teacher, data: world.validation, format: RowFormat())
+    evaluation.teacher = world.teacher
+    evaluation.maximumNewTokens = 6
+    let own = try evaluation.run()
+    #expect(abs(own.teacher?.forwardKL ?? 1) < 1e-6 && own.teacher?.top1Agreement == 1)
+    #expect(own.responses?.count == 6)
+    evaluation.model = world.student
+    #expect(try evaluation.run().teacher?.forwardKL ?? 0 > 0.01)
+  }
+
+  private static let decoding: DecodingConfiguration = {
+    var decoding = DecodingConfiguration()
+    decoding.maximumNewTokens = 10
+    return decoding
+  }()
+}

@@ -1,0 +1,70 @@
+import Files
+import Fixtures
+import Pipelines
+import TestSupport
+import Testing
+
+@Suite("Pipelines") struct PipelineTests {
+  private let world: TinyWorld
+
+  init() throws { world = try TinyWorld(rows: 24) }
+
+  private func file(_ overrides: [String] = []) throws -> PipelineFile {
+    let path = try world.folder.write(
+      """
+      output: \(world.folder.file("out"))
+      variables: {teacher: \(world.teacher)}
+      stages:
+        signals:
+          precompute: {teacher: "${teacher}", data: \(world.train), top_k: 8}
+        student:
+          sweep:
+            learning_rates: [1.0e-3, 2.0e-3]
+            train:
+              seed: ${seed}
+              student: {from: \(world.student)}
+              teacher: {cache: "${output}/signals/cache"}
+              data: {train: \(world.train), validation: \(world.validation)}
+              objective: {name: fkl}
+              training: {steps: 4, batch_size: 4}
+        table:
+          compare:
+            data: \(world.validation)
+            teacher: ${teacher}
+            cache: ${output}/signals/cache
+            max_new_tokens: 4
+            models: {start: \(world.student), student: "${output}/student/best"}
+      """, to: "pipeline.yaml")
+    return try PipelineFile(path: path, overrides: overrides)
+  }
+
+  @Test("stages run once, and then their products stand") func twice() throws {
+    let first = try PipelineRunner(file()).run()
+    #expect(first.map(\.name) == ["signals", "student", "table"])
+    #expect(first.allSatisfy { !$0.skipped })
+    let table = try #require(first.last?.text)
+    for word in ["teacher", "start", "student", "nll", "ROUGE-L", "bytes a token", "100/0/0 %"] {
+      #expect(table.contains(word), "\(word) in\n\(table)")
+    }
+    let again = try PipelineRunner(file()).run()
+    #expect(again.allSatisfy { $0.skipped })
+    #expect(again.last?.text == table)
+  }
+
+  @Test("a stage that was made by another configuration is not taken for this one's") func changed() throws {
+    _ = try PipelineRunner(file()).run()
+    expectDiagnostic(saying: "made by another configuration", "choose another --output") {
+      _ = try PipelineRunner(self.file(["seed=2"])).run()
+    }
+  }
+
+  @Test(
+    "what is wrong is named with its place",
+    arguments: [
+      ("stages.table.compare.modles=1", "modles"), ("stages.student.sweep.learning_rates=[]", "learning"),
+      ("stages.signals={distil: {}}", "a stage has exactly one key"), ("seed=x", "seed"),
+    ]) func faults(override: String, word: String)
+  {
+    expectDiagnostic(saying: word) { _ = try self.file([override]) }
+  }
+}
