@@ -12,7 +12,11 @@ public enum Decant {
 
       Progress and logs go to standard error, results to standard output; --json prints results for machines.
       """,
-    entries: [])
+    entries: [
+      .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(RegenerateCommand()),
+      .command(GenerateCommand()), .command(EvaluateCommand()), .group(cacheCommands), .group(replayCommands),
+      .command(SynthesizeCommand()),
+    ])
 
   /// Runs the command line `words`, the program's own name left out, and returns the exit status.
   public static func run(_ words: [String]) -> Int32 {

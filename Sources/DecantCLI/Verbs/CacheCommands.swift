@@ -1,0 +1,157 @@
+import Diagnostics
+import Files
+import Fingerprints
+import JSON
+import LogitCache
+import TeacherSignal
+import Telemetry
+
+/// `decant cache ...`: look into a cache.
+let cacheCommands = CommandGroup(
+  "cache", "look after a cache of teacher signals",
+  [
+    .command(CacheInfo()), .command(CacheVerify()), .command(CacheRepair()), .command(CacheShow()),
+    .command(CacheExport()),
+  ])
+
+private let cacheFolder = Parameter<String>.positional("DIR", "The cache.")
+
+/// `decant cache info`.
+struct CacheInfo: Command {
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "info", "say what a cache holds and what made it", parameters: [cacheFolder.specification, json.specification],
+      examples: [Example("decant cache info cache/", "samples, bytes a token, teacher, tokenizer")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let cache = try LogitCache(directory: arguments[cacheFolder])
+    let size = try cache.statistics()
+    let manifest = cache.manifest
+    let datasets = try cache.datasets().map { dataset, samples in
+      let missing = try cache.remaining(of: dataset).count
+      return JSONValue.object([
+        "dataset": .string("\(dataset)"), "samples": .integer(Int64(samples)), "missing": .integer(Int64(missing)),
+      ])
+    }
+    try arguments.output.result(
+      json: arguments[json],
+      [
+        ("samples", .integer(Int64(size.samples))), ("tokens", .integer(Int64(size.tokens))),
+        ("scored_positions", .integer(Int64(size.positions))), ("records", .integer(Int64(size.records))),
+        ("payload_bytes", .integer(Int64(size.payloadBytes))), ("file_bytes", .integer(Int64(size.fileBytes))),
+        ("payload_bytes_per_position", .double(size.payloadBytesPerPosition)),
+        ("file_bytes_per_position", .double(size.fileBytesPerPosition)), ("top_k", .integer(Int64(manifest.topK))),
+        ("vocabulary_size", .integer(Int64(manifest.vocabularySize))), ("codec", .string(manifest.codec.identifier)),
+        ("numerics", .string(manifest.numerics)), ("teacher", .string("\(manifest.teacher)")),
+        ("teacher_path", .string(manifest.teacherPath)), ("tokenizer", .string("\(manifest.tokenizer)")),
+        ("datasets", .array(datasets)),
+      ])
+  }
+}
+
+/// `decant cache verify`.
+struct CacheVerify: Command {
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "verify", "read everything and report damage",
+      discussion: "Checks every record's checksum, every signal and every key. Ends with 1 where anything is damaged.",
+      parameters: [cacheFolder.specification, json.specification],
+      examples: [Example("decant cache verify cache/", "check a cache after a disk trouble")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    try report(try LogitCache(directory: arguments[cacheFolder]).verify(), arguments, json: arguments[json])
+  }
+}
+
+/// `decant cache repair`.
+struct CacheRepair: Command {
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "repair", "remove damaged records, so that precompute fills the gaps",
+      parameters: [cacheFolder.specification, json.specification],
+      examples: [Example("decant cache repair cache/", "then run the same precompute again")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let folder = arguments[cacheFolder]
+    let found = try LogitCacheWriter(directory: folder, manifest: CacheManifest(directory: folder)).repair()
+    for damage in found.damages { Log.warning("removed: \(damage)") }
+    try arguments.output.result(
+      json: arguments[json],
+      [("records", .integer(Int64(found.records))), ("removed", .integer(Int64(found.damages.count)))])
+  }
+}
+
+/// `decant cache show`.
+struct CacheShow: Command {
+  let key = Parameter<String?>.optionalPositional(
+    "KEY", without: "the first sample", "Key of a sample, 32 hexadecimal digits.")
+
+  var declaration: Declaration {
+    Declaration(
+      "show", "print one sample as JSON", parameters: [cacheFolder.specification, key.specification],
+      examples: [Example("decant cache show cache/", "the first sample in key order")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let cache = try LogitCache(directory: arguments[cacheFolder])
+    let text = arguments[key]
+    guard let key = try text.map({ Fingerprint($0) }) ?? cache.sampleKeys().first else {
+      throw Diagnostic.input(
+        text.map { "'\($0)' is no key" } ?? "the cache is empty", file: cache.directory,
+        remedy: "list keys with decant cache export")
+    }
+    guard let sample = try cache.sample(key) else {
+      throw Diagnostic.input(
+        "has no sample \(key)", file: cache.directory, remedy: "list keys with decant cache export")
+    }
+    try arguments.output.write(String(decoding: LogitCache.line(key, sample), as: UTF8.self))
+  }
+}
+
+/// `decant cache export`.
+struct CacheExport: Command {
+  enum Format: String, CaseIterable, ArgumentValue { case jsonl }
+
+  let format = Parameter<Format>.option("format", "NAME", default: .jsonl, "The format: jsonl.")
+  let output = Parameter<String?>.optional("output", "FILE", without: "standard output", "The file to write.")
+
+  var declaration: Declaration {
+    Declaration(
+      "export", "write every sample as a line of JSON, in key order",
+      parameters: [cacheFolder.specification, format.specification, output.specification],
+      examples: [Example("decant cache export cache/ --output signals.jsonl", "for other programs")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let cache = try LogitCache(directory: arguments[cacheFolder])
+    guard let path = arguments[output] else {
+      return try cache.export { try arguments.output.write(String(decoding: $0, as: UTF8.self)) }
+    }
+    try File.write(to: path) { writer in try cache.export { try writer.append($0) } }
+  }
+}
+
+/// Prints what a verification found; throws where there is damage.
+private func report(_ found: CacheVerification, _ arguments: Arguments, json: Bool) throws {
+  for damage in found.damages { Log.warning("\(damage)") }
+  try arguments.output.result(
+    json: json,
+    [
+      ("records", .integer(Int64(found.records))), ("samples", .integer(Int64(found.samples))),
+      ("damages", .integer(Int64(found.damages.count))),
+    ])
+  guard found.damages.isEmpty else {
+    throw Diagnostic.failure(
+      "\(found.damages.count) records are damaged", file: arguments[cacheFolder],
+      remedy: "run decant cache repair, then the same precompute again")
+  }
+}

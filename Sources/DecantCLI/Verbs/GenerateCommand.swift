@@ -1,0 +1,48 @@
+import Diagnostics
+import Distillation
+import JSON
+
+/// `decant generate`: batch inference over a data set.
+struct GenerateCommand: Command {
+  let model = Parameter<String>.required("model", "DIR", "The model: a directory, or a hub id in the local cache.")
+  let rows = DataParameters()
+  let output = Parameter<String>.required("output", "FILE", "The JSONL file to write.")
+  let decoding = DecodingParameters()
+  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .atLeast(1), "Rows decoded together.")
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "generate", "write a response to every row of a file",
+      discussion: """
+        Writes each row again with "response", "token_ids" and "finish_reason", in input order. Run the same command again
+        to resume: rows that stand in the output are kept. A row's text depends on the seed and its place in the file
+        alone, not on the batch.
+        """,
+      parameters: [model.specification] + rows.specifications + [output.specification] + decoding.specifications
+        + [slots.specification, json.specification],
+      examples: [
+        Example(
+          "decant generate --model student/ --data test.jsonl --output answers.jsonl --temperature 0",
+          "greedy answers")
+      ])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    var inference = BatchInference(
+      model: arguments[model], data: arguments[rows.data], format: try rows.format(arguments),
+      output: arguments[output],
+      decoding: decoding.configuration(arguments))
+    inference.seed = UInt64(arguments[decoding.seed])
+    inference.slots = arguments[slots]
+    let outcome = try inference.run()
+    try arguments.output.result(
+      json: arguments[json],
+      [
+        ("output", .string(arguments[output])), ("rows", .integer(Int64(outcome.rows))),
+        ("resumed_rows", .integer(Int64(outcome.resumedRows))),
+        ("generated_tokens", .integer(Int64(outcome.generatedTokens))),
+      ])
+    try interrupted(outcome.interrupted)
+  }
+}

@@ -1,0 +1,24 @@
+import Diagnostics
+import JSON
+
+extension Output {
+  /// Prints a verb's results: one JSON object, or a `name: value` line each.
+  func result(json: Bool, _ entries: [(String, JSONValue)]) throws {
+    if json {
+      try write(String(decoding: JSONValue.object(JSONObject(entries)).serialized(), as: UTF8.self) + "\n")
+      return
+    }
+    for (name, value) in entries {
+      try line(
+        "\(name.replacing("_", with: " ")): \(value.stringValue ?? String(decoding: value.serialized(), as: UTF8.self))"
+      )
+    }
+  }
+}
+
+/// Ends a verb that a signal stopped with exit status 1; what it has done is kept.
+func interrupted(_ wasInterrupted: Bool) throws {
+  guard wasInterrupted else { return }
+  throw Diagnostic.failure(
+    "stopped by a signal; everything done so far is kept", remedy: "run the same command again to go on")
+}

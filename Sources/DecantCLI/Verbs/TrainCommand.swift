@@ -1,0 +1,51 @@
+import Configuration
+import Diagnostics
+import Distillation
+import JSON
+
+/// `decant train`: stage two, with stage three on its schedule; also plain fine-tuning.
+struct TrainCommand: Command {
+  let configuration = Parameter<String>.required("config", "FILE", "The run's YAML file.")
+  let output = Parameter<String>.required("output", "DIR", "The run folder.")
+  let resume = Parameter<Bool>.flag("resume", "Go on from the newest checkpoint where there is one.")
+  let overrides = Parameter<[String]>.repeated(
+    "set", "KEY=VALUE", "Overrides a value of the file, such as training.steps=100.")
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "train", "train a student from a teacher's cache, or fine-tune",
+      discussion: """
+        Streams the cache that precompute wrote; with a `replay` section the student's own outputs are generated, scored
+        by the teacher and replayed (DistiLLM, arXiv 2402.03898). SIGINT and SIGTERM finish the step and write a
+        checkpoint. Checkpoints are directories that transformers loads.
+        """,
+      parameters: [
+        configuration.specification, output.specification, resume.specification, overrides.specification,
+        json.specification,
+      ],
+      examples: [
+        Example("decant train --config pipelines/train.yaml --output runs/student", "start a run"),
+        Example("decant train --config pipelines/train.yaml --output runs/student --resume", "go on after a crash"),
+      ])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    var file = try ConfigurationFile(path: arguments[configuration])
+    for override in arguments[overrides] { try file.set(override) }
+    let settings = try file.decode(TrainingConfiguration.self)
+    let outcome = try Trainer.train(settings, output: arguments[output], resume: arguments[resume])
+    var entries: [(String, JSONValue)] = [
+      ("model", .string(RunFolder(arguments[output]).last)), ("steps", .integer(Int64(outcome.steps))),
+      ("tokens", .integer(Int64(outcome.tokens))), ("seconds", .double(outcome.seconds)),
+      ("skipped_steps", .integer(Int64(outcome.skippedSteps))),
+    ]
+    if let loss = outcome.validationLoss { entries.append(("validation_loss", .double(loss))) }
+    if let step = outcome.bestStep { entries.append(("best_step", .integer(Int64(step)))) }
+    for source in BatchSource.allCases {
+      entries.append(("\(source.rawValue)_steps", .integer(Int64(outcome.sources[source] ?? 0))))
+    }
+    try arguments.output.result(json: arguments[json], entries)
+    try interrupted(outcome.interrupted)
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+/// The built `decant` executable, run as a process of its own.
+struct DecantProcess {
+  let process = Process()
+  private let output: URL
+  private let errors: URL
+
+  /// What a finished process left.
+  struct Result {
+    var status: Int32
+    var output: String
+    var errors: String
+    var wasKilled: Bool
+  }
+
+  /// It lies beside the test bundle.
+  static let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent().appendingPathComponent("decant")
+
+  init(_ arguments: [String], in folder: String) throws {
+    let stem = URL(fileURLWithPath: folder).appendingPathComponent("process-\(UUID().uuidString)")
+    output = stem.appendingPathExtension("out")
+    errors = stem.appendingPathExtension("err")
+    for file in [output, errors] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
+    process.executableURL = Self.executable
+    process.arguments = arguments
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+  }
+
+  func kill() { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
+
+  func wait() throws -> Result {
+    process.waitUntilExit()
+    return Result(
+      status: process.terminationStatus, output: try String(contentsOf: output, encoding: .utf8),
+      errors: try String(contentsOf: errors, encoding: .utf8),
+      wasKilled: process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL)
+  }
+
+  /// Runs to the end and expects an exit status.
+  @discardableResult
+  static func run(
+    _ arguments: [String], in folder: String, expecting status: Int32 = 0,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Result {
+    let result = try DecantProcess(arguments, in: folder).wait()
+    #expect(
+      result.status == status, "decant \(arguments.joined(separator: " ")) said: \(result.errors)",
+      sourceLocation: sourceLocation)
+    return result
+  }
+}
