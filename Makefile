@@ -13,10 +13,11 @@ run: build             ## all three stages on a small example, from nothing to a
 test: packages         ## every test; those that want real models are skipped where DECANT_SHARED is not there
 	scripts/check-arrows
 	scripts/check-size
-	$(SWIFT) test -c release --disable-xctest
+	scripts/test
 
 bench: packages        ## the benchmarks
-	$(SWIFT) run -c release bench
+	$(SWIFT) build -c release --product bench
+	.build/release/bench
 
 bench-peers: build     ## the same work in PyTorch, side by side
 	scripts/bench-peers
