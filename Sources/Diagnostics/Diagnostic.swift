@@ -55,7 +55,11 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
   /// `file:line: field: message`, then the remedy on a line of its own.
   public var description: String {
     var place = ""
-    if let file { place += line.map { "\(file):\($0): " } ?? "\(file): " } else if let line { place += "line \(line): " }
+    if let file {
+      place += line.map { "\(file):\($0): " } ?? "\(file): "
+    } else if let line {
+      place += "line \(line): "
+    }
     if let field { place += "\(field): " }
     let text = place + message
     return remedy.map { "\(text)\n  remedy: \($0)" } ?? text

@@ -12,7 +12,7 @@ public struct EvaluationReport: Sendable, Equatable {
     public var reverseKL: Double
     /// Share of scored tokens at which both find the same token most probable.
     public var top1Agreement: Double
-    /// The teacher's own negative log-likelihood, over the common vocabulary.
+    /// The teacher's own negative log-likelihood.
     public var teacherNLL: Double
 
     public init(forwardKL: Double, reverseKL: Double, top1Agreement: Double, teacherNLL: Double) {

@@ -8,7 +8,8 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("a write replaces the whole file, and a failed one leaves the old bytes and no temporary") func atomic() throws {
+  @Test("a write replaces the whole file, and a failed one leaves the old bytes and no temporary") func atomic() throws
+  {
     let path = folder.file("a")
     try File.write([1, 2, 3], to: path)
     try File.write([9], to: path)

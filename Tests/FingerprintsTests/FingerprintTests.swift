@@ -2,11 +2,14 @@ import Fingerprints
 import Testing
 
 @Suite("Fingerprints") struct FingerprintTests {
-  @Test("fingerprints equal xxHash's own XXH3-128", arguments: [
-    ([UInt8](), "99aa06d3014798d86001c324468d497f"),
-    (Array("teacher".utf8), "be38b08cd8d6dc8fc35bbdb0ff8e64a1"),
-    ((0..<1024).map { UInt8(truncatingIfNeeded: $0) }, "83885e853bb6640ca870f92984398d22"),
-  ]) func reference(bytes: [UInt8], digits: String) {
+  @Test(
+    "fingerprints equal xxHash's own XXH3-128",
+    arguments: [
+      ([UInt8](), "99aa06d3014798d86001c324468d497f"),
+      (Array("teacher".utf8), "be38b08cd8d6dc8fc35bbdb0ff8e64a1"),
+      ((0..<1024).map { UInt8(truncatingIfNeeded: $0) }, "83885e853bb6640ca870f92984398d22"),
+    ]) func reference(bytes: [UInt8], digits: String)
+  {
     #expect(Fingerprint(of: bytes).description == digits)
   }
 
