@@ -24,7 +24,8 @@ enum ResultCode {
     case MDB_MAP_FULL:
       return .failure(
         "cannot \(what): the address space reserved for the store is full", file: folder,
-        remedy: "lift the limit on address space (ulimit -v unlimited) or ask for a larger map, and run again; what was committed is kept"
+        remedy:
+          "lift the limit on address space (ulimit -v unlimited) or ask for a larger map, and run again; what was committed is kept"
       )
     case MDB_MAP_RESIZED:
       return .failure(

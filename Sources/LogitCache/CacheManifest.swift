@@ -104,7 +104,9 @@ extension CacheManifest {
   /// - Throws: a `Diagnostic` of category `input` that names every difference with both values.
   public func check(wanted: CacheManifest, directory: String) throws {
     let pairs = [
-      ("teacher", "\(teacher) (\(teacherPath))", "\(wanted.teacher) (\(wanted.teacherPath))", teacher == wanted.teacher),
+      (
+        "teacher", "\(teacher) (\(teacherPath))", "\(wanted.teacher) (\(wanted.teacherPath))", teacher == wanted.teacher
+      ),
       ("numerics", numerics, wanted.numerics, numerics == wanted.numerics),
       ("tokenizer", "\(tokenizer)", "\(wanted.tokenizer)", tokenizer == wanted.tokenizer),
       ("codec", codec.identifier, wanted.codec.identifier, codec == wanted.codec),

@@ -105,7 +105,9 @@ extension LogitCacheWriter {
     let damaged = Set(found.damages.map(\.record))
     var lost = found.strays.map(\.key)
     try transaction.withCursor(over: shard.samples) { cursor in
-      while let (key, place) = try unsafe cursor.next({ key, value in unsafe ([UInt8](key), try? Shard.Place(value)) }) {
+      while let (key, place) = try unsafe cursor.next({ key, value in
+        unsafe ([UInt8](key), try? Shard.Place(value))
+      }) {
         if let place, damaged.contains(place.record) { lost.append(key) }
       }
     }

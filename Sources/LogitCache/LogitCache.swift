@@ -100,7 +100,9 @@ public final class LogitCache: Sendable {
     for shard in shards {
       try shard.environment.read { transaction in
         try transaction.withCursor(over: shard.samples) { cursor in
-          while let key = try unsafe cursor.next({ key, _ in unsafe Record.fingerprint(key, at: 0) }) { keys.append(key) }
+          while let key = try unsafe cursor.next({ key, _ in unsafe Record.fingerprint(key, at: 0) }) {
+            keys.append(key)
+          }
         }
       }
     }
@@ -156,7 +158,9 @@ extension Shard {
     }
   }
 
-  func datasets(_ transaction: borrowing some Transaction & ~Copyable) throws -> [(dataset: Fingerprint, samples: Int)] {
+  func datasets(
+    _ transaction: borrowing some Transaction & ~Copyable
+  ) throws -> [(dataset: Fingerprint, samples: Int)] {
     try transaction.withCursor(over: plans) { cursor in
       var counts: [(dataset: Fingerprint, samples: Int)] = []
       while let (dataset, count) = try unsafe cursor.next({ key, value in

@@ -57,7 +57,10 @@ struct Shard: Sendable {
   }
 
   func total(_ total: Total, _ transaction: borrowing some Transaction & ~Copyable) throws -> Int {
-    try unsafe transaction.withValue(of: Array(total.rawValue.utf8), in: totals) { unsafe Int(Key.number(in: $0) ?? 0) } ?? 0
+    let number = try unsafe transaction.withValue(of: Array(total.rawValue.utf8), in: totals) {
+      unsafe Key.number(in: $0) ?? 0
+    }
+    return Int(number ?? 0)
   }
 
   func add(_ amount: Int, to total: Total, _ transaction: inout WriteTransaction) throws {

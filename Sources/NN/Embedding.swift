@@ -7,7 +7,7 @@ public struct Embedding: Sendable {
   /// The table `name.weight`.
   public init(_ name: String, in parameters: ParameterBuffer) { table = parameters["\(name).weight"] }
 
-  /// What a ``ParameterBuffer`` must hold for the table.
+  /// What a `ParameterBuffer` must hold for the table.
   public static func specifications(
     _ name: String, count: Int, width: Int, standardDeviation: Float
   ) -> [ParameterSpecification] {

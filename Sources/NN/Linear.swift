@@ -13,7 +13,7 @@ public struct Linear: Sendable {
     self.layout = layout
   }
 
-  /// What a ``ParameterBuffer`` must hold for the layer: a decayed matrix, normal at the start, and an undecayed bias
+  /// What a `ParameterBuffer` must hold for the layer: a decayed matrix, normal at the start, and an undecayed bias
   /// of zeros.
   public static func specifications(
     _ name: String, inputs: Int, outputs: Int, bias: Bool, layout: WeightLayout = .outputByInput,

@@ -13,7 +13,7 @@ public struct LayerNorm: Sendable {
     self.epsilon = epsilon
   }
 
-  /// What a ``ParameterBuffer`` must hold for the layer.
+  /// What a `ParameterBuffer` must hold for the layer.
   public static func specifications(_ name: String, width: Int) -> [ParameterSpecification] {
     [
       ParameterSpecification(name: "\(name).weight", shape: [width], role: .undecayed, initialization: .ones),
@@ -37,7 +37,7 @@ public struct RMSNorm: Sendable {
     self.epsilon = epsilon
   }
 
-  /// What a ``ParameterBuffer`` must hold for the layer.
+  /// What a `ParameterBuffer` must hold for the layer.
   public static func specifications(_ name: String, width: Int) -> [ParameterSpecification] {
     [ParameterSpecification(name: "\(name).weight", shape: [width], role: .undecayed, initialization: .ones)]
   }

@@ -70,7 +70,9 @@ public final class ReplayStore: Sendable {
     // The hold comes first: what is there under it stays there.
     let pin = try number > 0 ? Pin(number, in: directory) : nil
     let version = try environment.read { transaction in
-      try unsafe transaction.withValue(of: Key.number(UInt64(max(0, number))), in: versionTable) { try unsafe decode($0) }
+      try unsafe transaction.withValue(of: Key.number(UInt64(max(0, number))), in: versionTable) {
+        try unsafe decode($0)
+      }
     }
     guard let version, let pin else {
       let known = try versions().map { "\($0.number)" }.joined(separator: ", ")

@@ -5,7 +5,7 @@ extension SignalCodec {
   /// A sample's record: magic byte, version, then token count, prompt length and bits per token id as variable-length
   /// integers, the ids at that width, and the record of the signal.
   ///
-  /// - Throws: as ``encode(_:vocabularySize:)``, and for a negative token id. The sample's own ids may lie outside the
+  /// - Throws: as ``encode(_:vocabularySize:)-(SparseSignal,_)``, and for a negative token id. The sample's own ids may lie outside the
   ///   vocabulary of the signal.
   public func encode(_ sample: ScoredSample, vocabularySize: Int) throws -> [UInt8] {
     var writer = BitWriter(startingWith: [Self.sampleMagic, Self.sampleVersion])

@@ -44,8 +44,9 @@ public enum SignalCodec: String, Sendable, CaseIterable {
 
   /// The signal of a record, written by whichever codec.
   ///
-  /// - Throws: a `Diagnostic` of category `failure` for any bytes ``encode(_:vocabularySize:)`` could not have written
-  ///   for this vocabulary: it never reads outside `bytes` and never allocates more than a small multiple of their size.
+  /// - Throws: a `Diagnostic` of category `failure` for any bytes ``encode(_:vocabularySize:)-(SparseSignal,_)`` could not
+  ///   have written for this vocabulary: it never reads outside `bytes` and never allocates more than a small multiple of
+  ///   their size.
   public static func decode(_ bytes: UnsafeRawBufferPointer, vocabularySize: Int) throws -> SparseSignal {
     var reader = unsafe BitReader(bytes)
     guard reader.read(8) == UInt32(magic) else { throw damaged("does not begin with the mark of a signal") }

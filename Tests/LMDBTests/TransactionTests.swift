@@ -119,7 +119,9 @@ struct CursorTests {
         try transaction.withCursor(over: store.items) { cursor in
           var keys: [UInt64] = []
           if let first { cursor.seek(Key.number(first)) }
-          while let pair = unsafe try cursor.next({ key, value in unsafe (Key.number(in: key)!, Key.number(in: value)!) }) {
+          while let pair = unsafe try cursor.next({ key, value in
+            unsafe (Key.number(in: key)!, Key.number(in: value)!)
+          }) {
             #expect(pair.1 == pair.0 * 2)
             keys.append(pair.0)
           }

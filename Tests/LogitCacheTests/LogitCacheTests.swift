@@ -41,7 +41,8 @@ struct LogitCacheTests {
     let different = [
       key { _ in }, key { $0.teacher = Fingerprint(of: "x") }, key { $0.numerics = "bf16" },
       key { $0.tokenizer = Fingerprint(of: "x") }, key { $0.codec = .compact }, key { $0.topK = 7 },
-      key { $0.vocabularySize = 301 }, key({ _ in }, [1, 2, 4]), key({ _ in }, [1, 2, 3, 0]), key({ _ in }, [1, 2, 3], 3),
+      key { $0.vocabularySize = 301 }, key({ _ in }, [1, 2, 4]), key({ _ in }, [1, 2, 3, 0]),
+      key({ _ in }, [1, 2, 3], 3),
     ]
     #expect(Set(same).count == 1)
     #expect(Set(different).count == different.count)
