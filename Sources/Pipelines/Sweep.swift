@@ -7,7 +7,8 @@ import Models
 import Samples
 import Telemetry
 
-/// One training run for each of several learning rates, the best chosen on the validation rows.
+/// One training run for each of several learning rates; of each run the checkpoint with the lowest validation loss counts,
+/// and between the runs the validation rows decide.
 public struct SweepConfiguration: Sendable, Decodable {
   /// What decides between the runs, on the validation rows.
   public enum Selection: String, Sendable, Decodable, CaseIterable {
@@ -77,12 +78,12 @@ public struct Sweep: Sendable {
       let name = "lr-\(rate)"
       Log.info("\(output): learning rate \(rate)")
       guard try !Trainer.train(train, output: "\(output)/\(name)", resume: true).interrupted else { return nil }
-      let model = RunFolder("\(output)/\(name)").last
+      let model = RunFolder("\(output)/\(name)").best
       entries.append(Entry(learningRate: rate, score: try score(model: model, rows: validation), folder: name))
     }
     let higherIsBetter = configuration.selection == .rougeL
     entries.sort { higherIsBetter ? $0.score > $1.score : $0.score < $1.score }
-    try File.link("\(output)/best", to: "\(entries[0].folder)/checkpoints/last")
+    try File.link("\(output)/best", to: "\(entries[0].folder)/checkpoints/best")
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     try File.write(Array(try encoder.encode(entries)), to: "\(output)/sweep.json")
