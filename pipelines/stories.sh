@@ -11,13 +11,13 @@ output=${1:-runs/stories}
 shift || true
 seeds=${*:-1 2 3}
 [ -d "$teacher" ] || { echo "stories: skipped, $teacher is not there (set DECANT_SHARED)"; exit 0; }
-decant=.build/release/decant
-[ -x $decant ] || swift build -c release --product decant
+decant=${DECANT:-.build/release/decant}
+[ -x "$decant" ] || swift build -c release --product decant
 mkdir -p "$output"
 
 # Prompts: most stories from the beginning-of-text alone, every fourth from a short opening.
 if [ ! -s "$output/prompts.jsonl" ]; then
-  awk -v rows="${STORIES_ROWS:-5000}" 'BEGIN {
+  awk -v rows="${STORIES_ROWS:-3000}" 'BEGIN {
     n = split("Once upon a time|One day, a little girl named Lily|Tom and Sam were|There was a big dog|In a small house|The sun was|Lily had a|One day, a boy named Ben|A little bird|Mom and Dad", opening, "|")
     for (i = 0; i < rows; i++) printf "{\"prompt\":\"%s\"}\n", i % 4 ? "" : opening[int(i / 4) % n + 1]
   }' >"$output/prompts.jsonl"
@@ -31,12 +31,10 @@ if [ ! -s "$output/train.jsonl" ]; then
     awk -v out="$output" '{ file = NR % 8 == 1 ? "heldout" : NR % 40 == 2 ? "validation" : "train"; print > (out "/" file ".jsonl") }'
   grep -v '"prompt":""' "$output/heldout.jsonl" | head -n 120 >"$output/continuations.jsonl"
 fi
+$decant precompute --teacher "$teacher" --data "$output/train.jsonl" --cache "$output/cache" --top-k 32
 wc -l "$output"/{train,validation,heldout,continuations}.jsonl >&2
 
-for seed in $seeds; do
-  for start in tuned random; do
-    echo "== seed $seed, start: $start"
-    $decant run "pipelines/stories-$start.yaml" --output "$output/seed-$seed-$start" --set "seed=$seed" \
-      --set "variables.teacher=$teacher" --set "variables.data=$output" --set "variables.text=$shared/data/text/tinystories"
-  done
+for start in tuned random; do
+  DECANT=$decant scripts/seeds "pipelines/stories-$start.yaml" "$output/$start" cross-entropy $seeds -- \
+    --set "variables.teacher=$teacher" --set "variables.data=$output" --set "variables.text=$shared/data/text/tinystories"
 done
