@@ -47,6 +47,7 @@ public struct BatchInference: Sendable {
   /// - Throws: a `Diagnostic` where the output was begun with another model, data set or setting, or a prompt leaves no
   ///   room for a response.
   public func run() throws -> Outcome {
+    EngineAnnouncement.print()
     let loaded = try ModelStore.load(model, trainable: false)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)

@@ -86,6 +86,7 @@ public struct Precompute: Sendable {
   ///   it, rows do not fit, or the disk is full.
   public func run() throws -> Outcome {
     let start = ContinuousClock.now
+    EngineAnnouncement.print()
     let work = try prepare()
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)

@@ -48,6 +48,7 @@ public struct Regeneration: Sendable {
   ///
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
   public func run() throws -> Outcome {
+    EngineAnnouncement.print()
     let student = try ModelStore.load(self.student, trainable: false)
     let teacher = try ModelStore.load(self.teacher, trainable: false)
     let bundle = try TokenizerBundle(directory: student.directory)
