@@ -13,7 +13,7 @@ public final class EventFile {
   /// Makes a new event file in a folder, made where missing; TensorBoard joins all files of a folder.
   ///
   /// - Parameters:
-  ///   - resumingAfter: For a run that resumes, the step of its checkpoint: TensorBoard then forgets what the files
+  ///   - step: For a run that resumes, the step of its checkpoint: TensorBoard then forgets what the files
   ///     before this one say about later steps.
   ///   - wallTime: Seconds since 1970, for the time axis.
   public init(
