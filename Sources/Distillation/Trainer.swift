@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Divergences
 import Files
 import JSON
 import Models
@@ -148,8 +149,13 @@ public final class Trainer {
     state.step += 1
     state.tokens += loss.tokens
     state.sources[source.rawValue, default: 0] += 1
+    let objective = configuration.objective
     return StepMetrics(
       step: state.step, source: source, loss: loss, gradientNorm: norm, learningRate: rate,
+      weights: (
+        objective.objective.needsTeacher ? objective.divergenceWeight : 0,
+        source == .cache ? objective.crossEntropyWeight : 0
+      ),
       phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? examples.first?.name,
       seconds: (ContinuousClock.now - start).seconds)
   }

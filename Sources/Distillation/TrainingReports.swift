@@ -10,6 +10,8 @@ struct StepMetrics: Sendable {
   /// Before clipping.
   var gradientNorm: Float
   var learningRate: Float
+  /// Weights of the two losses in what was minimised.
+  var weights: (divergence: Float, crossEntropy: Float)
   var phi: Double?
   var skipped: Bool
   var offender: String?
@@ -19,6 +21,10 @@ struct StepMetrics: Sendable {
   var divergence: Double { loss.divergence / Double(max(loss.scoredPositions, 1)) }
   /// Mean cross-entropy per scored position, nats.
   var crossEntropy: Double { loss.crossEntropy / Double(max(loss.scoredPositions, 1)) }
+  /// What was minimised: the weighted sum, nats per scored position.
+  var objective: Double {
+    Double(weights.divergence) * divergence + Double(weights.crossEntropy) * crossEntropy
+  }
   var tokensPerSecond: Double { Double(loss.tokens) / max(seconds, 1e-9) }
 }
 
@@ -42,7 +48,7 @@ final class TrainingReports {
   }
 
   func stepped(_ step: StepMetrics, logEvery: Int) throws {
-    let loss = Readable.decimals(step.divergence + step.crossEntropy, 4)
+    let loss = Readable.decimals(step.objective, 4)
     progress.advance(work: step.loss.tokens, message: "loss \(loss), \(step.source.rawValue)")
     if step.skipped {
       Log.warning("step \(step.step) skipped: the loss of \(step.offender ?? "a sample") is not finite")
