@@ -1,3 +1,5 @@
+import Glibc
+
 /// The command line of Decant.
 public enum Decant {
   /// The version that `--version` prints.
@@ -19,7 +21,10 @@ public enum Decant {
     ])
 
   /// Runs the command line `words`, the program's own name left out, and returns the exit status.
+  ///
+  /// A file that a size limit cuts off is an error like a full disk, not a signal that ends the process.
   public static func run(_ words: [String]) -> Int32 {
-    program.run(words, output: .standard, errors: .standardError)
+    _ = signal(SIGXFSZ, SIG_IGN)
+    return program.run(words, output: .standard, errors: .standardError)
   }
 }

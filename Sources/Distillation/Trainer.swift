@@ -116,7 +116,7 @@ public final class Trainer {
       if last || improved || isDue(configuration.checkpoints.every) { try checkpoint() }
     }
     clock()
-    if state.step < total { try checkpoint() }
+    if state.step < total, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
     try reports.finished(state: state, total: total)
     return Outcome(
       steps: state.step, interrupted: state.step < total, validationLoss: validationLoss, bestStep: state.bestStep,

@@ -1,6 +1,7 @@
 public import Divergences
 import Generation
 public import Configuration
+import Diagnostics
 public import Optimizers
 public import Samples
 
@@ -87,7 +88,7 @@ public struct TeacherConfiguration: Sendable, Codable {
     model = try keys.decodeIfPresent(String.self, forKey: .model)
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)
     live = try keys.value(.live, default: live)
-    topK = try keys.decodeIfPresent(Int.self, forKey: .topK)
+    topK = try keys.atLeast(1, .topK)
   }
 }
 
@@ -146,7 +147,7 @@ public struct RowFormat: Sendable, Codable {
     template = try keys.value(.template, default: template)
     fields = try keys.value(.fields, default: fields)
     separator = try keys.decodeIfPresent(String.self, forKey: .separator)
-    maximumLength = try keys.decodeIfPresent(Int.self, forKey: .maximumLength)
+    maximumLength = try keys.atLeast(2, .maximumLength)
     longPrompts = try keys.value(.longPrompts, default: longPrompts)
     emptyResponses = try keys.value(.emptyResponses, default: emptyResponses)
   }
@@ -170,9 +171,14 @@ public struct ObjectiveConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    objective = try Objective(
-      name: try keys.decode(Objective.Name.self, forKey: .name),
-      alpha: try keys.value(.alpha, default: objective.alpha), beta: try keys.value(.beta, default: objective.beta))
+    do {
+      objective = try Objective(
+        name: try keys.decode(Objective.Name.self, forKey: .name),
+        alpha: try keys.value(.alpha, default: objective.alpha), beta: try keys.value(.beta, default: objective.beta))
+    } catch let fault as Diagnostic where fault.file == nil {
+      guard let key = fault.field.flatMap(CodingKeys.init) else { throw fault }
+      throw keys.fault(key, fault.message, remedy: fault.remedy)
+    }
     divergenceWeight = try keys.value(.divergenceWeight, default: divergenceWeight)
     crossEntropyWeight = try keys.value(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
     let trains = objective.needsTeacher && divergenceWeight > 0 || crossEntropyWeight > 0
@@ -235,24 +241,24 @@ public struct ScheduleConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    steps = try keys.decodeIfPresent(Int.self, forKey: .steps)
-    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs)
+    steps = try keys.atLeast(0, .steps)
+    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs) == nil ? nil : keys.decode(.epochs, in: 0...1e6)
     guard (steps == nil) != (epochs == nil) else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `steps` and `epochs`"))
     }
     batchSize = try keys.positive(.batchSize, default: batchSize)
     microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
-    learningRate = try keys.value(.learningRate, default: learningRate)
+    learningRate = try keys.notNegative(.learningRate, default: learningRate)
     schedule = try keys.value(.schedule, default: schedule)
-    warmupSteps = try keys.value(.warmupSteps, default: warmupSteps)
-    minimumRatio = try keys.value(.minimumRatio, default: minimumRatio)
-    weightDecay = try keys.value(.weightDecay, default: weightDecay)
-    beta1 = try keys.value(.beta1, default: beta1)
-    beta2 = try keys.value(.beta2, default: beta2)
-    epsilon = try keys.value(.epsilon, default: epsilon)
-    gradientClip = try keys.value(.gradientClip, default: gradientClip)
-    dropout = try keys.value(.dropout, default: dropout)
+    warmupSteps = try keys.notNegative(.warmupSteps, default: warmupSteps)
+    minimumRatio = try keys.decode(.minimumRatio, default: minimumRatio, in: 0...1)
+    weightDecay = try keys.notNegative(.weightDecay, default: weightDecay)
+    beta1 = try keys.decode(.beta1, default: beta1, in: 0...0.999_999)
+    beta2 = try keys.decode(.beta2, default: beta2, in: 0...0.999_999)
+    epsilon = try keys.decode(.epsilon, default: epsilon, above: 0)
+    gradientClip = try keys.notNegative(.gradientClip, default: gradientClip)
+    dropout = try keys.decode(.dropout, default: dropout, in: 0...0.99)
     nonFiniteLimit = try keys.positive(.nonFiniteLimit, default: nonFiniteLimit)
     logEvery = try keys.positive(.logEvery, default: logEvery)
   }
@@ -276,8 +282,8 @@ public struct ValidationConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.value(.every, default: every)
-    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+    every = try keys.notNegative(.every, default: every)
+    limit = try keys.atLeast(1, .limit)
   }
 }
 
@@ -294,7 +300,7 @@ public struct CheckpointConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.value(.every, default: every)
+    every = try keys.notNegative(.every, default: every)
     keep = try keys.positive(.keep, default: keep)
   }
 }
@@ -314,7 +320,7 @@ public struct ReplayConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    sampler.initialPhi = try keys.value(.initialPhi, default: sampler.initialPhi)
+    sampler.initialPhi = try keys.decode(.initialPhi, default: sampler.initialPhi, in: 0...1)
     sampler.epsilon = try keys.value(.epsilon, default: sampler.epsilon)
     sampler.phiSteps = try keys.positive(.phiSteps, default: sampler.phiSteps)
     sampler.ratio = try keys.value(.ratio, default: sampler.ratio)
@@ -365,9 +371,9 @@ public struct DecodingConfiguration: Sendable, Equatable, Codable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     maximumNewTokens = try keys.positive(.maximumNewTokens, default: maximumNewTokens)
-    temperature = try keys.value(.temperature, default: temperature)
-    topP = try keys.value(.topP, default: topP)
-    topK = try keys.value(.topK, default: topK)
+    temperature = try keys.notNegative(.temperature, default: temperature)
+    topP = try keys.decode(.topP, default: topP, in: 1e-6...1)
+    topK = try keys.notNegative(.topK, default: topK)
   }
 }
 
@@ -378,12 +384,19 @@ extension KeyedDecodingContainer {
   }
 
   /// A count of at least one, or a default where the key is absent.
-  func positive(_ key: Key, default fallback: Int) throws -> Int {
+  func positive(_ key: Key, default fallback: Int) throws -> Int { try atLeast(1, key) ?? fallback }
+
+  /// A count with a lower bound, nil where the key is absent.
+  package func atLeast(_ bound: Int, _ key: Key) throws -> Int? {
+    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
+    guard value >= bound else { throw fault(key, "must be at least \(bound), not \(value)") }
+    return value
+  }
+
+  /// A number that is zero or more, or a default where the key is absent.
+  func notNegative<Value: Decodable & Comparable & Numeric>(_ key: Key, default fallback: Value) throws -> Value {
     let value = try value(key, default: fallback)
-    guard value > 0 else {
-      throw DecodingError.dataCorruptedError(
-        forKey: key, in: self, debugDescription: "must be at least 1, not \(value)")
-    }
+    guard value >= .zero else { throw fault(key, "must not be negative, but is \(value)") }
     return value
   }
 }

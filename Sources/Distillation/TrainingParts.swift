@@ -56,9 +56,15 @@ struct TrainingParts {
     if let layers = source.layers, let teacher {
       return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
     }
-    let object = try modelConfiguration(source.config?.value ?? .null)
+    let given = source.config?.value ?? .null
+    let object = try modelConfiguration(given)
     var stream = RandomStream(seed: configuration.seed, name: "initialization")
-    return try ModelStore.make(object, stream: &stream, trainable: true)
+    do { return try ModelStore.make(object, stream: &stream, trainable: true) } catch let fault as Diagnostic {
+      if let path = given.stringValue { throw fault.located(file: path) }
+      var inPlace = fault
+      inPlace.field = (["student.config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
+      throw inPlace
+    }
   }
 
   /// The keys of a `config.json`, given in place or as a path.
@@ -83,13 +89,18 @@ struct TrainingParts {
     return cache
   }
 
+  /// Size of the vocabulary that the teacher's distributions are over; nil without a teacher.
+  func teacherVocabulary(_ cache: LogitCache?) -> Int? {
+    cache?.manifest.vocabularySize ?? teacher?.model.configuration.vocabularySize
+  }
+
   /// The shared part of the vocabulary, and each sample's key in the cache.
   ///
   /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it stays in
   /// the tail.
   func common(cache: LogitCache?, samples: [Sample]) throws -> (vocabulary: Int, keys: [Fingerprint]) {
     let own = student.configuration.vocabularySize
-    let theirs = cache?.manifest.vocabularySize ?? teacher?.model.configuration.vocabularySize ?? own
+    let theirs = teacherVocabulary(cache) ?? own
     guard let cache else { return (min(own, theirs), []) }
     let keys = samples.map { cache.manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) }
     guard let missing = try keys.indices.first(where: { try !cache.contains(keys[$0]) }) else {
@@ -101,15 +112,17 @@ struct TrainingParts {
       remedy: "run precompute on this file with the same template and max_length, until it is complete")
   }
 
-  func summary(samples: Int, validation: Int, vocabulary: Int) -> [String] {
+  /// Lines for the log; `vocabulary` is the part that teacher and student share, `theirs` the teacher's.
+  func summary(samples: Int, validation: Int, vocabulary: Int, theirs: Int?) -> [String] {
     let model = student.configuration
     var lines = [
       "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
       "data: \(samples) samples to train on, \(validation) to validate",
     ]
-    if vocabulary != model.vocabularySize {
+    if let theirs, theirs != model.vocabularySize {
       lines.append(
-        "vocabularies differ: the first \(vocabulary) of the student's \(model.vocabularySize) entries are compared")
+        "vocabularies differ: the student's \(model.vocabularySize) entries, the teacher's \(theirs); "
+          + "the first \(vocabulary), which they share, are compared")
     }
     return lines
   }

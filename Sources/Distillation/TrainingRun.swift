@@ -48,7 +48,9 @@ final class TrainingRun {
     cache = try parts.openCache()
     (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training)
     try Self.check(configuration, samples: training, hasTeacher: cache != nil || teacher != nil)
-    summary = parts.summary(samples: training.count, validation: validationSamples.count, vocabulary: vocabulary)
+    summary = parts.summary(
+      samples: training.count, validation: validationSamples.count, vocabulary: vocabulary,
+      theirs: parts.teacherVocabulary(cache))
     student.dropout =
       configuration.training.dropout == 0
       ? nil

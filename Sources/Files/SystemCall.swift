@@ -29,6 +29,12 @@ enum SystemCall {
       return .failure(
         "cannot \(what): the disk is full", file: path,
         remedy: "free some space and run the same command again; nothing written so far is lost")
+    case EFBIG:
+      return .failure(
+        "cannot \(what): the file would be larger than is allowed here", file: path,
+        remedy:
+          "raise the limit (ulimit -f), or choose a file system that takes larger files, and run the same command again"
+      )
     default:
       return .failure("cannot \(what): \(reason)", file: path)
     }

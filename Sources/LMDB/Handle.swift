@@ -119,7 +119,7 @@ import Synchronization
       try ResultCode.check(code, "open the store", in: folder)
       // Readers that were killed leave their slots behind, and with them pages that could not be used again.
       try unsafe ResultCode.check(mdb_reader_check(environment, nil), "clean the table of readers", in: folder)
-      try unsafe refuseTruncated(environment, folder: folder)
+      try unsafe refuseTruncated(environment, folder: folder, isWritable: isWritable)
       return unsafe Handle(environment, folder: folder, mapSize: size, isWritable: isWritable, identity: identity)
     } catch {
       unsafe mdb_env_close(environment)
@@ -128,8 +128,9 @@ import Synchronization
   }
 
   /// Refuses a file that ends well before its last page, as after an interrupted copy: touching the map there would
-  /// kill the process. The last few pages may be missing with right, where they were freed before they were written.
-  private static func refuseTruncated(_ environment: OpaquePointer, folder: String) throws {
+  /// kill the process. The last few pages may be missing with right, where they were freed before they were written:
+  /// the file grows to hold them as zeros, which no page of LMDB's is, so that a cut shows as damage when it is read.
+  private static func refuseTruncated(_ environment: OpaquePointer, folder: String, isWritable: Bool) throws {
     var information = unsafe MDB_envinfo(), statistics = MDB_stat(), status = stat(), descriptor: Int32 = -1
     unsafe mdb_env_info(environment, &information)
     unsafe mdb_env_stat(environment, &statistics)
@@ -141,6 +142,11 @@ import Synchronization
         "the store is cut short: \(status.st_size) bytes where its last transaction knows \(pages * pageSize)",
         file: "\(folder)/data.mdb", remedy: "copy it again, or remove it and make it again")
     }
+    let missing = pages * pageSize - Int(status.st_size)
+    guard missing > 0, isWritable else { return }
+    // This call never shortens a file, also where another process has grown it meanwhile.
+    let code = posix_fallocate(descriptor, status.st_size, off_t(missing))
+    if code != 0 { throw ResultCode.diagnostic(code, "extend the store", in: folder) }
   }
 
   /// Opens the named databases this process has not opened yet, making missing ones where that is allowed.

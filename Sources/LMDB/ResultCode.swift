@@ -35,6 +35,19 @@ enum ResultCode {
       return .failure(
         "cannot \(what): the disk is full", file: folder,
         remedy: "free some space and run the same command again; what was committed is kept")
+    case EFBIG:
+      return .failure(
+        "cannot \(what): the file would be larger than is allowed here", file: folder,
+        remedy:
+          "raise the limit (ulimit -f), or choose a file system that takes larger files, and run the same command again; what was committed is kept"
+      )
+    case EIO:
+      // LMDB says so too where a write ended halfway, as on a disk that has just become full.
+      return .failure(
+        "cannot \(what): the disk took only a part of it, or failed", file: folder,
+        remedy:
+          "free some space, lift the limit on file sizes (ulimit -f) or mend the disk, and run the same command again; what was committed is kept"
+      )
     case MDB_READERS_FULL:
       return .failure(
         "cannot \(what): too many processes and threads read the store at once", file: folder,

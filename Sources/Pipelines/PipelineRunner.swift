@@ -37,6 +37,7 @@ public struct PipelineRunner: Sendable {
             text: try stage.work.savedText(in: folder)))
         continue
       }
+      if Interruption.requested { return outcomes }
       Log.info("\(label): \(folder)")
       let start = ContinuousClock.now
       let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)

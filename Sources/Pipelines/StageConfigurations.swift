@@ -21,7 +21,7 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
     teacher = try keys.decode(String.self, forKey: .teacher)
     data = try keys.decode(String.self, forKey: .data)
     format = try RowFormat(from: decoder)
-    topK = try keys.decodeIfPresent(Int.self, forKey: .topK) ?? 64
+    topK = try keys.atLeast(1, .topK) ?? 64
     let name = try keys.decodeIfPresent(String.self, forKey: .codec) ?? SignalCodec.compact.rawValue
     guard let codec = SignalCodec(rawValue: name) else {
       let known = SignalCodec.allCases.map(\.rawValue).joined(separator: ", ")
@@ -71,7 +71,7 @@ public struct RegenerateConfiguration: Sendable, Decodable {
     teacher = try keys.decode(String.self, forKey: .teacher)
     data = try keys.decode(String.self, forKey: .data)
     format = try RowFormat(from: decoder)
-    topK = try keys.decodeIfPresent(Int.self, forKey: .topK) ?? 64
+    topK = try keys.atLeast(1, .topK) ?? 64
     decoding = try DecodingConfiguration(from: decoder)
   }
 }
@@ -111,7 +111,7 @@ public struct ComparisonConfiguration: Sendable, Decodable {
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)
     let named = try keys.nestedContainer(keyedBy: StageName.self, forKey: .models)
     models = try named.allKeys.map { Entry(name: $0.stringValue, model: try named.decode(String.self, forKey: $0)) }
-    maximumNewTokens = try keys.decodeIfPresent(Int.self, forKey: .maximumNewTokens)
-    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+    maximumNewTokens = try keys.atLeast(1, .maximumNewTokens)
+    limit = try keys.atLeast(1, .limit)
   }
 }

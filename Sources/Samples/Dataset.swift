@@ -54,7 +54,12 @@ public struct Dataset: Sendable {
   public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
     var dataset = Dataset(file: try MappedFile(path: path), options: options)
     try dataset.read()
-    guard !dataset.rows.isEmpty else { throw Diagnostic.input("has no rows", file: path) }
+    guard !dataset.rows.isEmpty else {
+      let skipped = dataset.emptyResponseCount
+      throw Diagnostic.input(
+        skipped == 0 ? "has no rows" : "has no rows but the \(skipped) left out for their empty responses", file: path,
+        remedy: "name a file with at least one row\(skipped == 0 ? "" : " that has a response")")
+    }
     return dataset
   }
 
@@ -112,9 +117,10 @@ public struct Dataset: Sendable {
       let value: JSONValue
       do { value = try JSONValue.parse(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic
       {
-        if line == 1 {
-          fault.remedy = "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
-        }
+        fault.remedy =
+          line == 1
+          ? "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
+          : "mend the line or remove it; where it is the last one, the file may have been cut short"
         throw fault
       }
       try add(value, line: line, bytes: range)

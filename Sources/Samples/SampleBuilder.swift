@@ -145,7 +145,7 @@ public struct SampleBuilder: Sendable {
     case .refuse:
       throw Diagnostic.input(
         "the prompt has \(encoder.prefix.count + count) tokens, more than \(maximumPromptLength)",
-        remedy: "raise max_prompt_length or max_length, or set long_prompts to drop or truncate-prompt-left")
+        remedy: "raise max_length, or set long_prompts to drop or truncate-prompt-left")
     }
   }
 }

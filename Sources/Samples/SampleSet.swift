@@ -34,7 +34,9 @@ public struct SampleSet: Sendable {
       try onRow(index + 1)
     }
     guard !samples.isEmpty else {
-      throw Diagnostic.input("has \(dataset.rows.count) rows, but the prompts of all are too long", file: dataset.path)
+      throw Diagnostic.input(
+        "has \(dataset.rows.count) rows, but the prompts of all are too long", file: dataset.path,
+        remedy: "raise max_length, or set long_prompts to truncate-prompt-left")
     }
     self.samples = samples
     rowIndices = indices

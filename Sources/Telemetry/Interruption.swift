@@ -9,11 +9,18 @@ public enum Interruption {
   /// True once a signal has come.
   public static var requested: Bool { flag.load(ordering: .relaxed) }
 
-  /// Installs the handlers for SIGINT and SIGTERM.
+  /// Installs the handlers for SIGINT and SIGTERM; only for a process whose job looks at ``requested``.
   public static func install() {
     // Touched here, so that the handler never runs a global's initialiser.
     flag.store(false, ordering: .relaxed)
-    for number in [SIGINT, SIGTERM] { _ = signal(number, handle) }
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for number in [SIGINT, SIGTERM] {
+      _ = signal(number, handle)
+      unsafe sigaddset(&set, number)
+    }
+    // A parent that starts processes from a worker thread hands its blocked signals down; a blocked one never arrives.
+    unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
   }
 
   /// Runs inside a signal handler: an atomic, a write and another signal are all it may touch.

@@ -19,13 +19,19 @@ struct DecantProcess {
   static let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     .deletingLastPathComponent().appendingPathComponent("decant")
 
-  init(_ arguments: [String], in folder: String) throws {
+  /// - Parameter fileLimit: Largest file the process may write, in blocks of 512 bytes; nil is no limit.
+  init(_ arguments: [String], in folder: String, fileLimit: Int? = nil) throws {
     let stem = URL(fileURLWithPath: folder).appendingPathComponent("process-\(UUID().uuidString)")
     output = stem.appendingPathExtension("out")
     errors = stem.appendingPathExtension("err")
     for file in [output, errors] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-    process.executableURL = Self.executable
-    process.arguments = arguments
+    if let fileLimit {
+      process.executableURL = URL(fileURLWithPath: "/bin/sh")
+      process.arguments = ["-c", "ulimit -f \(fileLimit) && exec \"$0\" \"$@\"", Self.executable.path] + arguments
+    } else {
+      process.executableURL = Self.executable
+      process.arguments = arguments
+    }
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
     process.standardInput = FileHandle.nullDevice
@@ -45,10 +51,10 @@ struct DecantProcess {
   /// Runs to the end and expects an exit status.
   @discardableResult
   static func run(
-    _ arguments: [String], in folder: String, expecting status: Int32 = 0,
+    _ arguments: [String], in folder: String, fileLimit: Int? = nil, expecting status: Int32 = 0,
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Result {
-    let result = try DecantProcess(arguments, in: folder).wait()
+    let result = try DecantProcess(arguments, in: folder, fileLimit: fileLimit).wait()
     #expect(
       result.status == status, "decant \(arguments.joined(separator: " ")) said: \(result.errors)",
       sourceLocation: sourceLocation)

@@ -51,6 +51,20 @@ struct EnvironmentTests {
     _ = try Environment(folder: folder.path, .init(databases: ["items"]))
   }
 
+  @Test func `A small store that lost its last pages is damaged when read, and kills nobody`() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
+      let items = environment.database("items")
+      try environment.write { try $0.put([UInt8](repeating: 1, count: 20_000), for: [1], in: items) }
+    }
+    let data = try File.read(folder.file("data.mdb"))
+    _ = try folder.write(Array(data[..<10_000]), to: "data.mdb")
+    expectDiagnostic(.failure, saying: "damaged") {
+      _ = try Environment(folder: folder.path, .init(databases: ["items"]))
+    }
+  }
+
   @Test func `Two environments of a process share a store, whichever goes first`() throws {
     let folder = try TemporaryFolder()
     var writer: Environment? = try Environment(folder: folder.path, .init(databases: ["items"]))

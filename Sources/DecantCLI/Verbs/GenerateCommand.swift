@@ -1,6 +1,7 @@
 import Diagnostics
 import Distillation
 import JSON
+import Telemetry
 
 /// `decant generate`: batch inference over a data set.
 struct GenerateCommand: Command {
@@ -35,6 +36,7 @@ struct GenerateCommand: Command {
       decoding: decoding.configuration(arguments))
     inference.seed = UInt64(arguments[decoding.seed])
     inference.slots = arguments[slots]
+    Interruption.install()
     let outcome = try inference.run()
     try arguments.output.result(
       json: arguments[json],

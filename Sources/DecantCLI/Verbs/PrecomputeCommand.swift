@@ -2,6 +2,7 @@ import Diagnostics
 import Distillation
 import JSON
 import TeacherSignal
+import Telemetry
 
 /// `decant precompute`: stage one.
 struct PrecomputeCommand: Command {
@@ -62,6 +63,7 @@ struct PrecomputeCommand: Command {
           ("bytes", .integer(Int64(forecast.bytes))),
         ])
     }
+    Interruption.install()
     let outcome = try stage.run()
     try arguments.output.result(
       json: arguments[json],

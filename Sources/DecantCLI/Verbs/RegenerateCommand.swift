@@ -1,5 +1,6 @@
 import Distillation
 import JSON
+import Telemetry
 
 /// `decant regenerate`: stage three by itself.
 struct RegenerateCommand: Command {
@@ -37,8 +38,10 @@ struct RegenerateCommand: Command {
     stage.topK = arguments[topK]
     stage.seed = UInt64(arguments[decoding.seed])
     stage.slots = arguments[slots]
+    Interruption.install()
     let outcome = try stage.run()
-    try interrupted(outcome.interrupted)
+    try interrupted(
+      outcome.interrupted, kept: "nothing has been published", remedy: "run the same command again to start over")
     try arguments.output.result(
       json: arguments[json],
       [

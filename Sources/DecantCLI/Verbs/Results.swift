@@ -16,9 +16,11 @@ extension Output {
   }
 }
 
-/// Ends a verb that a signal stopped with exit status 1; what it has done is kept.
-func interrupted(_ wasInterrupted: Bool) throws {
+/// Ends a verb that a signal stopped with exit status 1, after saying what is kept and how to go on.
+func interrupted(
+  _ wasInterrupted: Bool, kept: String = "everything done so far is kept",
+  remedy: String = "run the same command again to go on"
+) throws {
   guard wasInterrupted else { return }
-  throw Diagnostic.failure(
-    "stopped by a signal; everything done so far is kept", remedy: "run the same command again to go on")
+  throw Diagnostic.failure("stopped by a signal; \(kept)", remedy: remedy)
 }

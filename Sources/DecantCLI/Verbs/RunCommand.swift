@@ -1,5 +1,6 @@
 import JSON
 import Pipelines
+import Telemetry
 
 /// `decant run`: every stage of a pipeline.
 struct RunCommand: Command {
@@ -27,6 +28,7 @@ struct RunCommand: Command {
   func run(_ arguments: Arguments) throws {
     let file = try PipelineFile(
       path: arguments[pipeline], output: arguments[output], overrides: arguments[overrides])
+    Interruption.install()
     let outcomes = try PipelineRunner(file).run()
     if arguments[json] {
       let stages = outcomes.map { outcome in

@@ -2,6 +2,7 @@ import Configuration
 import Diagnostics
 import Distillation
 import JSON
+import Telemetry
 
 /// `decant train`: stage two, with stage three on its schedule; also plain fine-tuning.
 struct TrainCommand: Command {
@@ -34,6 +35,7 @@ struct TrainCommand: Command {
     var file = try ConfigurationFile(path: arguments[configuration])
     for override in arguments[overrides] { try file.set(override) }
     let settings = try file.decode(TrainingConfiguration.self)
+    Interruption.install()
     let outcome = try Trainer.train(settings, output: arguments[output], resume: arguments[resume])
     var entries: [(String, JSONValue)] = [
       ("model", .string(RunFolder(arguments[output]).last)), ("steps", .integer(Int64(outcome.steps))),
@@ -46,6 +48,8 @@ struct TrainCommand: Command {
       entries.append(("\(source.rawValue)_steps", .integer(Int64(outcome.sources[source] ?? 0))))
     }
     try arguments.output.result(json: arguments[json], entries)
-    try interrupted(outcome.interrupted)
+    try interrupted(
+      outcome.interrupted, kept: "the checkpoint of step \(outcome.steps) holds everything done so far",
+      remedy: "run the same command with --resume to go on")
   }
 }
