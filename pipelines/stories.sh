@@ -25,10 +25,10 @@ fi
 $decant generate --model "$teacher" --data "$output/prompts.jsonl" --output "$output/stories.jsonl" \
   --max-new-tokens 500 --temperature 1 --seed 1 --batch-size 64
 
-# Finished stories only; rows by their place in the file: held out, validation, training.
+# Finished stories that are not empty; rows by their place in the file: held out, validation, training.
 if [ ! -s "$output/train.jsonl" ]; then
-  grep '"finish_reason":"eos"' "$output/stories.jsonl" |
-    awk -v out="$output" '{ file = NR % 8 == 1 ? "heldout" : NR % 40 == 2 ? "validation" : "train"; print > (out "/" file ".jsonl") }'
+  grep '"finish_reason":"eos"' "$output/stories.jsonl" | grep -v '"response":""' |
+    awk -v out="$output" '{ file = NR % 7 == 1 ? "heldout" : NR % 40 == 2 ? "validation" : "train"; print > (out "/" file ".jsonl") }'
   grep -v '"prompt":""' "$output/heldout.jsonl" | head -n 120 >"$output/continuations.jsonl"
 fi
 $decant precompute --teacher "$teacher" --data "$output/train.jsonl" --cache "$output/cache" --top-k 32
