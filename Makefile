@@ -18,6 +18,7 @@ test: packages         ## every test; those that want real models are skipped wh
 bench: packages        ## the benchmarks
 	$(SWIFT) build -c release --product bench
 	.build/release/bench
+	.build/release/bench --repeat 1 step | grep "peak memory" # in a process of its own
 
 bench-peers: build     ## the same work in PyTorch, side by side
 	scripts/bench-peers
