@@ -81,11 +81,17 @@ struct TrainingParts {
     return object
   }
 
-  /// The teacher's cache, checked against the student's tokenizer; nil where signals are live or not needed.
+  /// The teacher's cache, checked against the student's tokenizer and, where it is loaded, the teacher's model; nil where signals are live or not needed.
   func openCache() throws -> LogitCache? {
     guard let path = configuration.teacher?.cache, configuration.teacher?.live != true else { return nil }
     let cache = try LogitCache(directory: path)
     try tokenizer.requireEqual(to: cache.manifest.tokenizer, mine: "the student", theirs: "the cache \(path)")
+    if let teacher, teacher.fingerprint != cache.manifest.teacher {
+      throw Diagnostic.input(
+        "the cache \(path) was made by another teacher: \(cache.manifest.teacher) (\(cache.manifest.teacherPath)) there, "
+          + "\(teacher.fingerprint) (\(teacher.directory)) here", field: "teacher.model",
+        remedy: "name the model that the cache was made with, or run precompute with this one into another folder")
+    }
     return cache
   }
 

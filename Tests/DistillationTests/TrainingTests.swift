@@ -144,6 +144,17 @@ import Testing
     }
   }
 
+  @Test("a cache that another teacher made is refused where the teacher's model is at hand") func otherTeacher() throws
+  {
+    expectDiagnostic(field: "teacher.model", saying: "made by another teacher", world.student, "run precompute") {
+      _ = try Trainer.train(
+        try self.configuration(
+          objective: "{name: srkl}", extra: "replay: {initial_phi: 0.5}",
+          teacher: "{model: \(self.world.student), cache: \(self.cache)}"),
+        output: self.world.folder.file("other-teacher"), resume: false)
+    }
+  }
+
   @Test("layers of the teacher make a student") func layers() throws {
     let run = world.folder.file("layers")
     var settings = try configuration()
