@@ -100,7 +100,7 @@ public final class Trainer {
   private func loop() throws -> Outcome {
     let start = ContinuousClock.now
     let secondsBefore = state.seconds
-    func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start).seconds }
+    func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
     let total = run.totalSteps
     reports.started(run, state: state)
     if state.step == 0 { try validate() }
@@ -157,7 +157,7 @@ public final class Trainer {
         source == .cache ? objective.crossEntropyWeight : 0
       ),
       phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? examples.first?.name,
-      seconds: (ContinuousClock.now - start).seconds)
+      seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// The batch of a step. Fresh responses answer the prompts of the step's own batch; a replay step passes over it.
@@ -189,12 +189,13 @@ public final class Trainer {
 
   private func checkpoint() throws {
     state.dropout = run.student.dropout?.stream ?? state.dropout
+    // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
+    try reports.synchronize()
     try folder.publish(step: state.step) { hidden in
       try Checkpoint.write(
         to: hidden, model: run.student, companionFiles: run.companionFiles, optimizer: optimizer, state: state)
     }
     try folder.prune(keep: configuration.checkpoints.keep, best: state.bestStep)
-    try reports.synchronize()
   }
 
   private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {
@@ -202,13 +203,5 @@ public final class Trainer {
       "the loss was not finite for \(count) steps in a row, the last at \(metrics.offender ?? "an unknown sample")",
       field: "training.non_finite_limit",
       remedy: "lower training.learning_rate, or look at that sample; the last checkpoint is untouched")
-  }
-}
-
-extension Duration {
-  /// The duration in seconds.
-  var seconds: Double {
-    let (whole, atto) = components
-    return Double(whole) + Double(atto) * 1e-18
   }
 }

@@ -81,7 +81,7 @@ final class TrainingReports {
     try events.append(step: step, [(tag: "validation/loss", value: loss)])
   }
 
-  /// Makes everything reported so far durable, with the checkpoint that goes with it.
+  /// Makes everything reported so far durable.
   func synchronize() throws {
     try metrics.synchronize()
     try events.synchronize()
