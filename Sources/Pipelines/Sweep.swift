@@ -38,9 +38,11 @@ public struct SweepConfiguration: Sendable, Decodable {
     selection = try keys.decodeIfPresent(Selection.self, forKey: .selection) ?? .nll
     maximumNewTokens = try keys.atLeast(1, .maximumNewTokens) ?? 128
     train = try keys.decode(TrainingConfiguration.self, forKey: .train)
-    guard !learningRates.isEmpty, Set(learningRates).count == learningRates.count else {
+    guard !learningRates.isEmpty, Set(learningRates).count == learningRates.count,
+      learningRates.allSatisfy({ $0.isFinite && $0 > 0 })
+    else {
       throw DecodingError.dataCorruptedError(
-        forKey: .learningRates, in: keys, debugDescription: "give at least one learning rate, each once")
+        forKey: .learningRates, in: keys, debugDescription: "give at least one learning rate above 0, each once")
     }
   }
 }
