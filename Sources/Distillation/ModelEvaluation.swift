@@ -47,7 +47,7 @@ public struct ModelEvaluation: Sendable {
     let progress = Progress("evaluate", total: samples.count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
-      .evaluate(samples.map { EvaluationSample($0) }) { now in
+      .evaluate(samples.map { TokenSequence($0) }) { now in
         progress.advance(by: now - done)
         done = now
       }
@@ -76,9 +76,4 @@ public struct ModelEvaluation: Sendable {
     progress.finish()
     return responses
   }
-}
-
-extension EvaluationSample {
-  /// A sample's tokens and prompt length.
-  init(_ sample: Sample) { self.init(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength) }
 }

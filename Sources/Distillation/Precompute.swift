@@ -1,4 +1,5 @@
 import Diagnostics
+import Evaluation
 import Files
 import Fingerprints
 import LogitCache
@@ -107,15 +108,13 @@ public struct Precompute: Sendable {
         break
       }
       let sequences = batch.map { TokenSequence(work.samples[$0]) }
-      let scored = zip(sequences, try scorer.score(sequences)).map { sequence, signal in
-        ScoredSample(tokenIDs: sequence.tokenIDs, promptLength: sequence.promptLength, signal: signal)
-      }
+      let scored = try scorer.score(sequences)
       outcome.computed += try writer.append(scored)
       outcome.scoredPositions += scored.reduce(0) { $0 + $1.signal.positionCount }
       progress.advance(by: batch.count, work: sequences.reduce(0) { $0 + $1.tokenIDs.count })
     }
     progress.finish()
-    outcome.seconds = (ContinuousClock.now - start).seconds
+    outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
     return outcome
   }
 

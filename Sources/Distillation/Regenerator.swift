@@ -1,4 +1,5 @@
 import Fingerprints
+import Evaluation
 public import Generation
 public import Models
 public import RandomStreams
@@ -33,11 +34,12 @@ public final class Regenerator {
   /// Responses to the prompts with the teacher's distributions over them, in the prompts' order.
   ///
   /// Scored are the positions that predict generated tokens, end-of-text included where it came; a response cut by the
-  /// length limit has none. A prompt that leaves no room for a single token gives no sample.
+  /// length limit has none.
   ///
   /// - Parameters:
   ///   - stream: Prompt i draws from `stream.split(i)` only, whatever shares its batch.
   ///   - birthStep: The student's training step, recorded with each sample.
+  /// - Throws: a `Diagnostic` for a prompt that is empty or leaves no room in the context, and what `onResponse` throws.
   public func respond(
     to prompts: [[Int32]], stream: RandomStream, birthStep: Int,
     onResponse: () throws -> Void = {}
@@ -49,16 +51,12 @@ public final class Regenerator {
       completions[index] = completion
       try onResponse()
     }
-    let written = prompts.indices.filter { !(completions[$0]?.tokenIDs.isEmpty ?? true) }
-    let sequences = written.map {
-      TokenSequence(tokenIDs: prompts[$0] + (completions[$0]?.tokenIDs ?? []), promptLength: prompts[$0].count)
+    let finished = completions.compactMap(\.self)
+    let sequences = zip(prompts, finished).map {
+      TokenSequence(tokenIDs: $0 + $1.tokenIDs, promptLength: $0.count)
     }
-    let signals = try score(sequences)
-    return zip(written, zip(sequences, signals)).map { index, scored in
-      ReplaySample(
-        scored: ScoredSample(
-          tokenIDs: scored.0.tokenIDs, promptLength: scored.0.promptLength, signal: scored.1),
-        endedByEOS: completions[index]?.finishReason == .eos, birthStep: birthStep)
+    return zip(finished, try score(sequences)).map { completion, scored in
+      ReplaySample(scored: scored, endedByEOS: completion.finishReason == .eos, birthStep: birthStep)
     }
   }
 
@@ -72,12 +70,12 @@ public final class Regenerator {
       seed: seed, step: step, codec: .compact, topK: scorer.topK, vocabularySize: scorer.vocabulary)
   }
 
-  private func score(_ sequences: [TokenSequence]) throws -> [SparseSignal] {
-    var signals = [SparseSignal](repeating: SparseSignal(topK: scorer.topK), count: sequences.count)
+  private func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
+    var scored = [ScoredSample?](repeating: nil, count: sequences.count)
     let plan = BatchPlan(lengths: sequences.map(\.tokenIDs.count), tokensPerBatch: scoringTokens)
     for batch in plan.batches {
-      for (index, signal) in zip(batch, try scorer.score(batch.map { sequences[$0] })) { signals[index] = signal }
+      for (index, sample) in zip(batch, try scorer.score(batch.map { sequences[$0] })) { scored[index] = sample }
     }
-    return signals
+    return scored.compactMap(\.self)
   }
 }

@@ -1,4 +1,5 @@
 import Fingerprints
+import Evaluation
 import Generation
 import Models
 import RandomStreams

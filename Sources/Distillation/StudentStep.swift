@@ -1,4 +1,5 @@
 import Divergences
+package import Evaluation
 package import Models
 import RandomStreams
 import Tensor
@@ -67,14 +68,8 @@ package final class StudentStep {
   ///
   /// The mean is over the whole batch, however it is cut into pieces: each piece is scaled by one over the batch's
   /// scored positions, so the cut changes nothing but rounding.
-  ///
   package func accumulate(_ examples: [TrainingExample]) throws -> StepLoss {
-    let scored = examples.reduce(0) { sum, example in
-      sum
-        + ScoredSample.scoredPositions(
-          promptLength: example.sequence.promptLength, count: example.sequence.tokenIDs.count
-        ).count
-    }
+    let scored = examples.reduce(0) { $0 + $1.sequence.scoredPositions.count }
     guard scored > 0 else { return StepLoss() }
     var total = StepLoss()
     for piece in pieces(of: examples) {
@@ -84,9 +79,7 @@ package final class StudentStep {
     return total
   }
 
-  private func accumulate(piece: ArraySlice<TrainingExample>, scale: Float) throws
-    -> StepLoss
-  {
+  private func accumulate(piece: ArraySlice<TrainingExample>, scale: Float) throws -> StepLoss {
     let batch = PackedBatch(piece.map(\.sequence))
     guard !batch.scoredRows.isEmpty else { return StepLoss(tokens: batch.tokens.count) }
     arena.reset()

@@ -1,5 +1,6 @@
 import Diagnostics
 import Divergences
+public import Evaluation
 public import Models
 import Tensor
 public import TeacherSignal
@@ -26,20 +27,23 @@ public final class TeacherScorer {
     self.vocabulary = vocabulary
   }
 
-  /// Signals of some sequences, in their order, computed as one packed batch.
+  /// Some sequences with their signals, in their order, computed as one packed batch.
   ///
-  /// A sequence's signal covers positions `max(promptLength, 1) - 1 ... count - 2`; only those are put through the head.
+  /// A signal covers positions `max(promptLength, 1) - 1 ... count - 2`; only those are put through the head.
   ///
   /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context or the logits are not finite.
-  public func score(_ sequences: [TokenSequence]) throws -> [SparseSignal] {
+  public func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
     let batch = PackedBatch(sequences)
     try batch.check(against: teacher.configuration, role: "teacher")
-    guard !batch.scoredRows.isEmpty else { return sequences.map { _ in SparseSignal(topK: topK) } }
+    func scored(_ signals: [SparseSignal]) -> [ScoredSample] {
+      zip(sequences, signals).map { ScoredSample(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength, signal: $1) }
+    }
+    guard !batch.scoredRows.isEmpty else { return scored(sequences.map { _ in SparseSignal(topK: topK) }) }
     defer { arena.reset() }
     let tape = Tape(arena: arena, recording: false)
     let hidden = tape.gatherRows(teacher.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     let signal = try Scorer.topK(
       hidden: hidden, head: teacher.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena)
-    return batch.scoredRanges.map { signal[$0] }
+    return scored(batch.scoredRanges.map { signal[$0] })
   }
 }

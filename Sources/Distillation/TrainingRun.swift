@@ -17,7 +17,6 @@ final class TrainingRun {
   let configuration: TrainingConfiguration
   let student: any CausalLanguageModel
   let teacher: LoadedModel?
-  let tokenizer: Tokenizer
   /// Files that travel into every checkpoint.
   let companionFiles: [String]
   let samples: [Sample]
@@ -35,7 +34,6 @@ final class TrainingRun {
     let parts = try TrainingParts(configuration, checkpoint: checkpoint)
     student = parts.student
     teacher = parts.teacher
-    tokenizer = parts.tokenizer.tokenizer
     companionFiles = ModelStore.companionFiles(in: parts.tokenizer.directory)
     let data = configuration.data
     let source = try SampleSource(data.format, tokenizer: parts.tokenizer, model: student.configuration)
@@ -82,7 +80,6 @@ final class TrainingRun {
   /// A sample of the fixed data with its cached signal.
   func example(_ index: Int) throws -> TrainingExample {
     let sample = samples[index]
-    let sequence = TokenSequence(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
     let name = "\(configuration.data.train) line \(sample.line)"
     var signal: SparseSignal?
     if let cache {
@@ -92,7 +89,7 @@ final class TrainingRun {
       try Self.check(scored.signal, vocabulary: vocabulary, name: name)
       signal = scored.signal
     }
-    return TrainingExample(sequence: sequence, signal: signal, isStudentOutput: false, name: name)
+    return TrainingExample(sequence: TokenSequence(sample), signal: signal, isStudentOutput: false, name: name)
   }
 
   /// Refuses a signal with an id that the student does not have; a teacher's padding should never be among its top-k.
@@ -109,7 +106,7 @@ final class TrainingRun {
   /// Mean cross-entropy per scored position of the validation rows; nil without any.
   func validationLoss() throws -> Double? {
     guard !validationSamples.isEmpty else { return nil }
-    return try Evaluator(model: student).evaluate(validationSamples.map { EvaluationSample($0) }).nll
+    return try Evaluator(model: student).evaluate(validationSamples.map { TokenSequence($0) }).nll
   }
 
   /// Stage three for this run; nil where the configuration has no replay.

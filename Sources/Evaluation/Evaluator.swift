@@ -3,25 +3,6 @@ import Divergences
 public import Models
 import Tensor
 
-/// Token ids to evaluate a model on: everything after the prompt is scored.
-public struct EvaluationSample: Sendable, Equatable {
-  /// Prompt, response and end-of-sequence token, special tokens included.
-  public var tokenIDs: [Int32]
-  /// Leading ids that are only read; the first id is never scored, since nothing precedes it.
-  public var promptLength: Int
-
-  public init(tokenIDs: [Int32], promptLength: Int) {
-    self.tokenIDs = tokenIDs
-    self.promptLength = promptLength
-  }
-
-  /// The positions whose next token is scored.
-  var scoredPositions: Range<Int> {
-    let first = max(promptLength, 1) - 1
-    return first..<max(first, tokenIDs.count - 1)
-  }
-}
-
 /// Measures a model on texts: negative log-likelihood and, with a teacher, the distance to it.
 ///
 /// Samples are packed without padding, and a row's arithmetic does not depend on its neighbours, so the batch size
@@ -47,7 +28,7 @@ public struct Evaluator {
   /// - Throws: a `Diagnostic` of category `input` naming the sample that is longer than a model's context or holds a
   ///   token outside its vocabulary, or where nothing is scored at all.
   public func evaluate(
-    _ samples: [EvaluationSample], onProgress: (Int) throws -> Void = { _ in }
+    _ samples: [TokenSequence], onProgress: (Int) throws -> Void = { _ in }
   ) throws -> EvaluationReport {
     for (index, sample) in samples.enumerated() {
       try check(sample, index, model, "the model")
@@ -82,7 +63,7 @@ public struct Evaluator {
   }
 
   /// Where the batch that begins at `start` ends: as many samples in order as fit, at least one.
-  private func batchEnd(_ samples: [EvaluationSample], from start: Int) -> Int {
+  private func batchEnd(_ samples: [TokenSequence], from start: Int) -> Int {
     var end = start
     var tokens = 0
     while end < samples.count, end == start || tokens + samples[end].tokenIDs.count <= tokensPerBatch {
@@ -93,36 +74,25 @@ public struct Evaluator {
   }
 
   /// One sum a sample, so that the total does not depend on the batches.
-  private func evaluate(batch: [EvaluationSample], _ arena: Arena) -> [ComparisonSums] {
+  private func evaluate(batch: [TokenSequence], _ arena: Arena) -> [ComparisonSums] {
     // A sample that scores nothing, an empty one too, need not go through the model.
     let scored = batch.filter { !$0.scoredPositions.isEmpty }
     if scored.isEmpty { return [] }
-    let packing = Packing(lengths: scored.map(\.tokenIDs.count))
-    let tokens = scored.flatMap(\.tokenIDs)
-    var rows: [Int] = []
-    for (sequence, sample) in scored.enumerated() {
-      rows += sample.scoredPositions.map { packing.offsets[sequence] + $0 }
-    }
-    let targets = rows.map { tokens[$0 + 1] }
-    let perRow = measure(tokens, packing, rows, targets, arena)
-    var next = 0
-    return scored.map { sample in
-      defer { next += sample.scoredPositions.count }
-      return perRow[next..<next + sample.scoredPositions.count].reduce(into: ComparisonSums()) { $0 += $1 }
-    }
+    let packed = PackedBatch(scored)
+    let perRow = measure(packed, arena)
+    return packed.scoredRanges.map { range in perRow[range].reduce(into: ComparisonSums()) { $0 += $1 } }
   }
 
   /// One sum for each scored row.
-  private func measure(
-    _ tokens: [Int32], _ packing: Packing, _ rows: [Int], _ targets: [Int32], _ arena: Arena
-  ) -> [ComparisonSums] {
+  private func measure(_ batch: PackedBatch, _ arena: Arena) -> [ComparisonSums] {
+    let targets = batch.targets
     func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
       let tape = Tape(arena: arena, recording: false)
-      return tape.gatherRows(model.hiddenStates(tokens, packing, on: tape), rows).value
+      return tape.gatherRows(model.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     }
     let hidden = hiddenStates(model)
     let vocabulary = model.configuration.vocabularySize
-    var perRow = [ComparisonSums](repeating: ComparisonSums(), count: rows.count)
+    var perRow = [ComparisonSums](repeating: ComparisonSums(), count: targets.count)
     if let teacher {
       perRow = HeadComparison.rows(
         hidden: hidden, head: model.head.value, teacherHidden: hiddenStates(teacher), teacherHead: teacher.head.value,
@@ -139,8 +109,7 @@ public struct Evaluator {
     return perRow
   }
 
-  private func check(_ sample: EvaluationSample, _ index: Int, _ model: any CausalLanguageModel, _ name: String) throws
-  {
+  private func check(_ sample: TokenSequence, _ index: Int, _ model: any CausalLanguageModel, _ name: String) throws {
     let context = model.configuration.contextLength
     let vocabulary = model.configuration.vocabularySize
     guard sample.tokenIDs.count <= context else {

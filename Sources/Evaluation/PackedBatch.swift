@@ -12,6 +12,11 @@ public struct TokenSequence: Sendable, Equatable {
     self.tokenIDs = tokenIDs
     self.promptLength = promptLength
   }
+
+  /// The positions whose next token is scored: everything after the prompt, and never the first token.
+  public var scoredPositions: Range<Int> {
+    ScoredSample.scoredPositions(promptLength: promptLength, count: tokenIDs.count)
+  }
 }
 
 /// Sequences laid end to end without padding, and which of their positions are scored.
@@ -37,8 +42,7 @@ public struct PackedBatch: Sendable {
     var ranges: [Range<Int>] = []
     for sequence in sequences {
       let start = tokens.count
-      let positions = ScoredSample.scoredPositions(
-        promptLength: sequence.promptLength, count: sequence.tokenIDs.count)
+      let positions = sequence.scoredPositions
       ranges.append(rows.count..<rows.count + positions.count)
       rows += positions.map { start + $0 }
       targets += positions.map { sequence.tokenIDs[$0 + 1] }

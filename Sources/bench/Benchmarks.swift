@@ -1,5 +1,6 @@
 import Distillation
 import Divergences
+import Evaluation
 import Files
 import Fingerprints
 import Generation
@@ -29,10 +30,13 @@ struct Benchmarks {
     }
     let step = try self.step(student, teacher: nil)
     let measured = try watch.rate("student step, cached top-64", tokens: tokens) { try step(examples) }
-    let floor = Stopwatch.median(watch.seconds { gemmFloor() })
-    let share = floor / Stopwatch.median(measured.seconds)
+    let products = StepProducts(tokens: tokens)
+    let own = Stopwatch.median(watch.seconds { products.run(independentRows: true) })
+    let library = Stopwatch.median(watch.seconds { products.run(independentRows: false) })
+    let share = own / Stopwatch.median(measured.seconds)
     return [
-      measured, Measurement(name: "its matrix products alone", value: Double(tokens) / floor, unit: "tokens/s"),
+      measured, Measurement(name: "its matrix products alone", value: Double(tokens) / own, unit: "tokens/s"),
+      Measurement(name: "the same, all through OpenBLAS", value: Double(tokens) / library, unit: "tokens/s"),
       Measurement(name: "GEMM share of the cached step", value: share, unit: "of the time"),
     ]
   }
@@ -62,33 +66,17 @@ struct Benchmarks {
     }
   }
 
-  /// The matrix products of a student step, forward and both backward, as single calls.
-  private func gemmFloor() {
-    let hidden = 384, layers = 6
-    let layer = [(3 * hidden, hidden), (hidden, hidden), (4 * hidden, hidden), (hidden, 4 * hidden)]
-    for (out, inner) in layer { for _ in 0..<layers { triple(out: out, inner: inner) } }
-    triple(out: Shapes.vocabulary, inner: hidden)
-  }
-
-  private func triple(out: Int, inner: Int) {
-    let x = Storage(shape: [tokens, inner]), w = Storage(shape: [out, inner]), y = Storage(shape: [tokens, out])
-    Gemm.multiply(x.tensor, w.tensor, transposeB: true, into: y.tensor)
-    Gemm.multiply(y.tensor, w.tensor, into: x.tensor)
-    Gemm.multiply(y.tensor, transposeA: true, x.tensor, into: w.tensor)
-  }
-
   /// Teacher forward, top-64, and one cache transaction.
   func scoring() throws -> [Measurement] {
     let scorer = try TeacherScorer(teacher: Shapes.teacher124M(), topK: Shapes.topK)
-    return try withCache { writer, _ in
+    return try withCache { writer in
       var round = Int32(0)
       return [
         try watch.rate("teacher scoring, top-64, cache write", tokens: tokens) {
           round += 1
-          let samples = zip(sequences, try scorer.score(sequences)).map { sequence, signal in
-            // A first token of its own makes each round's samples new ones.
-            ScoredSample(tokenIDs: [round] + sequence.tokenIDs.dropFirst(), promptLength: 0, signal: signal)
-          }
+          var samples = try scorer.score(sequences)
+          // A first token of its own makes each round's samples new ones.
+          for index in samples.indices { samples[index].tokenIDs[0] = round }
           try writer.append(samples)
         }
       ]
@@ -116,7 +104,7 @@ struct Benchmarks {
     let signal = Shapes.signal(positions: Shapes.length)
     let rows = Shapes.tokens(rows: count, length: Shapes.length + 1)
     let positions = count * Shapes.length
-    return try withCache { writer, folder in
+    return try withCache { writer in
       var round = Int32(0)
       let writing = try watch.rate("cache write", tokens: positions) {
         round += 1
@@ -136,13 +124,13 @@ struct Benchmarks {
     }
   }
 
-  private func withCache<Result>(_ body: (LogitCacheWriter, String) throws -> Result) throws -> Result {
+  private func withCache<Result>(_ body: (LogitCacheWriter) throws -> Result) throws -> Result {
     let folder = "/tmp/decant-bench-\(getpid())"
     defer { try? File.remove(folder) }
     let manifest = CacheManifest(
       teacher: Fingerprint(of: "bench"), teacherPath: "bench", numerics: "fp32", tokenizer: Fingerprint(of: "bench"),
       codec: .compact, topK: Shapes.topK, vocabularySize: Shapes.vocabulary)
-    return try body(try LogitCacheWriter(directory: folder, manifest: manifest), folder)
+    return try body(try LogitCacheWriter(directory: folder, manifest: manifest))
   }
 
   /// Largest resident memory of this process so far.

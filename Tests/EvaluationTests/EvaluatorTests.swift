@@ -13,17 +13,17 @@ import Tokenizers
 @Suite("Evaluating a model on texts")
 struct EvaluatorTests {
   /// Samples of many lengths, one without prompt, one with nothing to score.
-  static let samples: [EvaluationSample] = {
+  static let samples: [TokenSequence] = {
     var stream = RandomStream(seed: 3, name: "evaluation samples")
     return (0..<23).map { index in
       let count = index == 4 ? 1 : 2 + stream.below(38)
       let tokens = (0..<count).map { _ in Int32(stream.below(50)) }
-      return EvaluationSample(tokenIDs: tokens, promptLength: index == 5 ? 0 : stream.below(count))
+      return TokenSequence(tokenIDs: tokens, promptLength: index == 5 ? 0 : stream.below(count))
     }
   }()
 
   /// -log softmax of the target at every scored position, sample by sample and in double.
-  private func likelihoods(_ model: any CausalLanguageModel, _ samples: [EvaluationSample]) -> [Double] {
+  private func likelihoods(_ model: any CausalLanguageModel, _ samples: [TokenSequence]) -> [Double] {
     samples.flatMap { sample in
       let packing = Packing(lengths: [sample.tokenIDs.count])
       let hidden = model.hiddenStates(sample.tokenIDs, packing, on: Tape(arena: Arena(), recording: false)).value
@@ -83,9 +83,9 @@ struct EvaluatorTests {
   func refusals() throws {
     let model = try tinyModel("student")
     let wide = try tinyModel("teacher", vocabulary: 60)
-    let good = EvaluationSample(tokenIDs: [1, 2, 3], promptLength: 1)
-    let long = EvaluationSample(tokenIDs: [Int32](repeating: 1, count: 41), promptLength: 1)
-    let foreign = EvaluationSample(tokenIDs: [1, 55], promptLength: 1)
+    let good = TokenSequence(tokenIDs: [1, 2, 3], promptLength: 1)
+    let long = TokenSequence(tokenIDs: [Int32](repeating: 1, count: 41), promptLength: 1)
+    let foreign = TokenSequence(tokenIDs: [1, 55], promptLength: 1)
     expectDiagnostic(saying: "sample 1", "41 tokens", "40") { _ = try Evaluator(model: model).evaluate([good, long]) }
     expectDiagnostic(saying: "sample 1", "token 55", "the model, 50") {
       _ = try Evaluator(model: model).evaluate([good, foreign])
@@ -93,7 +93,7 @@ struct EvaluatorTests {
     expectDiagnostic(saying: "sample 0", "token 55", "the teacher, 50") {
       _ = try Evaluator(model: wide, teacher: model).evaluate([foreign])
     }
-    for nothing in [[], [EvaluationSample(tokenIDs: [1], promptLength: 0)]] {
+    for nothing in [[], [TokenSequence(tokenIDs: [1], promptLength: 0)]] {
       expectDiagnostic(saying: "no token to score") { _ = try Evaluator(model: model).evaluate(nothing) }
     }
   }
@@ -133,10 +133,10 @@ struct EvaluatorTests {
     let model = try ModelStore.load(folder, trainable: false).model
     let tokenizer = try Tokenizer(directory: folder)
     let text = String(decoding: try File.read(SharedData.path("text/tinystories/cased_sample.txt")), as: UTF8.self)
-    let samples = text.split(separator: "<|endoftext|>").compactMap { story -> EvaluationSample? in
+    let samples = text.split(separator: "<|endoftext|>").compactMap { story -> TokenSequence? in
       let trimmed = story.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
       guard !trimmed.isEmpty else { return nil }
-      return EvaluationSample(tokenIDs: Array(([1] + tokenizer.encode(String(trimmed))).prefix(512)), promptLength: 1)
+      return TokenSequence(tokenIDs: Array(([1] + tokenizer.encode(String(trimmed))).prefix(512)), promptLength: 1)
     }
     let expected = try JSONValue.parse(File.read(golden), file: golden)
     for (sample, story) in zip(samples, expected["stories"]!.arrayValue!) {
