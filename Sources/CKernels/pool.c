@@ -133,10 +133,12 @@ int poolAvailableCPUs(void) {
   return count < 1 ? 1 : count;
 }
 
+enum { scratchSlots = 8 };
+
 // Freed when its thread ends.
 struct Scratch {
-  float *base[4];
-  long count[4];
+  float *base[scratchSlots];
+  long count[scratchSlots];
 };
 
 static pthread_key_t scratchKey;
@@ -144,7 +146,7 @@ static _Thread_local struct Scratch *scratch;
 
 static void freeScratch(void *pointer) {
   struct Scratch *mine = pointer;
-  for (int slot = 0; slot < 4; slot++) free(mine->base[slot]);
+  for (int slot = 0; slot < scratchSlots; slot++) free(mine->base[slot]);
   free(mine);
 }
 

@@ -14,14 +14,15 @@ int kernelVariantSupported(void) {
   int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512cd");
-  return avx512 ? kernelVariantAVX512 : avx2 ? kernelVariantAVX2 : kernelVariantBaseline;
+  int pairs = avx512 && __builtin_cpu_supports("avx512bf16");
+  return pairs ? kernelVariantAVX512BF16 : avx512 ? kernelVariantAVX512 : avx2 ? kernelVariantAVX2 : kernelVariantBaseline;
 #else
   return kernelVariantBaseline;
 #endif
 }
 
 const char *kernelVariantName(int variant) {
-  static const char *const names[] = {"baseline", "avx2", "avx512"};
+  static const char *const names[] = {"baseline", "avx2", "avx512", "avx512bf16"};
   return names[variant];
 }
 
@@ -39,11 +40,11 @@ __attribute__((constructor)) static void chooseAtStart(void) {
   const char *asked = getenv("DECANT_KERNELS");
   kernelVariantChoose(widest);
   if (!asked || !*asked) return;
-  for (int variant = 0; variant <= kernelVariantAVX512; variant++) {
+  for (int variant = 0; variant <= kernelVariantAVX512BF16; variant++) {
     if (strcmp(asked, kernelVariantName(variant)) != 0) continue;
     if (variant > widest) trouble = "this CPU lacks the kernels that DECANT_KERNELS asks for";
     kernelVariantChoose(variant);
     return;
   }
-  trouble = "DECANT_KERNELS is none of baseline, avx2, avx512";
+  trouble = "DECANT_KERNELS is none of baseline, avx2, avx512, avx512bf16";
 }

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 // In a block: lets the compiler split its float sums over the lanes of a register.
@@ -37,9 +40,23 @@
 #undef LANES
 #pragma clang attribute pop
 
+#pragma clang attribute push(                                                                                         \
+    __attribute__((                                                                                                   \
+        target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512vl,avx512bw,avx512dq,avx512cd,avx512bf16"))),       \
+    apply_to = function)
+#define VARIANT(name) name##_avx512bf16
+#define LANES 16
+#define NATIVE_BF16 1
+#include KERNEL_BODY
+#undef VARIANT
+#undef LANES
+#undef NATIVE_BF16
+#pragma clang attribute pop
+
 #define KERNEL_ENTRY_AVX2(result, name, parameters) .name = name##_avx2,
 #define KERNEL_ENTRY_AVX512(result, name, parameters) .name = name##_avx512,
-#define WIDE_TABLES(LIST) , {LIST(KERNEL_ENTRY_AVX2)}, {LIST(KERNEL_ENTRY_AVX512)}
+#define KERNEL_ENTRY_AVX512BF16(result, name, parameters) .name = name##_avx512bf16,
+#define WIDE_TABLES(LIST) , {LIST(KERNEL_ENTRY_AVX2)}, {LIST(KERNEL_ENTRY_AVX512)}, {LIST(KERNEL_ENTRY_AVX512BF16)}
 
 #else
 #define WIDE_TABLES(LIST)

@@ -83,7 +83,7 @@ package final class StudentStep {
     let batch = PackedBatch(piece.map(\.sequence))
     guard !batch.scoredRows.isEmpty else { return StepLoss(tokens: batch.tokens.count) }
     arena.reset()
-    let tape = Tape(arena: arena, recording: true)
+    let tape = Tape(arena: arena, recording: true, precision: student.precision)
     let states = student.hiddenStates(batch.tokens, batch.packing, on: tape)
     let hidden = tape.gatherRows(states, batch.scoredRows)
     let gradient = arena.zeros(hidden.value.shape)
@@ -92,7 +92,7 @@ package final class StudentStep {
       hidden: hidden.value, head: student.head, targets: batch.targets, teacher: teacherRows(batch, piece),
       objective: objective.objective, divergenceWeight: objective.divergenceWeight,
       crossEntropyWeight: takesCrossEntropy ? objective.crossEntropyWeight : 0, scale: scale, hiddenGradient: gradient,
-      accumulateHeadGradient: true, vocabulary: vocabulary, arena: arena)
+      accumulateHeadGradient: true, vocabulary: vocabulary, precision: student.precision, arena: arena)
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(
       divergence: sums.divergence, crossEntropy: sums.crossEntropy, scoredPositions: sums.rows,
@@ -107,9 +107,11 @@ package final class StudentStep {
       return .sparse(joined)
     }
     guard let liveTeacher else { return .none }
-    let tape = Tape(arena: arena, recording: false)
+    let tape = Tape(arena: arena, recording: false, precision: liveTeacher.precision)
     let states = liveTeacher.hiddenStates(batch.tokens, batch.packing, on: tape)
-    return .dense(hidden: tape.gatherRows(states, batch.scoredRows).value, head: liveTeacher.head.value)
+    return .dense(
+      hidden: tape.gatherRows(states, batch.scoredRows).value, head: liveTeacher.head.weights,
+      precision: liveTeacher.precision)
   }
 
   private func offender(_ sums: LossSums, _ batch: PackedBatch, _ piece: ArraySlice<TrainingExample>) -> String? {

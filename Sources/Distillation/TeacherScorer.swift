@@ -40,10 +40,11 @@ public final class TeacherScorer {
     }
     guard !batch.scoredRows.isEmpty else { return scored(sequences.map { _ in SparseSignal(topK: topK) }) }
     defer { arena.reset() }
-    let tape = Tape(arena: arena, recording: false)
+    let tape = Tape(arena: arena, recording: false, precision: teacher.precision)
     let hidden = tape.gatherRows(teacher.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     let signal = try Scorer.topK(
-      hidden: hidden, head: teacher.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena)
+      hidden: hidden, head: teacher.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena,
+      precision: teacher.precision)
     return scored(batch.scoredRanges.map { signal[$0] })
   }
 }

@@ -35,25 +35,27 @@ public enum HeadComparison {
   /// - Parameters:
   ///   - hidden: The student's hidden states after the final norm, `[rows, its hidden size]`.
   ///   - head: The student's head, `[at least vocabulary, its hidden size]`.
+  ///   - precision: Of the products that make the student's logits.
   ///   - teacherHidden: The teacher's hidden states at the same positions.
   ///   - teacherHead: The teacher's head.
+  ///   - teacherPrecision: Of the products that make the teacher's logits.
   ///   - targets: The token that follows each row.
   ///   - vocabulary: Number of token ids that both share: the leading rows of the heads.
   ///   - arena: Lends two chunks of logits.
   public static func evaluate(
-    hidden: Tensor, head: Tensor, teacherHidden: Tensor, teacherHead: Tensor, targets: [Int32], vocabulary: Int,
-    arena: Arena
+    hidden: Tensor, head: Weights, precision: Precision = .fp32, teacherHidden: Tensor, teacherHead: Weights,
+    teacherPrecision: Precision = .fp32, targets: [Int32], vocabulary: Int, arena: Arena
   ) -> ComparisonSums {
     rows(
-      hidden: hidden, head: head, teacherHidden: teacherHidden, teacherHead: teacherHead, targets: targets,
-      vocabulary: vocabulary, arena: arena
+      hidden: hidden, head: head, precision: precision, teacherHidden: teacherHidden, teacherHead: teacherHead,
+      teacherPrecision: teacherPrecision, targets: targets, vocabulary: vocabulary, arena: arena
     ).reduce(into: ComparisonSums()) { $0 += $1 }
   }
 
   /// As `evaluate`, with one sum for each row.
   package static func rows(
-    hidden: Tensor, head: Tensor, teacherHidden: Tensor, teacherHead: Tensor, targets: [Int32], vocabulary: Int,
-    arena: Arena
+    hidden: Tensor, head: Weights, precision: Precision = .fp32, teacherHidden: Tensor, teacherHead: Weights,
+    teacherPrecision: Precision = .fp32, targets: [Int32], vocabulary: Int, arena: Arena
   ) -> [ComparisonSums] {
     let rows = hidden.rows
     precondition(
@@ -67,10 +69,11 @@ public enum HeadComparison {
     return TaskResults.collect(rows, initial: ComparisonSums()) { results in
       Chunks.forEach(rows, rows: chunk) { range in
         Gemm.multiply(
-          hidden.rows(range), head.rows(0..<vocabulary), transposeB: true, into: logits.rows(0..<range.count))
+          hidden.rows(range), head.rows(0..<vocabulary), transposeB: true, into: logits.rows(0..<range.count),
+          precision: precision)
         Gemm.multiply(
           teacherHidden.rows(range), teacherHead.rows(0..<vocabulary), transposeB: true,
-          into: teacherLogits.rows(0..<range.count))
+          into: teacherLogits.rows(0..<range.count), precision: teacherPrecision)
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
             results[range.lowerBound + i] = unsafe compare(

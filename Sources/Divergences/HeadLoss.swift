@@ -62,18 +62,21 @@ public struct HeadLoss: Sendable {
   /// Number of token ids that the student, the teacher and the data share: the first `vocabulary` rows of the heads.
   /// Heads may be padded beyond it to different sizes; those rows get neither probability nor gradient.
   public var vocabulary: Int
+  /// Of the products with the head, forward and backward.
+  public var precision: Precision
   /// Rows of logits held at a time; nil to choose by ``vocabulary``.
   public var chunkRows: Int?
 
   public init(
     objective: Objective, divergenceWeight: Float = 1, crossEntropyWeight: Float = 0, vocabulary: Int,
-    chunkRows: Int? = nil
+    precision: Precision = .fp32, chunkRows: Int? = nil
   ) {
     precondition(vocabulary > 0, "a loss over \(vocabulary) token ids")
     self.objective = objective
     self.divergenceWeight = divergenceWeight
     self.crossEntropyWeight = crossEntropyWeight
     self.vocabulary = vocabulary
+    self.precision = precision
     self.chunkRows = chunkRows
   }
 
@@ -81,11 +84,11 @@ public struct HeadLoss: Sendable {
   public static func evaluate(
     hidden: Tensor, head: Parameter, targets: [Int32], teacher: TeacherRows, objective: Objective,
     divergenceWeight: Float, crossEntropyWeight: Float, scale: Float, hiddenGradient: Tensor?,
-    accumulateHeadGradient: Bool, vocabulary: Int, arena: Arena
+    accumulateHeadGradient: Bool, vocabulary: Int, precision: Precision = .fp32, arena: Arena
   ) -> LossSums {
     HeadLoss(
       objective: objective, divergenceWeight: divergenceWeight, crossEntropyWeight: crossEntropyWeight,
-      vocabulary: vocabulary
+      vocabulary: vocabulary, precision: precision
     ).evaluate(
       hidden: hidden, head: head, targets: targets, teacher: teacher, scale: scale, hiddenGradient: hiddenGradient,
       accumulateHeadGradient: accumulateHeadGradient, arena: arena)
@@ -125,11 +128,11 @@ public struct HeadLoss: Sendable {
       Chunks.forEach(rows, rows: chunk) { range in
         let hiddenRows = hidden.rows(range)
         let chunkLogits = logits.rows(0..<range.count)
-        Gemm.multiply(hiddenRows, headRows, transposeB: true, into: chunkLogits)
-        if let teacherLogits, case .dense(let teacherHidden, let teacherHead) = teacher {
+        Gemm.multiply(hiddenRows, headRows, transposeB: true, into: chunkLogits, precision: precision)
+        if let teacherLogits, case .dense(let teacherHidden, let teacherHead, let teacherPrecision) = teacher {
           Gemm.multiply(
             teacherHidden.rows(range), teacherHead.rows(0..<vocabulary), transposeB: true,
-            into: teacherLogits.rows(0..<range.count))
+            into: teacherLogits.rows(0..<range.count), precision: teacherPrecision)
         }
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
@@ -137,9 +140,12 @@ public struct HeadLoss: Sendable {
               range.lowerBound + i, chunkLogits.row(i), teacher: teacherLogits?.row(i))
           }
         }
-        if let hiddenGradient { Gemm.multiply(chunkLogits, headRows, into: hiddenGradient.rows(range)) }
+        if let hiddenGradient {
+          Gemm.multiply(chunkLogits, headRows, into: hiddenGradient.rows(range), precision: precision)
+        }
         if let headGradient {
-          Gemm.multiply(chunkLogits, transposeA: true, hiddenRows, into: headGradient, accumulate: true)
+          Gemm.multiply(
+            chunkLogits, transposeA: true, hiddenRows, into: headGradient, accumulate: true, precision: precision)
         }
       }
     }
@@ -176,10 +182,10 @@ public struct HeadLoss: Sendable {
       precondition(
         signal.topK <= vocabulary && signal.ids.allSatisfy { $0 >= 0 && $0 < vocabulary },
         "the teacher's top-\(signal.topK) is not within the common vocabulary of \(vocabulary)")
-    case .dense(let teacherHidden, let teacherHead):
+    case .dense(let teacherHidden, let teacherHead, _):
       precondition(
         teacherHidden.rows == rows && teacherHead.rows >= vocabulary && teacherHead.columns == teacherHidden.columns,
-        "a teacher of states \(teacherHidden.shape) and head \(teacherHead.shape) for \(rows) rows of \(vocabulary) ids"
+        "a teacher of states \(teacherHidden.shape) and head [\(teacherHead.rows), \(teacherHead.columns)] for \(rows) rows of \(vocabulary) ids"
       )
     }
   }

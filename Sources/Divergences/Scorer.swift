@@ -15,9 +15,11 @@ public enum Scorer {
   ///   - k: Ids to keep; the whole vocabulary where it is smaller.
   ///   - vocabulary: Number of leading rows of the head that count.
   ///   - arena: Lends the chunk of logits.
+  ///   - precision: Of the products that make the logits.
   /// - Throws: a `Diagnostic` of category `failure` naming the first row whose logits are not all finite.
   public static func topK(
-    hidden: Tensor, head: Parameter, targets: [Int32], k: Int, vocabulary: Int, arena: Arena, chunkRows: Int? = nil
+    hidden: Tensor, head: Parameter, targets: [Int32], k: Int, vocabulary: Int, arena: Arena, precision: Precision = .fp32,
+    chunkRows: Int? = nil
   ) throws -> SparseSignal {
     let rows = hidden.rows
     let k = min(k, vocabulary)
@@ -26,9 +28,9 @@ public enum Scorer {
       targets.count == rows && targets.allSatisfy { $0 >= 0 && $0 < vocabulary },
       "\(targets.count) targets for \(rows) rows, all to be within a vocabulary of \(vocabulary)")
     precondition(
-      head.value.rows >= vocabulary && head.value.columns == hidden.columns,
+      head.weights.rows >= vocabulary && head.weights.columns == hidden.columns,
       "a head of \(head.shape) does not fit a vocabulary of \(vocabulary) and hidden states of \(hidden.shape)")
-    let headRows = head.value.rows(0..<vocabulary)
+    let headRows = head.weights.rows(0..<vocabulary)
     let chunk = min(chunkRows ?? Chunks.rows(vocabulary: vocabulary), max(rows, 1))
     let logits = arena.tensor([chunk, vocabulary])
     var signal = SparseSignal(topK: k)
@@ -36,7 +38,7 @@ public enum Scorer {
     Chunks.forEach(rows, rows: chunk) { range in
       if failure != nil { return }
       let chunkLogits = logits.rows(0..<range.count)
-      Gemm.multiply(hidden.rows(range), headRows, transposeB: true, into: chunkLogits)
+      Gemm.multiply(hidden.rows(range), headRows, transposeB: true, into: chunkLogits, precision: precision)
       let scores = score(chunkLogits, targets: targets[range], k: k)
       for (row, score) in zip(range, scores) {
         guard let score else {

@@ -8,6 +8,7 @@ public enum TeacherRows: Sendable {
   /// The teacher's top-k and tail, one position a row.
   case sparse(SparseSignal)
   /// A live teacher: its hidden states `[rows, its hidden size]` after the final norm and its head
-  /// `[its vocabulary, its hidden size]`. Its logits are formed chunk by chunk, never all at once.
-  case dense(hidden: Tensor, head: Tensor)
+  /// `[its vocabulary, its hidden size]`. Its logits are formed chunk by chunk, never all at once, in products of that
+  /// precision.
+  case dense(hidden: Tensor, head: Weights, precision: Precision = .fp32)
 }

@@ -87,7 +87,7 @@ public struct Evaluator {
   private func measure(_ batch: PackedBatch, _ arena: Arena) -> [ComparisonSums] {
     let targets = batch.targets
     func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
-      let tape = Tape(arena: arena, recording: false)
+      let tape = Tape(arena: arena, recording: false, precision: model.precision)
       return tape.gatherRows(model.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     }
     let hidden = hiddenStates(model)
@@ -95,12 +95,14 @@ public struct Evaluator {
     var perRow = [ComparisonSums](repeating: ComparisonSums(), count: targets.count)
     if let teacher {
       perRow = HeadComparison.rows(
-        hidden: hidden, head: model.head.value, teacherHidden: hiddenStates(teacher), teacherHead: teacher.head.value,
-        targets: targets, vocabulary: min(vocabulary, teacher.configuration.vocabularySize), arena: arena)
+        hidden: hidden, head: model.head.weights, precision: model.precision, teacherHidden: hiddenStates(teacher),
+        teacherHead: teacher.head.weights, teacherPrecision: teacher.precision, targets: targets,
+        vocabulary: min(vocabulary, teacher.configuration.vocabularySize), arena: arena)
       if teacher.configuration.vocabularySize >= vocabulary { return perRow }
     }
     // The likelihood is over the model's whole vocabulary, with or without a teacher.
-    let loss = HeadLoss(objective: .sft, divergenceWeight: 0, crossEntropyWeight: 1, vocabulary: vocabulary)
+    let loss = HeadLoss(
+      objective: .sft, divergenceWeight: 0, crossEntropyWeight: 1, vocabulary: vocabulary, precision: model.precision)
     let sums = loss.evaluate(hidden: hidden, head: model.head, targets: targets, teacher: .none, arena: arena)
     for (row, loss) in sums.perRow.enumerated() {
       perRow[row].rows = 1

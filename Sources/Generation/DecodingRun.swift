@@ -38,12 +38,14 @@ struct DecodingRun {
   let model: any CausalLanguageModel
   let cache: KeyValueCache
   private let arena = Arena()
+  private let packed: PackedWeights
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
 
   init(model: any CausalLanguageModel, settings: SamplingSettings, slotCount: Int, capacity: Int) {
     let sizes = model.configuration
     self.model = model
+    packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
       slots: slotCount, layers: sizes.layerCount, capacity: capacity,
       width: sizes.keyValueHeadCount * sizes.headDimension)
@@ -56,7 +58,7 @@ struct DecodingRun {
     let inputs = slots.map { rows[$0]!.next }
     let packing = Packing(lengths: inputs.map(\.count))
     arena.reset()
-    let hidden = model.hiddenStates(inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena)
+    let hidden = model.hiddenStates(inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena, packed: packed)
     let choosing = slots.indices.filter { rows[slots[$0]]!.advance() }
     guard !choosing.isEmpty else { return }
     let logits = lastLogits(hidden, rows: choosing.map { packing.offsets[$0 + 1] - 1 })
@@ -95,7 +97,7 @@ struct DecodingRun {
         from: hidden.base + source * hidden.columns, count: hidden.columns)
     }
     let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
-    Gemm.multiply(chosen, model.head.value, transposeB: true, into: logits)
+    Gemm.multiply(chosen, packed.matrix(model.head, transposed: true), into: logits)
     return logits
   }
 }

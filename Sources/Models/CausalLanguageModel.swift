@@ -9,6 +9,8 @@ public protocol CausalLanguageModel: AnyObject {
   var head: Parameter { get }
   /// Dropout of recording passes over whole sequences; nil, as models are made, for none.
   var dropout: Dropout? { get set }
+  /// What its matrix products round their operands to; fp32, as models are made, leaves them.
+  var precision: Precision { get set }
   /// Hidden states after the final norm, [rows, hidden], of the packed `tokens` of a pass.
   func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable
 }
@@ -23,11 +25,14 @@ extension CausalLanguageModel {
 
   /// Hidden states of tokens that continue slots of a cache: sequence `i` of `packing` is appended to slot `slots[i]`.
   ///
+  /// - Parameter packed: The model's weights laid out for many such calls; nil to lay them out in each.
   /// - Precondition: as for whole sequences, counting what the slots hold already.
   public func hiddenStates(
-    _ tokens: [Int32], _ packing: Packing, cache: KeyValueCache, slots: [Int], arena: Arena
+    _ tokens: [Int32], _ packing: Packing, cache: KeyValueCache, slots: [Int], arena: Arena,
+    packed: PackedWeights? = nil
   ) -> Tensor {
-    let tape = Tape(arena: arena, recording: false)
+    let tape =
+      packed.map { Tape(arena: arena, packed: $0) } ?? Tape(arena: arena, recording: false, precision: precision)
     let pass = ForwardPass(tape: tape, packing: packing, cache: cache, slots: slots)
     let hidden = hiddenStates(tokens, pass).value
     for (sequence, slot) in slots.enumerated() { cache.advance(slot, by: packing.rows(sequence).count) }

@@ -145,6 +145,7 @@ final class GPT2: CausalLanguageModel {
   let parameters: ParameterBuffer
   let head: Parameter
   var dropout: Dropout?
+  var precision = Precision.fp32
   private let tokenEmbedding: Embedding
   private let positionEmbedding: Embedding
   private let blocks: [GPT2Block]

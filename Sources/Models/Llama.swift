@@ -190,6 +190,7 @@ final class Llama: CausalLanguageModel {
   let parameters: ParameterBuffer
   let head: Parameter
   var dropout: Dropout?
+  var precision = Precision.fp32
   private let tokenEmbedding: Embedding
   private let blocks: [LlamaBlock]
   private let norm: RMSNorm

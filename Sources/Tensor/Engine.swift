@@ -1,19 +1,18 @@
 import CKernels
-import COpenBLAS
 import Diagnostics
 import Glibc
 
-/// What all computing shares: the threads, the kernels, the library for matrix products.
+/// What all computing shares: the threads, the kernels, what computes matrix products.
 ///
 /// Results never depend on the number of threads: work is cut into tasks by shapes alone, and each task writes its own
 /// part of the result.
 public enum Engine {
-  /// Prepares computing: loads OpenBLAS, chooses the kernels, starts the threads. May be called again to change the
-  /// number of threads. Without it the first computation does the same, with all CPUs, and stops the process on
-  /// trouble.
+  /// Prepares computing: chooses the kernels and what computes matrix products, starts the threads. May be called again
+  /// to change the number of threads. Without it the first computation does the same, with all CPUs, and stops the
+  /// process on trouble.
   ///
   /// - Parameter threads: How many threads to use; nil for all CPUs of this process. Never more than those.
-  /// - Throws: a `Diagnostic` where OpenBLAS is missing or DECANT_KERNELS asks for what this CPU cannot do.
+  /// - Throws: a `Diagnostic` where DECANT_KERNELS or DECANT_MATRIX_LIBRARY asks for what this machine does not have.
   public static func configure(threads: Int? = nil) throws {
     if let threads, threads < 1 {
       throw Diagnostic.input("cannot compute with \(threads) threads", remedy: "ask for at least 1")
@@ -29,14 +28,28 @@ public enum Engine {
     return Int(poolThreads())
   }
 
-  /// Library, kernels and threads in use, such as `OpenBLAS 0.3.21 Cooperlake, kernels avx512, 2 threads`.
+  /// What computes products, kernels and threads in use, such as `own matrix kernels, avx512, 2 threads`.
   public static var summary: String {
     start()
     let threads = poolThreads()
-    let words = unsafe String(cString: openBLASConfiguration()).split(separator: " ").prefix(2).joined(separator: " ")
-    let core = unsafe String(cString: openBLASCore())
-    return "\(words) \(core), kernels \(kernels.rawValue), \(threads) \(threads == 1 ? "thread" : "threads")"
+    return "\(matrixLibrary.description), \(kernels.rawValue), \(threads) \(threads == 1 ? "thread" : "threads")"
   }
+
+  /// What computes matrix products: the engine's own kernels, or what DECANT_MATRIX_LIBRARY names.
+  public static var matrixLibrary: MatrixLibrary { askedLibrary.library ?? .decant }
+
+  private static let askedLibrary: (library: MatrixLibrary?, trouble: Diagnostic?) = {
+    guard let asked = unsafe getenv("DECANT_MATRIX_LIBRARY").map({ unsafe String(cString: $0) }), !asked.isEmpty else {
+      return (nil, nil)
+    }
+    let names = MatrixLibrary.available.map(\.rawValue).joined(separator: " or ")
+    func refusal(_ why: String) -> Diagnostic {
+      Diagnostic.input(why, field: "DECANT_MATRIX_LIBRARY", remedy: "unset it, or set it to \(names)")
+    }
+    guard let library = MatrixLibrary(rawValue: asked) else { return (nil, refusal("'\(asked)' is no matrix library")) }
+    if let trouble = library.trouble { return (nil, refusal(trouble)) }
+    return (library, nil)
+  }()
 
   /// Runs `body` for every task from 0 and returns when all are done; tasks run on any thread in any order, so they
   /// must write apart from each other. Tasks inside tasks run on the thread of the outer one.
@@ -67,7 +80,7 @@ public enum Engine {
 
   /// The instruction sets that kernels are compiled for.
   package enum Kernels: String, CaseIterable, Sendable {
-    case baseline, avx2, avx512
+    case baseline, avx2, avx512, avx512bf16
 
     var index: Int32 { Int32(Self.allCases.firstIndex(of: self)!) }
 
@@ -85,12 +98,9 @@ public enum Engine {
     if let trouble = unsafe kernelVariantTrouble() {
       throw Diagnostic.input(
         unsafe String(cString: trouble), field: "DECANT_KERNELS",
-        remedy: "unset it, or set it to baseline, avx2 or avx512")
+        remedy: "unset it, or set it to baseline, avx2, avx512 or avx512bf16")
     }
-    if let trouble = unsafe openBLASLoad() {
-      throw Diagnostic.failure(
-        unsafe String(cString: trouble), remedy: "install it: apt-get install libopenblas0-pthread")
-    }
+    if let trouble = askedLibrary.trouble { throw trouble }
   }
 
   private static let started: Void = {
@@ -102,7 +112,7 @@ public enum Engine {
     poolResize(poolAvailableCPUs())
   }()
 
-  /// Makes sure that OpenBLAS and the threads are there.
+  /// Makes sure that the threads are there.
   static func start() { _ = started }
 }
 

@@ -1,41 +1,58 @@
 import CKernels
-import COpenBLAS
 
 /// Matrix products.
 ///
-/// Each is cut into panels of the result by its shape alone, so the result does not depend on the number of threads;
-/// the inner dimension is never cut. Two engines compute the panels:
-///
-/// - a kernel of our own for products whose rows must be independent: a row of the result has the same bits whatever
-///   the other rows are and however many there are. OpenBLAS gives no such promise: it chooses its loops by shape, and
-///   its loops round differently.
-/// - OpenBLAS, in single-threaded calls, for the others, such as the gradients of weights, which are sums over rows.
+/// Every element of a result is the same arithmetic wherever it stands, in the engine's own kernels: a row has the same
+/// bits whatever the other rows are and however many there are, and the result does not depend on the number of threads
+/// or on how the work was cut. Another ``MatrixLibrary`` gives no such promise.
 public enum Gemm {
-  /// `c = alpha * op(a) * op(b)`, added to c where `accumulate` says so, where op transposes when asked.
+  /// `c = alpha * op(a) * op(b) + bias`, added to c where `accumulate` says so, where op transposes when asked.
   ///
   /// Tensors count as matrices of `rows` times `columns`.
   ///
-  /// - Parameter independentRows: Whether a row of the result may not depend on the other rows of a. Ignored where a is
-  ///   transposed, since every row then depends on all rows of a.
+  /// - Parameters:
+  ///   - bias: One value a column of c, added to every row.
+  ///   - precision: What the operands are rounded to; fp32 leaves them.
+  ///   - library: What computes it; nil for the one the engine was configured with.
   public static func multiply(
-    _ a: Tensor, transposeA: Bool = false, _ b: Tensor, transposeB: Bool = false, into c: Tensor, alpha: Float = 1,
-    accumulate: Bool = false, independentRows: Bool = true
+    _ a: Tensor, transposeA: Bool = false, _ b: Tensor, transposeB: Bool = false, into c: Tensor, bias: Tensor? = nil,
+    alpha: Float = 1, accumulate: Bool = false, precision: Precision = .fp32, library: MatrixLibrary? = nil
   ) {
-    let rows = transposeA ? a.columns : a.rows
-    let inner = transposeA ? a.rows : a.columns
-    let columns = transposeB ? b.rows : b.columns
-    precondition(
-      inner == (transposeB ? b.columns : b.rows) && c.rows == rows && c.columns == columns,
-      "cannot multiply \(a.shape)\(transposeA ? " transposed" : "") by \(b.shape)\(transposeB ? " transposed" : "") into \(c.shape)"
-    )
-    unsafe multiply(
-      Operand(base: a.base, stride: a.columns, transposed: transposeA),
-      Operand(base: b.base, stride: b.columns, transposed: transposeB), into: c.base, strideC: c.columns,
-      rows: rows, columns: columns, inner: inner, alpha: alpha, accumulate: accumulate,
-      independentRows: independentRows && !transposeA)
+    multiply(
+      a, transposeA: transposeA, .fp32(b), transposeB: transposeB, into: c, bias: bias, alpha: alpha,
+      accumulate: accumulate, precision: precision, library: library)
   }
 
-  /// A matrix in memory: element (row, column) lies at `row * stride + column`, before it is transposed.
+  /// The same with weights as the right operand. Weights in bf16 make it a product in bf16, whatever `precision` says.
+  public static func multiply(
+    _ a: Tensor, transposeA: Bool = false, _ b: Weights, transposeB: Bool = false, into c: Tensor, bias: Tensor? = nil,
+    alpha: Float = 1, accumulate: Bool = false, precision: Precision = .fp32, library: MatrixLibrary? = nil
+  ) {
+    let product = Product(a, transposed: transposeA, into: c, bias: bias, alpha: alpha, accumulate: accumulate)
+    let (inner, columns) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
+    product.check(inner: inner, columns: columns)
+    let library = library ?? Engine.matrixLibrary
+    if library == .decant {
+      product.multiply(Right(b, transposed: transposeB), format: PanelFormat(precision, b))
+    } else {
+      product.multiply(Right(b, transposed: transposeB), precision: precision, with: library)
+    }
+  }
+
+  /// The same with a right operand that was laid out before.
+  public static func multiply(
+    _ a: Tensor, _ b: PackedMatrix, into c: Tensor, bias: Tensor? = nil, alpha: Float = 1, accumulate: Bool = false
+  ) {
+    let product = Product(a, transposed: false, into: c, bias: bias, alpha: alpha, accumulate: accumulate)
+    product.check(inner: b.inner, columns: b.columns)
+    product.multiply(b.panels)
+  }
+
+  /// Inner elements whose products are summed before the sum is added to the result: what a panel's part in the
+  /// first-level cache holds, beside rows of the left operand. A multiple of 2, for bf16.
+  static func chunk(inner: Int) -> Int { inner <= 384 ? max(inner, 1) : 256 }
+
+  /// A matrix of floats in memory: element (row, column) lies at `row * stride + column`, before it is transposed.
   @safe struct Operand {
     var base: UnsafePointer<Float>
     var stride: Int
@@ -53,77 +70,148 @@ public enum Gemm {
 
     var transpose: Operand { unsafe Operand(base: base, stride: stride, transposed: !transposed) }
 
-    /// The matrix without its first rows (after transposition).
-    func skippingRows(_ count: Int) -> Operand {
-      unsafe Operand(base: base + count * (transposed ? 1 : stride), stride: stride, transposed: transposed)
-    }
-
-    /// The matrix without its first columns (after transposition).
-    func skippingColumns(_ count: Int) -> Operand {
-      unsafe Operand(base: base + count * (transposed ? stride : 1), stride: stride, transposed: transposed)
+    /// The matrix without its first rows and columns (after transposition).
+    func skipping(rows: Int, columns: Int) -> Operand {
+      unsafe Operand(
+        base: base + (transposed ? columns * stride + rows : rows * stride + columns), stride: stride,
+        transposed: transposed)
     }
   }
 
-  private static func multiply(
-    _ a: Operand, _ b: Operand, into c: UnsafeMutablePointer<Float>, strideC: Int, rows: Int, columns: Int, inner: Int,
-    alpha: Float, accumulate: Bool, independentRows: Bool
-  ) {
-    guard rows > 0, columns > 0 else { return }
-    let panels = Panels(rows: rows, columns: columns, inner: inner)
-    Engine.parallel(panels.count) { task in
-      let (rowRange, columnRange) = panels[task]
-      let a = a.skippingRows(rowRange.lowerBound)
-      let b = b.skippingColumns(columnRange.lowerBound)
-      let c = unsafe c + rowRange.lowerBound * strideC + columnRange.lowerBound
-      if independentRows {
-        unsafe kernels.product(
-          c, strideC, a.base, a.stride, b.base, b.stride, b.transposed ? 1 : 0, rowRange.count, columnRange.count,
-          inner, alpha, accumulate ? 1 : 0)
-      } else {
-        unsafe single(
-          a, b, into: c, strideC: strideC, rows: rowRange.count, columns: columnRange.count, inner: inner, alpha: alpha,
-          accumulate: accumulate)
+  /// A right operand in memory.
+  @safe enum Right {
+    case fp32(Operand)
+    case bf16(base: UnsafePointer<UInt16>, stride: Int, transposed: Bool)
+
+    init(_ w: Weights, transposed: Bool) {
+      switch w {
+      case .fp32(let tensor):
+        unsafe self = .fp32(Operand(base: tensor.base, stride: tensor.columns, transposed: transposed))
+      case .bf16(let matrix):
+        unsafe self = .bf16(base: matrix.base, stride: matrix.columns, transposed: transposed)
+      }
+    }
+
+    /// The matrix without its first rows and columns (after transposition).
+    func skipping(rows: Int, columns: Int) -> Right {
+      switch self {
+      case .fp32(let operand): .fp32(operand.skipping(rows: rows, columns: columns))
+      case .bf16(let base, let stride, let transposed):
+        unsafe .bf16(
+          base: base + (transposed ? columns * stride + rows : rows * stride + columns), stride: stride,
+          transposed: transposed)
+      }
+    }
+  }
+}
+
+/// A product but for its right operand.
+struct Product {
+  let a: Gemm.Operand
+  let rows: Int
+  let inner: Int
+  let c: Tensor
+  let bias: Tensor?
+  let alpha: Float
+  let accumulate: Bool
+
+  init(_ a: Tensor, transposed: Bool, into c: Tensor, bias: Tensor?, alpha: Float, accumulate: Bool) {
+    unsafe self.a = Gemm.Operand(base: a.base, stride: a.columns, transposed: transposed)
+    (rows, inner) = transposed ? (a.columns, a.rows) : (a.rows, a.columns)
+    (self.c, self.bias, self.alpha, self.accumulate) = (c, bias, alpha, accumulate)
+  }
+
+  func check(inner: Int, columns: Int) {
+    precondition(
+      inner == self.inner && c.rows == rows && c.columns == columns,
+      "cannot multiply [\(rows), \(self.inner)] by [\(inner), \(columns)] into \(c.shape)")
+    precondition(bias.map { $0.count == columns } ?? true, "a bias of \(bias?.count ?? 0) values for \(columns) columns")
+  }
+
+  /// Lays out the right operand a piece at a time, small enough for the last-level cache, each followed by its products.
+  func multiply(_ right: Gemm.Right, format: PanelFormat) {
+    guard rows > 0, c.columns > 0 else { return }
+    let pieceRows = min(max(inner, 1), Self.longestPiece)
+    let width = PanelFormat.panelColumns
+    let pieceColumns = max(Self.pieceWords / pieceRows / width, 1) * width
+    let scratch = unsafe poolScratch(
+      6, format.words(inner: pieceRows, columns: min(pieceColumns, (c.columns + width - 1) / width * width)))
+    let panels = unsafe PackedPanels(base: scratch, inner: pieceRows, format: format)
+    for column in stride(from: 0, to: c.columns, by: pieceColumns) {
+      let columnRange = column..<min(column + pieceColumns, c.columns)
+      for row in stride(from: 0, to: max(inner, 1), by: pieceRows) {
+        let rowRange = row..<min(row + pieceRows, inner)
+        panels.fill(right, rows: rowRange, columns: columnRange)
+        multiply(panels, columns: columnRange, inner: rowRange)
       }
     }
   }
 
-  /// One call of OpenBLAS on the calling thread, for products inside a task.
-  static func single(
-    _ a: Operand, _ b: Operand, into c: UnsafeMutablePointer<Float>, strideC: Int, rows: Int, columns: Int, inner: Int,
-    alpha: Float = 1, accumulate: Bool = false
-  ) {
-    unsafe openBLASMultiply(
-      a.transposed ? 1 : 0, b.transposed ? 1 : 0, Int32(rows), Int32(columns), Int32(inner), alpha, a.base,
-      Int32(a.stride), b.base, Int32(b.stride), accumulate ? 1 : 0, c, Int32(strideC))
+  /// With the whole right operand laid out.
+  func multiply(_ panels: PackedPanels) {
+    guard rows > 0, c.columns > 0 else { return }
+    multiply(panels, columns: 0..<c.columns, inner: 0..<inner)
   }
 
-  /// How a result is cut: along its longer side, into panels of whole cache lines that are worth a task each.
-  struct Panels {
-    let rows: Int, columns: Int
-    let alongColumns: Bool
-    let width: Int
+  /// Rows of a piece: whole chunks.
+  private static let longestPiece = 8192
+  private static let pieceWords = 1 << 22
+  /// Below this many multiply-adds a product is one task: waking a thread would cost as much.
+  private static let worthATask = 1 << 20
+  /// Rows that a kernel copies at a time, and columns for which that is worth it.
+  private static let blockRows = 144, fewestColumns = 256
+
+  /// Adds the products with some rows of the right operand, whose panels begin at a column, to those columns of c.
+  private func multiply(_ panels: PackedPanels, columns: Range<Int>, inner part: Range<Int>) {
+    let cut = Cut(rows: rows, columns: columns.count, inner: part.count)
+    Engine.parallel(cut.count) { task in
+      let (rowRange, columnRange) = cut[task]
+      let left = a.skipping(rows: rowRange.lowerBound, columns: part.lowerBound)
+      let column = columns.lowerBound + columnRange.lowerBound
+      let target = unsafe c.base + rowRange.lowerBound * c.columns + column
+      let bias = unsafe part.lowerBound == 0 ? self.bias.map { unsafe UnsafePointer($0.base + column) } : nil
+      let adds: Int32 = accumulate || part.lowerBound > 0 ? 1 : 0
+      let panel = unsafe panels.panel(columnRange.lowerBound)
+      switch panels.format {
+      case .fp32:
+        unsafe kernels.productOfPanels(
+          target, c.columns, bias, left.base, left.stride, left.transposed ? 1 : 0, panel, panels.inner, rowRange.count,
+          columnRange.count, part.count, Gemm.chunk(inner: inner), alpha, adds)
+      case .bf16:
+        unsafe kernels.productOfPanelsBF16(
+          target, c.columns, bias, left.base, left.stride, left.transposed ? 1 : 0, PackedPanels.words(panel),
+          panels.inner, rowRange.count, columnRange.count, part.count, Gemm.chunk(inner: inner), alpha, adds)
+      }
+    }
+  }
+
+  /// How a result is shared out: blocks of rows, and of columns too where there are few rows. No element depends on it,
+  /// so it may follow the number of threads.
+  struct Cut {
+    private let rows: Int, columns: Int
+    private let height: Int, width: Int
+    private let across: Int
     let count: Int
 
-    /// Below this many multiply-adds a product is one call: waking a thread would cost as much.
-    static let worthATask = 1 << 20
-    static let most = 64
-
     init(rows: Int, columns: Int, inner: Int) {
-      self.rows = rows
-      self.columns = columns
-      alongColumns = columns >= rows
-      let side = max(rows, columns)
-      let work = rows * columns * inner
-      let wanted = min(max(work / Self.worthATask, 1), Self.most)
-      // At least 64 wide, so that packing the other operand anew for each panel stays a small part of the work.
-      width = max((side + wanted - 1) / wanted + 15, 64) / 16 * 16
-      count = (side + width - 1) / width
+      (self.rows, self.columns) = (rows, columns)
+      let threads = Engine.threads
+      let wanted = threads == 1 ? 1 : min(max(rows * columns * inner / Product.worthATask, 1), 4 * threads)
+      let blocks = (rows + Product.blockRows - 1) / Product.blockRows
+      let down = min(blocks, (max(blocks, wanted) + threads - 1) / threads * threads)
+      // Whole tiles of every variant of the kernels.
+      height = max((rows + down - 1) / down + 11, 12) / 12 * 12
+      let panel = PanelFormat.panelColumns
+      let most = max(columns / Product.fewestColumns, 1)
+      let split = min(max((wanted + down - 1) / down, 1), most)
+      width = ((columns + split - 1) / split + panel - 1) / panel * panel
+      across = (columns + width - 1) / width
+      count = (rows + height - 1) / height * across
     }
 
     subscript(task: Int) -> (rows: Range<Int>, columns: Range<Int>) {
-      let side = alongColumns ? columns : rows
-      let range = task * width..<min((task + 1) * width, side)
-      return alongColumns ? (0..<rows, range) : (range, 0..<columns)
+      let (row, column) = (task / across * height, task % across * width)
+      return (row..<min(row + height, rows), column..<min(column + width, columns))
     }
   }
 }

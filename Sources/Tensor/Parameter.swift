@@ -27,22 +27,40 @@ public struct ParameterSpecification: Sendable, Equatable {
   }
 }
 
-/// A named tensor that training changes.
+/// A named tensor that training changes, or a matrix of weights that is only read.
 public struct Parameter: Sendable {
   public let name: String
   public let role: ParameterRole
-  public let value: Tensor
+  public let weights: Weights
+  public let shape: [Int]
   /// Where gradients accumulate; nil when not training, or when the parameter is frozen.
   public let gradient: Tensor?
 
   public init(name: String, role: ParameterRole, value: Tensor, gradient: Tensor? = nil) {
     self.name = name
     self.role = role
-    self.value = value
     self.gradient = gradient
+    weights = .fp32(value)
+    shape = value.shape
   }
 
-  public var shape: [Int] { value.shape }
+  /// A matrix held in bf16.
+  public init(name: String, role: ParameterRole, matrix: BFloat16Matrix) {
+    self.name = name
+    self.role = role
+    gradient = nil
+    weights = .bf16(matrix)
+    shape = [matrix.rows, matrix.columns]
+  }
+
+  /// The values.
+  ///
+  /// - Precondition: they are held in fp32, as all are of a model that trains.
+  public var value: Tensor {
+    guard case .fp32(let tensor) = weights else { preconditionFailure("\(name) is held in bf16: read its weights") }
+    return tensor
+  }
+
   /// Whether backward passes leave it alone.
   public var frozen: Bool { gradient == nil }
 }

@@ -28,13 +28,27 @@ public final class Tape {
   public let arena: Arena
   /// Whether backward passes are possible. Where not, nothing is kept beside the values.
   public let recording: Bool
+  /// What products of linear layers round their operands to, forward and backward.
+  public let precision: Precision
+  /// Weights laid out for products, where there are any; only for tapes that do not record.
+  let packed: PackedWeights?
   private var nodes: [Node] = []
   /// Gradients no longer needed, by number of elements.
   private var spare: [Int: [Tensor]] = [:]
 
-  public init(arena: Arena, recording: Bool) {
+  public init(arena: Arena, recording: Bool, precision: Precision = .fp32) {
     self.arena = arena
     self.recording = recording
+    self.precision = precision
+    packed = nil
+  }
+
+  /// A tape for forward passes alone, whose linear layers take their weights from `packed`.
+  public init(arena: Arena, packed: PackedWeights) {
+    self.arena = arena
+    recording = false
+    precision = packed.precision
+    self.packed = packed
   }
 
   /// A variable that no operation made; ``gradient(of:)`` tells its gradient after a backward pass.

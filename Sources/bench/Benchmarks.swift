@@ -31,8 +31,8 @@ struct Benchmarks {
     let step = try self.step(student, teacher: nil)
     let measured = try watch.rate("student step, cached top-64", tokens: tokens) { try step(examples) }
     let products = StepProducts(tokens: tokens)
-    let own = Stopwatch.median(watch.seconds { products.run(independentRows: true) })
-    let library = Stopwatch.median(watch.seconds { products.run(independentRows: false) })
+    let own = Stopwatch.median(watch.seconds { products.run(library: .decant) })
+    let library = Stopwatch.median(watch.seconds { products.run(library: .openblas) })
     let share = own / Stopwatch.median(measured.seconds)
     return [
       measured, Measurement(name: "its matrix products alone", value: Double(tokens) / own, unit: "tokens/s"),

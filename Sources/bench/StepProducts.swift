@@ -23,27 +23,27 @@ struct StepProducts {
   ///
   /// - Parameter independentRows: True for the paths a step takes, where forward rows are independent of each other; false
   ///   for OpenBLAS throughout.
-  func run(independentRows: Bool) {
+  func run(library: MatrixLibrary) {
     for _ in 0..<Self.layers {
-      for (outputs, inputs) in Self.weights { block(outputs, inputs, independentRows: independentRows) }
+      for (outputs, inputs) in Self.weights { block(outputs, inputs, library: library) }
     }
-    head(independentRows: independentRows)
+    head(library: library)
   }
 
-  private func block(_ outputs: Int, _ inputs: Int, independentRows: Bool) {
+  private func block(_ outputs: Int, _ inputs: Int, library: MatrixLibrary) {
     let x = Self.front(input, [tokens, inputs]), w = Self.front(weight, [inputs, outputs])
     let y = Self.front(output, [tokens, outputs])
-    Gemm.multiply(x, w, into: y, independentRows: independentRows)
-    Gemm.multiply(y, w, transposeB: true, into: x, independentRows: false)
-    Gemm.multiply(x, transposeA: true, y, into: w)
+    Gemm.multiply(x, w, into: y, library: library)
+    Gemm.multiply(y, w, transposeB: true, into: x, library: library)
+    Gemm.multiply(x, transposeA: true, y, into: w, library: library)
   }
 
-  private func head(independentRows: Bool) {
+  private func head(library: MatrixLibrary) {
     let x = Self.front(input, [tokens, Self.hidden]), w = Self.front(weight, [Shapes.vocabulary, Self.hidden])
     let y = Self.front(output, [tokens, Shapes.vocabulary])
-    Gemm.multiply(x, w, transposeB: true, into: y, independentRows: independentRows)
-    Gemm.multiply(y, w, into: x, independentRows: independentRows)
-    Gemm.multiply(y, transposeA: true, x, into: w)
+    Gemm.multiply(x, w, transposeB: true, into: y, library: library)
+    Gemm.multiply(y, w, into: x, library: library)
+    Gemm.multiply(y, transposeA: true, x, into: w, library: library)
   }
 
   private static func front(_ storage: Storage, _ shape: [Int]) -> Tensor {

@@ -40,7 +40,7 @@ private struct Case {
       hidden: teacherHidden.tensor, head: head, targets: targets, k: k, vocabulary: vocabulary, arena: Arena())
   }
 
-  var live: TeacherRows { .dense(hidden: teacherHidden.tensor, head: teacherHead.tensor) }
+  var live: TeacherRows { .dense(hidden: teacherHidden.tensor, head: .fp32(teacherHead.tensor)) }
 
   struct Result: Equatable {
     var sums = LossSums()
@@ -207,8 +207,8 @@ struct HeadLossTests {
   func comparison() throws {
     let setup = Case(rows: 60, width: 8, vocabulary: 301, padding: (3, 0))
     let sums = HeadComparison.evaluate(
-      hidden: setup.hidden.tensor, head: setup.head.tensor, teacherHidden: setup.teacherHidden.tensor,
-      teacherHead: setup.teacherHead.tensor, targets: setup.targets, vocabulary: 301, arena: Arena())
+      hidden: setup.hidden.tensor, head: .fp32(setup.head.tensor), teacherHidden: setup.teacherHidden.tensor,
+      teacherHead: .fp32(setup.teacherHead.tensor), targets: setup.targets, vocabulary: 301, arena: Arena())
     let forward = setup.evaluate(HeadLoss(objective: .fkl, vocabulary: 301), setup.live).sums
     let reverse = setup.evaluate(HeadLoss(objective: .rkl, vocabulary: 301), setup.live).sums
     expectClose(sums.forwardKL, forward.divergence, relative: 1e-6)
@@ -220,8 +220,8 @@ struct HeadLossTests {
       hidden: setup.hidden.tensor, head: setup.parameter, targets: setup.targets, k: 1, vocabulary: 301, arena: Arena())
     #expect(sums.rows == 60 && sums.agreements == zip(own.ids, signal.ids).count { $0 == $1 })
     let twin = HeadComparison.evaluate(
-      hidden: setup.hidden.tensor, head: setup.head.tensor, teacherHidden: setup.hidden.tensor,
-      teacherHead: setup.head.tensor, targets: setup.targets, vocabulary: 301, arena: Arena())
+      hidden: setup.hidden.tensor, head: .fp32(setup.head.tensor), teacherHidden: setup.hidden.tensor,
+      teacherHead: .fp32(setup.head.tensor), targets: setup.targets, vocabulary: 301, arena: Arena())
     #expect(twin.forwardKL == 0 && twin.reverseKL == 0 && twin.agreements == 60)
   }
 }

@@ -50,7 +50,7 @@ struct LogitLoss {
     case .logits(let values):
       let held = storage(rows, vocabulary, values)
       teacherStorage = held
-      rowsOfTeacher = .dense(hidden: held.tensor, head: identity.tensor)
+      rowsOfTeacher = .dense(hidden: held.tensor, head: .fp32(identity.tensor))
     }
     return withExtendedLifetime((hidden, gradient, teacherStorage)) {
       let sums = loss.evaluate(

@@ -5,7 +5,12 @@
 #pragma clang assume_nonnull begin
 
 /// The variants, from the narrowest. On other processors than x86-64 only the baseline exists.
-enum { kernelVariantBaseline = 0, kernelVariantAVX2 = 1, kernelVariantAVX512 = 2 };
+enum {
+  kernelVariantBaseline = 0,
+  kernelVariantAVX2 = 1,
+  kernelVariantAVX512 = 2,
+  kernelVariantAVX512BF16 = 3, // multiplies pairs of bf16
+};
 
 /// The widest variant this CPU runs.
 int kernelVariantSupported(void);
@@ -16,14 +21,14 @@ int kernelVariant(void);
 /// Chooses a variant from now on, for tests and benchmarks; one that the CPU lacks is replaced by the widest it runs.
 void kernelVariantChoose(int variant);
 
-/// `baseline`, `avx2` or `avx512`.
+/// `baseline`, `avx2`, `avx512` or `avx512bf16`.
 const char *kernelVariantName(int variant);
 
 /// NULL, or what is wrong with the value of DECANT_KERNELS.
 const char *_Nullable kernelVariantTrouble(void);
 
 #if defined(__x86_64__)
-#define KERNEL_VARIANTS 3
+#define KERNEL_VARIANTS 4
 #else
 #define KERNEL_VARIANTS 1
 #endif

@@ -19,7 +19,7 @@ void poolRun(int tasks, void (*body)(void *_Nullable context, int task), void *_
 int poolAvailableCPUs(void);
 
 /// At least `count` floats for the calling thread alone, 64-byte aligned, contents undefined; valid until the thread
-/// asks again for the same slot (0 to 3; matrix products use 3).
+/// asks again for the same slot (0 to 7; matrix products use 6 and 7).
 float *poolScratch(int slot, long count);
 
 #pragma clang assume_nonnull end

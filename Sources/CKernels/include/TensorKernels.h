@@ -126,15 +126,42 @@
       (float *output, const float *queries, long group, const float *keys, const float *values, long stride,          \
        long length, long headDimension, float scale, float *scratch))
 
-/// Matrix products whose rows are independent.
+/// Matrix products with a right operand laid in panels, in fp32 and in bf16.
+///
+/// A panel is `panelColumns` columns wide and holds `panelInner` rows, one after the other; columns beyond the matrix are
+/// zeros. Panels of bf16 hold words of two rows each. Which rows and columns are computed in one call changes no bit of
+/// an element.
 #define PRODUCT_KERNELS(KERNEL)                                                                                       \
-  /* y[rows, columns] = alpha * x[rows, inner] * w, added to y where `accumulate`; w is [inner, columns], or, where   \
-     `transposed`, [columns, inner]. A row of y has the same bits whatever the other rows, the number of rows and the \
-     range of columns. */                                                                                             \
+  KERNEL(long, panelColumns, (void))                                                                                  \
+  /* Panels of w, [inner, columns], or, where `transposed`, [columns, inner]. */                                      \
   KERNEL(                                                                                                             \
-      void, product,                                                                                                  \
-      (float *y, long strideY, const float *x, long strideX, const float *w, long strideW, int transposed, long rows, \
-       long columns, long inner, float alpha, int accumulate))
+      void, packPanels,                                                                                               \
+      (float *panels, long panelInner, const float *w, long strideW, int transposed, long inner, long columns))       \
+  /* The same, rounded to bf16. */                                                                                    \
+  KERNEL(                                                                                                             \
+      void, packPanelsBF16,                                                                                           \
+      (uint32_t *panels, long panelInner, const float *w, long strideW, int transposed, long inner, long columns))    \
+  /* The same of w in bf16. */                                                                                        \
+  KERNEL(                                                                                                             \
+      void, packPanelsFromBF16,                                                                                       \
+      (uint32_t *panels, long panelInner, const uint16_t *w, long strideW, int transposed, long inner, long columns)) \
+  /* y[rows, columns] = alpha * x[rows, inner] * w + bias, added to y where `accumulate`; x lies as [inner, rows]      \
+     where `transposed`; bias, one value a column, may be NULL. `panels` begins with the panel of the first column.   \
+     Sums are rounded every `chunk` inner elements, an even number unless it is all of them. */                       \
+  KERNEL(                                                                                                             \
+      void, productOfPanels,                                                                                          \
+      (float *y, long strideY, const float *_Nullable bias, const float *x, long strideX, int transposed,             \
+       const float *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,             \
+       int accumulate))       \
+  /* The same with both operands in bf16, summed in fp32. */                                                          \
+  KERNEL(                                                                                                             \
+      void, productOfPanelsBF16,                                                                                      \
+      (float *y, long strideY, const float *_Nullable bias, const float *x, long strideX, int transposed,             \
+       const uint32_t *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,             \
+       int accumulate))    \
+  /* To the nearest bf16, ties to even, and back. */                                                                  \
+  KERNEL(void, toBF16, (uint16_t *y, const float *x, long n))                                                         \
+  KERNEL(void, fromBF16, (float *y, const uint16_t *x, long n))
 
 /// Optimizer steps.
 #define OPTIMIZER_KERNELS(KERNEL)                                                                                     \

@@ -37,6 +37,33 @@ struct AttentionShape {
   }
 }
 
+/// Products inside a task, on its thread alone.
+enum TaskProduct {
+  /// Memory of the calling thread, one use each at a time.
+  enum Scratch: Int32 { case scores, scoreGradients, keys, values, turnedValues, block }
+
+  static func scratch(_ slot: Scratch, _ count: Int) -> UnsafeMutablePointer<Float> {
+    unsafe poolScratch(slot.rawValue, count)
+  }
+
+  /// Lays out a right operand, valid until the slot is used again.
+  static func pack(_ slot: Scratch, _ w: Gemm.Operand, inner: Int, columns: Int) -> PackedPanels {
+    let base = unsafe scratch(slot, PanelFormat.fp32.words(inner: inner, columns: columns))
+    unsafe kernels.packPanels(base, inner, w.base, w.stride, w.transposed ? 1 : 0, inner, columns)
+    return unsafe PackedPanels(base: base, inner: inner, format: .fp32)
+  }
+
+  /// `c = a * w`, or added to c, over the first `inner` rows and `columns` columns of w.
+  static func multiply(
+    _ a: Gemm.Operand, _ w: PackedPanels, into c: UnsafeMutablePointer<Float>, strideC: Int, rows: Int, columns: Int,
+    inner: Int, accumulate: Bool = false
+  ) {
+    unsafe kernels.productOfPanels(
+      c, strideC, nil, a.base, a.stride, a.transposed ? 1 : 0, w.base, w.inner, rows, columns, inner,
+      Gemm.chunk(inner: inner), 1, accumulate ? 1 : 0)
+  }
+}
+
 private struct Attention: Operation {
   let queries: Variable
   let keys: Variable
@@ -51,21 +78,23 @@ private struct Attention: Operation {
   {
     let d = shape.headDimension
     shape.forTasks { rows, keyHead in
+      let (first, length) = (rows.lowerBound, rows.count)
+      let turnedKeys = TaskProduct.pack(
+        .keys, shape.head(k, row: first, head: keyHead).transpose, inner: d, columns: length)
+      let values = TaskProduct.pack(.values, shape.head(v, row: first, head: keyHead), inner: length, columns: d)
       for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
-        AttentionShape.forBlocks(rows.count) { block in
-          let row = rows.lowerBound + block.lowerBound
-          let visible = block.upperBound
-          let scores = unsafe poolScratch(0, block.count * visible)
-          unsafe Gemm.single(
-            shape.head(q, row: row, head: head), shape.head(k, row: rows.lowerBound, head: keyHead).transpose,
-            into: scores, strideC: visible, rows: block.count, columns: visible, inner: d)
+        AttentionShape.forBlocks(length) { block in
+          let (row, visible) = (first + block.lowerBound, block.upperBound)
+          let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
+          unsafe TaskProduct.multiply(
+            shape.head(q, row: row, head: head), turnedKeys, into: scores, strideC: visible, rows: block.count,
+            columns: visible, inner: d)
           unsafe kernels.causalSoftmax(
             scores, logSumExp.base + row * shape.heads + head, shape.heads, block.count, visible, block.lowerBound,
             shape.scale)
-          unsafe Gemm.single(
-            Gemm.Operand(base: scores, stride: visible), shape.head(v, row: rows.lowerBound, head: keyHead),
-            into: shape.pointer(output, row: row, head: head), strideC: output.columns, rows: block.count, columns: d,
-            inner: visible)
+          unsafe TaskProduct.multiply(
+            Gemm.Operand(base: scores, stride: visible), values, into: shape.pointer(output, row: row, head: head),
+            strideC: output.columns, rows: block.count, columns: d, inner: visible)
         }
       }
     }
@@ -74,52 +103,62 @@ private struct Attention: Operation {
   // With P the probabilities and O = P V: dV = P^T dO, dP = dO V^T, dS = scale * P * (dP - rowsum(dO * O)),
   // dQ = dS K, dK = dS^T Q. P is made again from the log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135).
   func backward(_ gradient: Tensor, on tape: Tape) {
-    let (q, k, v, d) = (queries.value, keys.value, values.value, shape.headDimension)
     let delta = tape.arena.tensor(logSumExp.shape)
     tape.accumulateGradient(of: queries) { dq in
       tape.accumulateGradient(of: keys) { dk in
         tape.accumulateGradient(of: values) { dv in
           shape.forTasks { rows, keyHead in
-            let first = rows.lowerBound
-            for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
-              AttentionShape.forBlocks(rows.count) { block in
-                let (row, visible) = (first + block.lowerBound, block.upperBound)
-                let outputGradient = shape.head(gradient, row: row, head: head)
-                let probabilities = unsafe poolScratch(0, block.count * visible)
-                let scoreGradients = unsafe poolScratch(1, block.count * visible)
-                unsafe Gemm.single(
-                  shape.head(q, row: row, head: head), shape.head(k, row: first, head: keyHead).transpose,
-                  into: probabilities, strideC: visible, rows: block.count, columns: visible, inner: d)
-                unsafe kernels.causalProbabilities(
-                  probabilities, logSumExp.base + row * shape.heads + head, shape.heads, block.count, visible,
-                  block.lowerBound, shape.scale)
-                for r in row..<row + block.count {
-                  unsafe delta.base[r * shape.heads + head] = Float(
-                    kernels.dot(
-                      shape.pointer(gradient, row: r, head: head), shape.pointer(output, row: r, head: head), d))
-                }
-                unsafe Gemm.single(
-                  outputGradient, shape.head(v, row: first, head: keyHead).transpose, into: scoreGradients,
-                  strideC: visible, rows: block.count, columns: visible, inner: d)
-                unsafe kernels.causalSoftmaxBackward(
-                  scoreGradients, probabilities, delta.base + row * shape.heads + head, shape.heads, block.count,
-                  visible, block.lowerBound, shape.scale)
-                unsafe Gemm.single(
-                  Gemm.Operand(base: probabilities, stride: visible).transpose, outputGradient,
-                  into: shape.pointer(dv, row: first, head: keyHead), strideC: dv.columns, rows: visible, columns: d,
-                  inner: block.count, accumulate: true)
-                unsafe Gemm.single(
-                  Gemm.Operand(base: scoreGradients, stride: visible), shape.head(k, row: first, head: keyHead),
-                  into: shape.pointer(dq, row: row, head: head), strideC: dq.columns, rows: block.count, columns: d,
-                  inner: visible, accumulate: true)
-                unsafe Gemm.single(
-                  Gemm.Operand(base: scoreGradients, stride: visible).transpose, shape.head(q, row: row, head: head),
-                  into: shape.pointer(dk, row: first, head: keyHead), strideC: dk.columns, rows: visible, columns: d,
-                  inner: block.count, accumulate: true)
-              }
-            }
+            backward(rows, keyHead, gradient, delta, dq: dq, dk: dk, dv: dv)
           }
         }
+      }
+    }
+  }
+
+  /// One key head of one sequence.
+  private func backward(
+    _ rows: Range<Int>, _ keyHead: Int, _ gradient: Tensor, _ delta: Tensor, dq: Tensor, dk: Tensor, dv: Tensor
+  ) {
+    let (q, d, first, length) = (queries.value, shape.headDimension, rows.lowerBound, rows.count)
+    let (k, v) = (shape.head(keys.value, row: first, head: keyHead), shape.head(values.value, row: first, head: keyHead))
+    let turnedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length)
+    let turnedValues = TaskProduct.pack(.turnedValues, v.transpose, inner: d, columns: length)
+    let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d)
+    for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
+      AttentionShape.forBlocks(length) { block in
+        let (row, visible, count) = (first + block.lowerBound, block.upperBound, block.count)
+        let outputGradient = shape.head(gradient, row: row, head: head)
+        let probabilities = unsafe TaskProduct.scratch(.scores, count * visible)
+        let scoreGradients = unsafe TaskProduct.scratch(.scoreGradients, count * visible)
+        let statistics = row * shape.heads + head
+        unsafe TaskProduct.multiply(
+          shape.head(q, row: row, head: head), turnedKeys, into: probabilities, strideC: visible, rows: count,
+          columns: visible, inner: d)
+        unsafe kernels.causalProbabilities(
+          probabilities, logSumExp.base + statistics, shape.heads, count, visible, block.lowerBound, shape.scale)
+        for r in row..<row + count {
+          unsafe delta.base[r * shape.heads + head] = Float(
+            kernels.dot(shape.pointer(gradient, row: r, head: head), shape.pointer(output, row: r, head: head), d))
+        }
+        unsafe TaskProduct.multiply(
+          outputGradient, turnedValues, into: scoreGradients, strideC: visible, rows: count, columns: visible, inner: d)
+        unsafe kernels.causalSoftmaxBackward(
+          scoreGradients, probabilities, delta.base + statistics, shape.heads, count, visible, block.lowerBound,
+          shape.scale)
+        let turnedProbabilities = unsafe Gemm.Operand(base: probabilities, stride: visible, transposed: true)
+        unsafe TaskProduct.multiply(
+          turnedProbabilities, TaskProduct.pack(.block, outputGradient, inner: count, columns: d),
+          into: shape.pointer(dv, row: first, head: keyHead), strideC: dv.columns, rows: visible, columns: d,
+          inner: count, accumulate: true)
+        let scores = unsafe Gemm.Operand(base: scoreGradients, stride: visible)
+        unsafe TaskProduct.multiply(
+          scores, keyPanels, into: shape.pointer(dq, row: row, head: head), strideC: dq.columns, rows: count,
+          columns: d, inner: visible, accumulate: true)
+        unsafe TaskProduct.multiply(
+          scores.transpose,
+          TaskProduct.pack(.block, shape.head(q, row: row, head: head), inner: count, columns: d),
+          into: shape.pointer(dk, row: first, head: keyHead), strideC: dk.columns, rows: visible, columns: d,
+          inner: count, accumulate: true)
       }
     }
   }

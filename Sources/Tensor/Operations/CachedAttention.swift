@@ -42,7 +42,7 @@ public enum CachedAttention {
   private static func attendOne(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ row: Int, _ keyHead: Int, _ output: Tensor
   ) {
-    let scratch = unsafe poolScratch(0, shape.group * k.rows)
+    let scratch = unsafe TaskProduct.scratch(.scores, shape.group * k.rows)
     unsafe kernels.cachedAttention(
       shape.pointer(output, row: row, head: keyHead * shape.group),
       shape.pointer(q, row: row, head: keyHead * shape.group), shape.group, shape.pointer(k, row: 0, head: keyHead),
@@ -53,21 +53,22 @@ public enum CachedAttention {
   private static func attendMany(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ rows: Range<Int>, _ keyHead: Int, _ output: Tensor
   ) {
-    let before = k.rows - rows.count
+    let (before, d) = (k.rows - rows.count, shape.headDimension)
+    let turnedKeys = TaskProduct.pack(.keys, shape.head(k, row: 0, head: keyHead).transpose, inner: d, columns: k.rows)
+    let values = TaskProduct.pack(.values, shape.head(v, row: 0, head: keyHead), inner: k.rows, columns: d)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(rows.count) { block in
         let (row, visible) = (rows.lowerBound + block.lowerBound, before + block.upperBound)
-        let scores = unsafe poolScratch(0, block.count * visible)
-        let unusedLogSumExp = unsafe poolScratch(1, block.count)
-        unsafe Gemm.single(
-          shape.head(q, row: row, head: head), shape.head(k, row: 0, head: keyHead).transpose, into: scores,
-          strideC: visible, rows: block.count, columns: visible, inner: shape.headDimension)
+        let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
+        let unusedLogSumExp = unsafe TaskProduct.scratch(.scoreGradients, block.count)
+        unsafe TaskProduct.multiply(
+          shape.head(q, row: row, head: head), turnedKeys, into: scores, strideC: visible, rows: block.count,
+          columns: visible, inner: d)
         unsafe kernels.causalSoftmax(
           scores, unusedLogSumExp, 1, block.count, visible, before + block.lowerBound, shape.scale)
-        unsafe Gemm.single(
-          Gemm.Operand(base: scores, stride: visible), shape.head(v, row: 0, head: keyHead),
-          into: shape.pointer(output, row: row, head: head), strideC: output.columns, rows: block.count,
-          columns: shape.headDimension, inner: visible)
+        unsafe TaskProduct.multiply(
+          Gemm.Operand(base: scores, stride: visible), values, into: shape.pointer(output, row: row, head: head),
+          strideC: output.columns, rows: block.count, columns: d, inner: visible)
       }
     }
   }

@@ -35,21 +35,21 @@ extension Tape {
   ///
   /// - Precondition: every id is a row of the table.
   public func embedding(_ ids: [Int32], _ table: Parameter) -> Variable {
-    record(selectRows(table.value, ids.map(Int.init), name: table.name), Embedding(ids: ids, table: table))
+    record(selectRows(table.weights, ids.map(Int.init), name: table.name), Embedding(ids: ids, table: table))
   }
 
   /// Some rows of x, in the order given; a row may be given more than once.
   public func gatherRows(_ x: Variable, _ rows: [Int]) -> Variable {
-    record(selectRows(x.value, rows, name: "the variable"), RowGather(input: x, rows: rows))
+    record(selectRows(.fp32(x.value), rows, name: "the variable"), RowGather(input: x, rows: rows))
   }
 
-  private func selectRows(_ source: Tensor, _ rows: [Int], name: String) -> Tensor {
+  private func selectRows(_ source: Weights, _ rows: [Int], name: String) -> Tensor {
     let limit = source.rows
     for row in rows { precondition(row >= 0 && row < limit, "row \(row) is not within the \(limit) rows of \(name)") }
     let columns = source.columns
     let y = arena.tensor([rows.count, columns])
     for (i, row) in rows.enumerated() {
-      unsafe (y.base + i * columns).update(from: source.base + row * columns, count: columns)
+      unsafe source.copyRow(row, to: y.base + i * columns)
     }
     return y
   }

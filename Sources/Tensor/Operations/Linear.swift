@@ -18,13 +18,15 @@ private struct Linear: Operation {
     let (inputGradient, isNew) = tape.gradientTarget(of: input)
     Gemm.multiply(
       gradient, weight.value, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew,
-      independentRows: false)
+      precision: tape.precision)
     if let weightGradient = weight.gradient {
       switch layout {
       case .outputByInput:
-        Gemm.multiply(gradient, transposeA: true, input.value, into: weightGradient, accumulate: true)
+        Gemm.multiply(
+          gradient, transposeA: true, input.value, into: weightGradient, accumulate: true, precision: tape.precision)
       case .inputByOutput:
-        Gemm.multiply(input.value, transposeA: true, gradient, into: weightGradient, accumulate: true)
+        Gemm.multiply(
+          input.value, transposeA: true, gradient, into: weightGradient, accumulate: true, precision: tape.precision)
       }
     }
     if let biasGradient = bias?.gradient {
@@ -42,14 +44,16 @@ extension Tape {
   public func linear(
     _ x: Variable, _ weight: Parameter, bias: Parameter? = nil, weightLayout: WeightLayout = .outputByInput
   ) -> Variable {
-    let outputs = weightLayout == .outputByInput ? weight.value.rows : weight.value.columns
+    let transposed = weightLayout == .outputByInput
+    let outputs = transposed ? weight.weights.rows : weight.weights.columns
+    precondition(
+      bias.map { $0.value.count == outputs } ?? true, "\(bias?.name ?? "") does not have \(outputs) elements")
     let y = arena.tensor([x.value.rows, outputs])
-    Gemm.multiply(x.value, weight.value, transposeB: weightLayout == .outputByInput, into: y)
-    if let bias {
-      precondition(bias.value.count == outputs, "\(bias.name) has \(bias.value.count) elements, not \(outputs)")
-      Engine.parallel(count: y.rows, grain: rowGrain(outputs)) { range in
-        unsafe kernels.addBias(y.rows(range).base, bias.value.base, range.count, outputs)
-      }
+    if let packed {
+      Gemm.multiply(x.value, packed.matrix(weight, transposed: transposed), into: y, bias: bias?.value)
+    } else {
+      Gemm.multiply(
+        x.value, weight.weights, transposeB: transposed, into: y, bias: bias?.value, precision: precision)
     }
     return record(y, Linear(input: x, weight: weight, bias: bias, layout: weightLayout))
   }

@@ -1,0 +1,217 @@
+// y = alpha * op(x) * w + bias over a right operand in panels; see panels.h.
+//
+// Every element of y is the same arithmetic wherever it stands: chains of multiply-adds over the inner elements in
+// ascending order, cut into chunks of a given length, the chains' ends times alpha added up in
+// y. So neither the other rows, nor how the work is shared out, nor which tile an element falls in changes a bit.
+
+// Rows whose part of a chunk is copied at a time: with chunks of 256, half of a small second-level cache, and whole tiles
+// in every variant.
+#define BLOCK_ROWS 144
+
+// What the ends of a tile's chains are added to.
+typedef struct {
+  float *y;
+  long stride;
+  const float *bias; // NULL for none; for the first chunk alone
+  long columns;      // of the tile, at most PANEL
+  float alpha;
+  int fresh; // whether y is overwritten
+} VARIANT(Result);
+
+INLINE void VARIANT(finishTile)(int height, VARIANT(Result) to, FLOATS *left, FLOATS *right) {
+  if (to.columns == PANEL) {
+    FLOATS biasLeft = 0.0f, biasRight = 0.0f;
+    if (to.bias) {
+      biasLeft = VARIANT(load)(to.bias);
+      biasRight = VARIANT(load)(to.bias + LANES);
+    }
+    UNROLL
+    for (int r = 0; r < height; r++) {
+      float *out = to.y + r * to.stride;
+      FLOATS before = to.fresh ? biasLeft : VARIANT(load)(out) + biasLeft;
+      FLOATS beforeRight = to.fresh ? biasRight : VARIANT(load)(out + LANES) + biasRight;
+      VARIANT(store)(out, before + left[r] * to.alpha);
+      VARIANT(store)(out + LANES, beforeRight + right[r] * to.alpha);
+    }
+    return;
+  }
+  float ends[TILE_ROWS][PANEL];
+  UNROLL
+  for (int r = 0; r < height; r++) {
+    VARIANT(store)(ends[r], left[r]);
+    VARIANT(store)(ends[r] + LANES, right[r]);
+  }
+  for (int r = 0; r < height; r++)
+    for (long c = 0; c < to.columns; c++) {
+      float *out = to.y + r * to.stride + c;
+      float bias = to.bias ? to.bias[c] : 0.0f;
+      float before = to.fresh ? bias : *out + bias;
+      *out = before + ends[r][c] * to.alpha;
+    }
+}
+
+INLINE void VARIANT(prefetchResult)(int height, VARIANT(Result) to) {
+  UNROLL
+  for (int r = 0; r < height; r++) {
+    for (int c = 0; c < PANEL; c += 16) __builtin_prefetch(to.y + r * to.stride + c, 1, 3);
+    __builtin_prefetch(to.y + r * to.stride + PANEL - 1, 1, 3);
+  }
+}
+
+// `height` rows in `tile` against a panel over `length` inner elements.
+INLINE void VARIANT(panelTile)(
+    int height, VARIANT(Result) to, const float *tile, const float *panel, long length) {
+  FLOATS left[TILE_ROWS], right[TILE_ROWS];
+  UNROLL
+  for (int r = 0; r < height; r++) left[r] = right[r] = 0.0f;
+  VARIANT(prefetchResult)(height, to);
+  for (long k = 0; k < length; k++) {
+    FLOATS a = VARIANT(load)(panel), b = VARIANT(load)(panel + LANES);
+    UNROLL
+    for (int r = 0; r < height; r++) {
+      FLOATS factor = tile[r];
+      left[r] += a * factor;
+      right[r] += b * factor;
+    }
+    tile += height;
+    panel += PANEL;
+  }
+  VARIANT(finishTile)(height, to, left, right);
+}
+
+INLINE INTS VARIANT(loadWords)(const uint32_t *x) {
+  INTS v;
+  memcpy(&v, x, sizeof v);
+  return v;
+}
+
+// The same with bf16 operands. Products of two bf16 are exact in fp32, so a multiply-add rounds once, as in fp32.
+INLINE void VARIANT(panelTileBF16)(
+    int height, VARIANT(Result) to, const void *tile, const uint32_t *panel, long length) {
+  FLOATS left[TILE_ROWS], right[TILE_ROWS];
+  UNROLL
+  for (int r = 0; r < height; r++) left[r] = right[r] = 0.0f;
+  VARIANT(prefetchResult)(height, to);
+#if NATIVE_BF16
+  const uint32_t *words = tile;
+  for (long k = 0; k < length; k += 2) {
+    __m512bh a = (__m512bh)VARIANT(loadWords)(panel), b = (__m512bh)VARIANT(loadWords)(panel + LANES);
+    UNROLL
+    for (int r = 0; r < height; r++) {
+      __m512bh factor = (__m512bh)_mm512_set1_epi32((int)words[r]);
+      left[r] = (FLOATS)_mm512_dpbf16_ps((__m512)left[r], factor, a);
+      right[r] = (FLOATS)_mm512_dpbf16_ps((__m512)right[r], factor, b);
+    }
+    words += height;
+    panel += PANEL;
+  }
+#else
+  const float *values = tile;
+  const INTS upper = (INTS)((int32_t)0xffff0000);
+  for (long k = 0; k < length; k += 2) {
+    UNROLL
+    for (int half = 0; half < 2; half++) {
+      INTS wordsA = VARIANT(loadWords)(panel), wordsB = VARIANT(loadWords)(panel + LANES);
+      FLOATS a = (FLOATS)(half ? wordsA & upper : wordsA << 16), b = (FLOATS)(half ? wordsB & upper : wordsB << 16);
+      UNROLL
+      for (int r = 0; r < height; r++) {
+        FLOATS factor = values[r];
+        left[r] += a * factor;
+        right[r] += b * factor;
+      }
+      values += height;
+    }
+    panel += PANEL;
+  }
+#endif
+  VARIANT(finishTile)(height, to, left, right);
+}
+
+#define HEIGHT_CASE(height)                                                                                           \
+  case height:                                                                                                        \
+    if (bf16) VARIANT(panelTileBF16)(height, to, tile, panel, length);                                                \
+    else VARIANT(panelTile)(height, to, tile, panel, length);                                                         \
+    return;
+
+static void VARIANT(tileOfHeight)(
+    int bf16, long height, VARIANT(Result) to, const void *tile, const void *panel, long length) {
+  switch (height) {
+    HEIGHT_CASE(1) HEIGHT_CASE(2) HEIGHT_CASE(3) HEIGHT_CASE(4)
+#if TILE_ROWS > 4
+    HEIGHT_CASE(5) HEIGHT_CASE(6)
+#endif
+#if TILE_ROWS > 6
+    HEIGHT_CASE(7) HEIGHT_CASE(8) HEIGHT_CASE(9) HEIGHT_CASE(10) HEIGHT_CASE(11) HEIGHT_CASE(12)
+#endif
+  }
+}
+#undef HEIGHT_CASE
+
+// Rounds tiles to bf16, and, where the CPU multiplies pairs, lays two columns into one word. Heights and an even length
+// make whole pairs; `tiles` has room for the column of zeros that an odd length wants.
+static void VARIANT(roundTiles)(float *tiles, long rows, long length, long height) {
+  long even = (length + 1) / 2 * 2;
+  // From the last tile, since an odd length moves tiles apart.
+  for (long r = (rows - 1) / height * height; r >= 0; r -= height) {
+    long count = rows - r < height ? rows - r : height;
+    float *to = tiles + r * even;
+    memmove(to, tiles + r * length, (size_t)(count * length) * sizeof(float));
+    if (even > length) memset(to + count * length, 0, (size_t)count * sizeof(float));
+    VARIANT(roundFloatsToBF16)(to, to, count * even);
+#if NATIVE_BF16
+    uint32_t *words = (uint32_t *)to;
+    for (long k = 0; k < even / 2; k++)
+      for (long i = 0; i < count; i++)
+        words[k * count + i] = words[2 * k * count + i] >> 16 | words[(2 * k + 1) * count + i];
+#endif
+  }
+}
+
+INLINE void VARIANT(panelProduct)(
+    int bf16, float *y, long strideY, const float *bias, const float *x, long strideX, int transposed,
+    const void *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha, int accumulate) {
+  for (long block = 0; block < rows; block += BLOCK_ROWS) {
+    long count = rows - block < BLOCK_ROWS ? rows - block : BLOCK_ROWS;
+    long tileCount = (count + TILE_ROWS - 1) / TILE_ROWS, height = (count + tileCount - 1) / tileCount;
+    for (long start = 0; start < inner; start += chunk) {
+      long length = inner - start < chunk ? inner - start : chunk, even = bf16 ? (length + 1) / 2 * 2 : length;
+      float *tiles = poolScratch(7, count * (length + 1) + LANES);
+      VARIANT(packTiles)(
+          tiles, x + (transposed ? start * strideX + block : block * strideX + start), strideX, transposed, count,
+          length, height);
+      if (bf16) VARIANT(roundTiles)(tiles, count, length, height);
+      for (long column = 0; column < columns; column += PANEL) {
+        // Words of a panel are as wide as floats, and half as many.
+        long place = bf16 ? column * ((panelInner + 1) / 2) + start / 2 * PANEL : column * panelInner + start * PANEL;
+        for (long r = 0; r < count; r += height) {
+          VARIANT(Result) to = {
+              y + (block + r) * strideY + column, strideY, bias && start == 0 ? bias + column : NULL,
+              columns - column < PANEL ? columns - column : PANEL, alpha, !accumulate && start == 0};
+          VARIANT(tileOfHeight)(
+              bf16, count - r < height ? count - r : height, to, tiles + r * even, (const float *)panels + place, length);
+        }
+      }
+    }
+  }
+}
+
+static void VARIANT(productOfPanels)(
+    float *y, long strideY, const float *bias, const float *x, long strideX, int transposed, const float *panels,
+    long panelInner, long rows, long columns, long inner, long chunk, float alpha, int accumulate) {
+  VARIANT(panelProduct)(
+      0, y, strideY, bias, x, strideX, transposed, panels, panelInner, rows, columns, inner, chunk, alpha,
+      accumulate);
+}
+
+static void VARIANT(productOfPanelsBF16)(
+    float *y, long strideY, const float *bias, const float *x, long strideX, int transposed, const uint32_t *panels,
+    long panelInner, long rows, long columns, long inner, long chunk, float alpha, int accumulate) {
+  VARIANT(panelProduct)(
+      1, y, strideY, bias, x, strideX, transposed, panels, panelInner, rows, columns, inner, chunk, alpha,
+      accumulate);
+}
+
+#undef PANEL
+#undef TILE_ROWS
+#undef UNROLL
+#undef BLOCK_ROWS
