@@ -190,6 +190,7 @@ final class Llama: CausalLanguageModel {
   let parameters: ParameterBuffer
   let head: Parameter
   var dropout: Dropout?
+  var recomputing = false
   private let tokenEmbedding: Embedding
   private let blocks: [LlamaBlock]
   private let norm: RMSNorm
@@ -206,7 +207,7 @@ final class Llama: CausalLanguageModel {
   func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)
     var x = pass.embeddingDropout(tokenEmbedding(tokens, on: pass.tape))
-    for block in blocks { x = block(x, pass) }
+    for block in blocks { x = pass.block(x) { block($0, $1) } }
     return norm(x, on: pass.tape)
   }
 }
