@@ -42,14 +42,16 @@ public struct RunFolder: Sendable {
     }.sorted()
   }
 
-  /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same.
+  /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same, but for
+  /// `training.recompute`, which changes no byte of the result and may be what lets the run go on.
   func record(_ text: String, resuming: Bool) throws {
     guard resuming, File.exists(configuration) else { return try File.write(Array(text.utf8), to: configuration) }
     let before = String(decoding: try File.read(configuration), as: UTF8.self).split(separator: "\n")
     let now = text.split(separator: "\n")
     guard
       let line = (0..<max(before.count, now.count)).first(where: { index in
-        (index < before.count ? before[index] : "") != (index < now.count ? now[index] : "")
+        let lines = [before, now].map { index < $0.count ? $0[index] : "" }
+        return lines[0] != lines[1] && !lines.allSatisfy { $0.drop { $0 == " " }.hasPrefix("recompute: ") }
       })
     else { return }
     let values = [before, now].map { line < $0.count ? $0[line].drop { $0 == " " } : "nothing" }

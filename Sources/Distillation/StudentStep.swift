@@ -2,7 +2,7 @@ import Divergences
 package import Evaluation
 package import Models
 import RandomStreams
-import Tensor
+package import Tensor
 package import TeacherSignal
 
 /// One sample of a training batch.
@@ -43,7 +43,8 @@ package struct StepLoss: Sendable, Equatable {
   }
 }
 
-/// Forward and backward of a student over one batch, in pieces that fit the memory.
+/// Forward and backward of a student over one batch, in pieces that fit the memory; ``StepMemory`` says how much a piece
+/// takes.
 package final class StudentStep {
   package let student: any CausalLanguageModel
   /// A live teacher, whose dense logits stand in for cached signals.
@@ -51,7 +52,8 @@ package final class StudentStep {
   let objective: ObjectiveConfiguration
   let vocabulary: Int
   let tokensPerPiece: Int
-  private let arena = Arena()
+  /// What pieces are computed in; between batches anything else may be.
+  package let arena = Arena()
 
   package init(
     student: any CausalLanguageModel, liveTeacher: (any CausalLanguageModel)?, objective: ObjectiveConfiguration,
@@ -88,11 +90,15 @@ package final class StudentStep {
     let hidden = tape.gatherRows(states, batch.scoredRows)
     let gradient = arena.zeros(hidden.value.shape)
     let takesCrossEntropy = !piece.contains(where: \.isStudentOutput)
-    let sums = HeadLoss.evaluate(
-      hidden: hidden.value, head: student.head, targets: batch.targets, teacher: teacherRows(batch, piece),
-      objective: objective.objective, divergenceWeight: objective.divergenceWeight,
-      crossEntropyWeight: takesCrossEntropy ? objective.crossEntropyWeight : 0, scale: scale, hiddenGradient: gradient,
-      accumulateHeadGradient: true, vocabulary: vocabulary, precision: student.precision, arena: arena)
+    // Logits and the teacher's states have done their work before the backward pass, which takes their memory.
+    let sums = arena.scratch {
+      HeadLoss.evaluate(
+        hidden: hidden.value, head: student.head, targets: batch.targets, teacher: teacherRows(batch, piece),
+        objective: objective.objective, divergenceWeight: objective.divergenceWeight,
+        crossEntropyWeight: takesCrossEntropy ? objective.crossEntropyWeight : 0, scale: scale,
+        hiddenGradient: gradient, accumulateHeadGradient: true, vocabulary: vocabulary, precision: student.precision,
+        arena: arena)
+    }
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(
       divergence: sums.divergence, crossEntropy: sums.crossEntropy, scoredPositions: sums.rows,
@@ -121,23 +127,31 @@ package final class StudentStep {
     return piece[piece.startIndex + index].name
   }
 
-  /// Cuts a batch, in order, into pieces of at most `tokensPerPiece` tokens; student outputs never share a piece with
-  /// fixed data, since their losses differ.
+  /// Student outputs never share a piece with fixed data, since their losses differ.
   private func pieces(of examples: [TrainingExample]) -> [ArraySlice<TrainingExample>] {
-    var pieces: [ArraySlice<TrainingExample>] = []
+    Self.pieces(lengths: examples.map(\.sequence.tokenIDs.count), tokensPerPiece: tokensPerPiece) { first, next in
+      examples[first].isStudentOutput == examples[next].isStudentOutput
+    }.map { examples[$0] }
+  }
+
+  /// Cuts a batch of samples of the given lengths, in order, into pieces of at most `tokensPerPiece` tokens; a longer
+  /// sample stands alone.
+  ///
+  /// - Parameter mayShare: Whether a sample may stand in the piece that another one begins.
+  static func pieces(
+    lengths: [Int], tokensPerPiece: Int, mayShare: (_ first: Int, _ next: Int) -> Bool = { _, _ in true }
+  ) -> [Range<Int>] {
+    var pieces: [Range<Int>] = []
     var start = 0
     var tokens = 0
-    for (index, example) in examples.enumerated() {
-      let length = example.sequence.tokenIDs.count
-      let kindChanges = index > start && example.isStudentOutput != examples[start].isStudentOutput
-      if index > start && (tokens + length > tokensPerPiece || kindChanges) {
-        pieces.append(examples[start..<index])
+    for (index, length) in lengths.enumerated() {
+      if index > start && (tokens + length > tokensPerPiece || !mayShare(start, index)) {
+        pieces.append(start..<index)
         start = index
         tokens = 0
       }
       tokens += length
     }
-    if start < examples.count { pieces.append(examples[start...]) }
-    return pieces
+    return start < lengths.count ? pieces + [start..<lengths.count] : pieces
   }
 }

@@ -29,9 +29,14 @@ public final class Trainer {
     public var skippedSteps: Int
     /// Steps by source.
     public var sources: [BatchSource: Int]
+    /// What the run was expected to hold in memory.
+    public var forecast: MemoryForecast
+    /// What of the forecast's `step` was really taken, in bytes.
+    public var stepPeakBytes: Int
   }
 
   let configuration: TrainingConfiguration
+  let forecast: MemoryForecast
   let folder: RunFolder
   let run: TrainingRun
   let step: StudentStep
@@ -65,6 +70,10 @@ public final class Trainer {
     try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
     run = try TrainingRun(configuration, student: resumed)
     let schedule = configuration.training
+    // Before the optimizer's moments are made, while there is still somebody to say what does not fit.
+    forecast = MemoryForecast(run)
+    let shortage = ProcessMemory().limit.flatMap { [forecast] in forecast.shortage(limit: $0, training: schedule) }
+    TrainingReports.announce(run, forecast, shortage: shortage)
     let parameters = run.student.parameters
     optimizer = AdamW(
       parameters: parameters, beta1: Float(schedule.beta1), beta2: Float(schedule.beta2),
@@ -81,6 +90,8 @@ public final class Trainer {
     step = StudentStep(
       student: run.student, liveTeacher: run.liveTeacher, objective: configuration.objective,
       vocabulary: run.vocabulary, tokensPerPiece: schedule.microBatchTokens)
+    // A little more than expected: what is not used is not resident.
+    if shortage == nil { step.arena.reserve(bytes: forecast.step + forecast.step / 50) }
     outputs = try run.studentOutputs(folder: folder, resumingAfter: state.replayVersion)
     reports = try TrainingReports(folder: folder, total: run.totalSteps, resumedAt: state.step)
   }
@@ -102,7 +113,7 @@ public final class Trainer {
     let secondsBefore = state.seconds
     func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
     let total = run.totalSteps
-    reports.started(run, state: state)
+    reports.started(state: state)
     if state.step == 0 { try validate() }
     var nonFinite = 0
     while state.step < total && !Interruption.requested {
@@ -117,14 +128,15 @@ public final class Trainer {
     }
     clock()
     if state.step < total, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
-    try reports.finished(state: state, total: total)
+    try reports.finished(state: state, total: total, stepPeakBytes: step.arena.peakBytes)
     return Outcome(
       steps: state.step, interrupted: state.step < total, validationLoss: validationLoss, bestStep: state.bestStep,
       bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
       sources: Dictionary(
         uniqueKeysWithValues: state.sources.compactMap { name, count in
           BatchSource(rawValue: name).map { ($0, count) }
-        }))
+        }),
+      forecast: forecast, stepPeakBytes: step.arena.peakBytes)
   }
 
   private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
@@ -178,7 +190,9 @@ public final class Trainer {
   /// - Returns: true where the loss is the lowest so far.
   @discardableResult
   private func validate() throws -> Bool {
-    guard let loss = try run.validationLoss() else { return false }
+    // In the memory of the steps, and no more of it than they take: a forward pass needs less than a step of as many rows.
+    let tokens = min(max(forecast.tokens, 1), 4096)
+    guard let loss = try run.validationLoss(tokensPerBatch: tokens, in: step.arena) else { return false }
     validationLoss = loss
     state.sampler?.observe(validationLoss: loss)
     let improved = loss < state.bestLoss ?? .infinity

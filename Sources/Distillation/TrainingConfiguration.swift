@@ -208,6 +208,9 @@ public struct ScheduleConfiguration: Sendable, Codable {
   public var batchSize = 8
   /// A batch is computed in pieces of at most this many tokens, whose gradients add up to the whole batch's.
   public var microBatchTokens = 8192
+  /// Keep only the input of each transformer block for the backward pass and run the block again there: less memory,
+  /// more time, the same bits.
+  public var recompute = false
   public var learningRate = 1e-4
   public var schedule = LearningRateSchedule.Shape.cosine
   public var warmupSteps = 0
@@ -227,7 +230,7 @@ public struct ScheduleConfiguration: Sendable, Codable {
   public var logEvery = 10
 
   private enum CodingKeys: String, CodingKey {
-    case steps, epochs, schedule, beta1, beta2, epsilon, dropout
+    case steps, epochs, recompute, schedule, beta1, beta2, epsilon, dropout
     case batchSize = "batch_size"
     case microBatchTokens = "micro_batch_tokens"
     case learningRate = "learning_rate"
@@ -249,6 +252,7 @@ public struct ScheduleConfiguration: Sendable, Codable {
     }
     batchSize = try keys.positive(.batchSize, default: batchSize)
     microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
+    recompute = try keys.value(.recompute, default: recompute)
     learningRate = try keys.notNegative(.learningRate, default: learningRate)
     schedule = try keys.value(.schedule, default: schedule)
     warmupSteps = try keys.notNegative(.warmupSteps, default: warmupSteps)

@@ -42,8 +42,14 @@ final class TrainingReports {
     progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: step)
   }
 
-  func started(_ run: TrainingRun, state: TrainerState) {
+  /// Says what was loaded and how much memory the run will take, or why that is too much.
+  static func announce(_ run: TrainingRun, _ forecast: MemoryForecast, shortage: String?) {
     for line in run.summary { Log.info(line) }
+    Log.info("memory: \(forecast)")
+    if let shortage { Log.warning(shortage) }
+  }
+
+  func started(state: TrainerState) {
     if state.step > 0 { Log.info("resuming \(folder.path) at step \(state.step)") }
   }
 
@@ -87,9 +93,11 @@ final class TrainingReports {
     try events.synchronize()
   }
 
-  func finished(state: TrainerState, total: Int) throws {
+  func finished(state: TrainerState, total: Int, stepPeakBytes: Int) throws {
     progress.finish()
     try synchronize()
+    let (peak, step) = (Readable.mebibytes(ProcessMemory.peak), Readable.mebibytes(stepPeakBytes))
+    Log.info("memory: \(peak) MiB at its peak; the largest step took \(step)")
     if state.step < total {
       Log.info("stopped at step \(state.step) of \(total); run the same command with --resume to go on")
     } else {

@@ -10,6 +10,7 @@ import RandomStreams
 import Replay
 import Samples
 import TeacherSignal
+import Tensor
 import Tokenizers
 
 /// What a training run works on: models, tokenizer, samples and cache, loaded and checked against each other.
@@ -49,6 +50,7 @@ final class TrainingRun {
     summary = parts.summary(
       samples: training.count, validation: validationSamples.count, vocabulary: vocabulary,
       theirs: parts.teacherVocabulary(cache))
+    student.recomputing = configuration.training.recompute
     student.dropout =
       configuration.training.dropout == 0
       ? nil
@@ -104,9 +106,12 @@ final class TrainingRun {
   func prompt(_ index: Int) -> [Int32] { Array(samples[index].tokenIDs.prefix(samples[index].promptLength)) }
 
   /// Mean cross-entropy per scored position of the validation rows; nil without any.
-  func validationLoss() throws -> Double? {
+  ///
+  /// - Parameter tokensPerBatch: Decides time and memory, and no bit of the loss.
+  func validationLoss(tokensPerBatch: Int, in arena: Arena) throws -> Double? {
     guard !validationSamples.isEmpty else { return nil }
-    return try Evaluator(model: student).evaluate(validationSamples.map { TokenSequence($0) }).nll
+    return try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
+      .evaluate(validationSamples.map { TokenSequence($0) }).nll
   }
 
   /// Stage three for this run; nil where the configuration has no replay.

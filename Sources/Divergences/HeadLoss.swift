@@ -121,7 +121,7 @@ public struct HeadLoss: Sendable {
       divergenceRowWeights: divergenceRowWeights, crossEntropyRowWeights: crossEntropyRowWeights,
       gradient: headGradient != nil || hiddenGradient != nil)
     let headRows = head.value.rows(0..<vocabulary)
-    let chunk = min(chunkRows ?? Chunks.rows(vocabulary: vocabulary), max(rows, 1))
+    let chunk = chunkRows(of: rows)
     let logits = arena.tensor([chunk, vocabulary])
     let teacherLogits = plan.isDense ? arena.tensor([chunk, vocabulary]) : nil
     let perRow = TaskResults.collect(rows, initial: RowLoss()) { results in
@@ -150,6 +150,19 @@ public struct HeadLoss: Sendable {
       }
     }
     return plan.sums(perRow)
+  }
+
+  /// Bytes that ``evaluate(hidden:head:targets:teacher:divergenceRowWeights:crossEntropyRowWeights:scale:hiddenGradient:accumulateHeadGradient:arena:)``
+  /// takes of its arena for so many rows: the chunk of logits, and another for those of a live teacher.
+  package func scratchBytes(rows: Int, liveTeacher: Bool) -> Int {
+    chunkRows(of: rows) * vocabulary * (liveTeacher && compares ? 2 : 1) * MemoryLayout<Float>.stride
+  }
+
+  /// Whether the divergence is computed at all.
+  fileprivate var compares: Bool { objective.needsTeacher && divergenceWeight != 0 }
+
+  private func chunkRows(of rows: Int) -> Int {
+    min(chunkRows ?? Chunks.rows(vocabulary: vocabulary), max(rows, 1))
   }
 
   private func check(
@@ -202,8 +215,7 @@ private struct RowPlan {
   let crossEntropyRowWeights: [Float]?
   let gradient: Bool
 
-  /// Whether the divergence is computed at all.
-  var compares: Bool { loss.objective.needsTeacher && loss.divergenceWeight != 0 }
+  var compares: Bool { loss.compares }
   var isDense: Bool { if case .dense = teacher { compares } else { false } }
 
   private func divergenceWeight(_ row: Int) -> Float { compares ? divergenceRowWeights?[row] ?? 1 : 0 }

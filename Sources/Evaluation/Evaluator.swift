@@ -1,7 +1,7 @@
 import Diagnostics
 import Divergences
 public import Models
-import Tensor
+public import Tensor
 
 /// Measures a model on texts: negative log-likelihood and, with a teacher, the distance to it.
 ///
@@ -11,15 +11,21 @@ public struct Evaluator {
   private let model: any CausalLanguageModel
   private let teacher: (any CausalLanguageModel)?
   private let tokensPerBatch: Int
+  private let arena: Arena?
 
   /// - Parameters:
   ///   - teacher: A model over the same token ids to compare with; its vocabulary may be padded to another size.
   ///   - tokensPerBatch: Tokens in one forward pass, unless a single sample is longer.
-  public init(model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, tokensPerBatch: Int = 4096) {
+  ///   - arena: Memory to work in, whose tensors are taken back; nil for memory that is there while evaluating only.
+  public init(
+    model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, tokensPerBatch: Int = 4096,
+    arena: Arena? = nil
+  ) {
     precondition(tokensPerBatch > 0, "\(tokensPerBatch) tokens in a batch")
     self.model = model
     self.teacher = teacher
     self.tokensPerBatch = tokensPerBatch
+    self.arena = arena
   }
 
   /// Evaluates samples; means are over all scored tokens.
@@ -38,7 +44,8 @@ public struct Evaluator {
       throw Diagnostic.input(
         "\(samples.count) samples have no token to score", remedy: "give rows with a response, or texts of two tokens")
     }
-    let arena = Arena()
+    let arena = arena ?? Arena()
+    arena.reset()
     var sums = ComparisonSums()
     var start = 0
     while start < samples.count {

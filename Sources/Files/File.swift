@@ -11,6 +11,25 @@ public enum File {
     return unsafe [UInt8](file.bytes)
   }
 
+  /// The contents of a file whose size is not known beforehand, such as those of `/proc`.
+  ///
+  /// - Throws: a `Diagnostic` when the file cannot be read.
+  public static func readToEnd(_ path: String) throws -> [UInt8] {
+    let descriptor = try SystemCall.check("open the file", path: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 1 << 14)
+    while true {
+      let count = try unsafe part.withUnsafeMutableBytes { buffer in
+        try SystemCall.check("read the file", path: path) {
+          unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+        }
+      }
+      if count == 0 { return bytes }
+      bytes += part.prefix(count)
+    }
+  }
+
   /// Writes a file so that readers see the old bytes or the new ones, also after a power cut: a temporary file beside
   /// it, fsync, rename, fsync of the folder.
   ///

@@ -146,6 +146,7 @@ final class GPT2: CausalLanguageModel {
   let head: Parameter
   var dropout: Dropout?
   var precision = Precision.fp32
+  var recomputing = false
   private let tokenEmbedding: Embedding
   private let positionEmbedding: Embedding
   private let blocks: [GPT2Block]
@@ -165,7 +166,7 @@ final class GPT2: CausalLanguageModel {
     check(tokens, pass)
     let positions = positionEmbedding(pass.packing.positions, on: pass.tape)
     var x = pass.embeddingDropout(pass.tape.add(tokenEmbedding(tokens, on: pass.tape), positions))
-    for block in blocks { x = block(x, pass) }
+    for block in blocks { x = pass.block(x) { block($0, $1) } }
     return norm(x, on: pass.tape)
   }
 }

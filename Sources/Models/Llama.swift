@@ -191,6 +191,7 @@ final class Llama: CausalLanguageModel {
   let head: Parameter
   var dropout: Dropout?
   var precision = Precision.fp32
+  var recomputing = false
   private let tokenEmbedding: Embedding
   private let blocks: [LlamaBlock]
   private let norm: RMSNorm
@@ -207,7 +208,7 @@ final class Llama: CausalLanguageModel {
   func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)
     var x = pass.embeddingDropout(tokenEmbedding(tokens, on: pass.tape))
-    for block in blocks { x = block(x, pass) }
+    for block in blocks { x = pass.block(x) { block($0, $1) } }
     return norm(x, on: pass.tape)
   }
 }

@@ -1,3 +1,4 @@
+import RandomStreams
 public import Tensor
 
 /// One run of a model over packed sequences: the tape it is written on, how the rows divide into sequences, and the
@@ -10,13 +11,12 @@ public struct ForwardPass {
   public let cache: (cache: KeyValueCache, slots: [Int])?
   /// Masks to draw in training; nil for none.
   public let dropout: Dropout?
+  /// Whether a recording tape keeps nothing of a block but its input, and runs it again in the backward pass.
+  public let recomputing: Bool
 
   /// Whole sequences, from position 0.
-  public init(tape: Tape, packing: Packing, dropout: Dropout? = nil) {
-    self.tape = tape
-    self.packing = packing
-    self.cache = nil
-    self.dropout = dropout
+  public init(tape: Tape, packing: Packing, dropout: Dropout? = nil, recomputing: Bool = false) {
+    self.init(tape: tape, packing: packing, cache: nil, dropout: dropout, recomputing: recomputing)
   }
 
   /// Sequences that continue slots of a cache; the tape must not be recording.
@@ -28,10 +28,37 @@ public struct ForwardPass {
       let start = Int32(cache.lengths[slot])
       for (offset, row) in packing.rows(sequence).enumerated() { continued.positions[row] = start + Int32(offset) }
     }
+    self.init(tape: tape, packing: continued, cache: (cache, slots), dropout: nil, recomputing: false)
+  }
+
+  private init(
+    tape: Tape, packing: Packing, cache: (cache: KeyValueCache, slots: [Int])?, dropout: Dropout?, recomputing: Bool
+  ) {
     self.tape = tape
-    self.packing = continued
-    self.cache = (cache, slots)
-    self.dropout = nil
+    self.packing = packing
+    self.cache = cache
+    self.dropout = dropout
+    self.recomputing = recomputing
+  }
+
+  /// One block of a model: what `body` makes of x. All else that it makes is forgotten as soon as it may be: at once on a
+  /// tape that does not record, and, where the pass recomputes, on one that does.
+  ///
+  /// - Parameter body: May use no variable but its own x, and only the pass it is given: the tape and the dropout are
+  ///   others where it runs again.
+  public func block(_ x: Variable, _ body: @escaping (_ x: Variable, _ pass: ForwardPass) -> Variable) -> Variable {
+    guard recomputing || !tape.recording else { return body(x, self) }
+    var stream = dropout?.stream ?? RandomStream(key: 0, position: 0)
+    let result = tape.recomputed(x, stream: &stream) { tape, x, stream in
+      // A dropout of its own for each run, so that the second one draws the same masks and moves no other stream.
+      let own = dropout.map { Dropout(embedding: $0.embedding, residual: $0.residual, stream: stream) }
+      let pass = ForwardPass(tape: tape, packing: packing, cache: cache, dropout: own, recomputing: recomputing)
+      let result = body(x, pass)
+      if let own { stream = own.stream }
+      return result
+    }
+    dropout?.stream = stream
+    return result
   }
 
   /// Embedding dropout, where it is asked for.

@@ -30,6 +30,9 @@ public enum Readable {
     value < 0 ? "-\(bytes(-value))" : scaled(Double(value), by: 1024, [" B", " KiB", " MiB", " GiB", " TiB"])
   }
 
+  /// A size in whole mebibytes, rounded, without its unit: `1,020`.
+  public static func mebibytes(_ value: Int) -> String { grouped(Int((Double(value) / 0x1p20).rounded())) }
+
   /// A whole number with its thousands apart: `1,234,567`.
   public static func grouped(_ value: Int) -> String {
     let digits = Array(String(value.magnitude))

@@ -68,11 +68,7 @@ public final class Tape {
     precondition(recording, "a tape that does not record cannot go backward")
     precondition(
       gradient.shape == output.value.shape, "the gradient's shape \(gradient.shape) is not \(output.value.shape)")
-    accumulateGradient(of: output) { own in
-      Engine.parallel(count: own.count, grain: elementGrain) { range in
-        unsafe kernels.accumulate(own.base + range.lowerBound, gradient.base + range.lowerBound, range.count)
-      }
-    }
+    accumulate(gradient, into: gradientTarget(of: output))
     for index in (0...output.index).reversed() {
       guard let gradient = nodes[index].gradient, let operation = nodes[index].operation else { continue }
       operation.backward(gradient, on: self)
@@ -92,6 +88,18 @@ public final class Tape {
     let tensor = spare[shape.reduce(1, *)]?.popLast()?.reshaped(shape) ?? arena.tensor(shape)
     nodes[variable.index].gradient = tensor
     return (tensor, true)
+  }
+
+  /// Adds a gradient to a target of ``gradientTarget(of:)``.
+  func accumulate(_ gradient: Tensor, into target: (tensor: Tensor, isNew: Bool)) {
+    Engine.parallel(count: gradient.count, grain: elementGrain) { range in
+      let (from, to) = unsafe (gradient.base + range.lowerBound, target.tensor.base + range.lowerBound)
+      if target.isNew {
+        unsafe to.update(from: from, count: range.count)
+      } else {
+        unsafe kernels.accumulate(to, from, range.count)
+      }
+    }
   }
 
   /// Lets `body` add to the gradient of a variable.

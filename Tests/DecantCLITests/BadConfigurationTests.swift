@@ -48,6 +48,9 @@ import Testing
       let field = assignment.split(separator: "=")[0]
       try expect(set(assignment), says: ["--set \(assignment)", "\(field):", says], remedy: false)
     }
+    try expect(
+      broken("batch_size: 4", by: "batch_size: 4\n  recompute: often"),
+      says: ["train.yaml:12: training.recompute:", "'often'"], remedy: false)
     try expect(set("training.stepz=4"), says: ["--set training.stepz=4", "'steps'"])
     try expect(set("nonsense"), says: ["--set nonsense", "has no '='"])
     try expect(

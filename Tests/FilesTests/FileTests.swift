@@ -33,6 +33,17 @@ import Testing
     #expect(try File.read(path).suffix(piece.count) == piece[...])
   }
 
+  @Test("a file reads to its end, one of /proc too, whose size is not known") func toTheEnd() throws {
+    let path = folder.file("long")
+    let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    try File.write(bytes, to: path)
+    #expect(try File.readToEnd(path) == bytes)
+    #expect(try String(decoding: File.readToEnd("/proc/self/status"), as: UTF8.self).hasPrefix("Name:"))
+    expectDiagnostic(file: folder.file("missing"), saying: "no such file") {
+      _ = try File.readToEnd(self.folder.file("missing"))
+    }
+  }
+
   @Test("folders are made, listed in byte order, moved and removed whole") func folders() throws {
     let deep = folder.file("x/y/z")
     try File.makeFolder(deep)

@@ -20,6 +20,9 @@ struct ReadableTests {
     ])
   func counts(value: Double, text: String) { #expect(Readable.count(value) == text) }
 
+  @Test("mebibytes", arguments: [(0, "0"), (1 << 19, "1"), (1020 << 20, "1,020"), (3 << 18, "1")])
+  func mebibytes(value: Int, text: String) { #expect(Readable.mebibytes(value) == text) }
+
   @Test(
     "bytes",
     arguments: [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (36_994_500_000, "34.5 GiB"), (-2048, "-2.0 KiB")])

@@ -17,16 +17,7 @@ private struct Addition: Operation {
   let second: Variable
 
   func backward(_ gradient: Tensor, on tape: Tape) {
-    for input in [first, second] {
-      let (target, isNew) = tape.gradientTarget(of: input)
-      forElements(of: target) { start, count in
-        if isNew {
-          unsafe (target.base + start).update(from: gradient.base + start, count: count)
-        } else {
-          unsafe kernels.accumulate(target.base + start, gradient.base + start, count)
-        }
-      }
-    }
+    for input in [first, second] { tape.accumulate(gradient, into: tape.gradientTarget(of: input)) }
   }
 }
 

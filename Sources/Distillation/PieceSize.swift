@@ -1,0 +1,49 @@
+import Evaluation
+import Models
+import Samples
+
+/// How large a piece of a step is.
+struct PieceSize: Hashable {
+  var tokens = 0
+  /// Rows that go through the models: no sequence's last token does.
+  var rows = 0
+  var scored = 0
+}
+
+extension TrainingRun {
+  /// Samples that are looked at; a longer run's largest piece is very likely among them.
+  private static let samplesLookedAt = 1 << 20
+
+  /// Sizes of the pieces that the run's steps are computed in, those of student outputs at their largest possible.
+  var pieceSizes: Set<PieceSize> {
+    let settings = configuration.training
+    var pieces: Set<PieceSize> = []
+    var order = DataOrder(sampleCount: samples.count, batchSize: settings.batchSize, seed: configuration.seed)
+    for step in 0..<min(totalSteps, max(Self.samplesLookedAt / settings.batchSize, 1)) {
+      pieces.formUnion(Self.pieces(of: order.batch(at: step).map { Self.size(samples[$0]) }, settings))
+    }
+    if let replay = configuration.replay {
+      let longest = samples.map { $0.promptLength + replay.decoding.maximumNewTokens }.max() ?? 0
+      let tokens = min(longest, student.configuration.contextLength)
+      let output = PieceSize(tokens: tokens, rows: tokens - 1, scored: tokens - 1)
+      pieces.formUnion(Self.pieces(of: Array(repeating: output, count: settings.batchSize), settings))
+    }
+    return pieces
+  }
+
+  private static func pieces(of batch: [PieceSize], _ settings: ScheduleConfiguration) -> [PieceSize] {
+    StudentStep.pieces(lengths: batch.map(\.tokens), tokensPerPiece: settings.microBatchTokens).map { range in
+      batch[range].reduce(into: PieceSize()) { sum, sample in
+        sum.tokens += sample.tokens
+        sum.rows += sample.rows
+        sum.scored += sample.scored
+      }
+    }
+  }
+
+  private static func size(_ sample: Sample) -> PieceSize {
+    PieceSize(
+      tokens: sample.tokenIDs.count, rows: max(sample.tokenIDs.count - 1, 0),
+      scored: TokenSequence(sample).scoredPositions.count)
+  }
+}
