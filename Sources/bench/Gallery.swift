@@ -53,17 +53,30 @@ struct Gallery {
 
       ![\(curve.title)](\(curve.name).svg)
 
-      \(curve.explanation) ([numbers](\(curve.name).csv))
+      \(Self.wrapped("\(curve.explanation) ([numbers](\(curve.name).csv))"))
 
       """
     }
-    let page = """
-      # Growth curves
-
-      Tokens per second against one size at a time, drawn by `make bench-curves` (\(Engine.summary)), each point the \
+    let about = """
+      Tokens per second against one size at a time, drawn by `make bench-curves` (\(Engine.summary)); each point is the \
       median of \(watch.repeats). Dashed lines are the arithmetic alone, through the first point.
-
       """
-    try File.write(Array((page + sections.joined()).utf8), to: "\(folder)/README.md")
+    let page = "# Growth curves\n\n\(Self.wrapped(about))\n\(sections.joined())"
+    try File.write(Array(page.utf8), to: "\(folder)/README.md")
+  }
+
+  /// A paragraph in lines of at most 120 characters.
+  private static func wrapped(_ paragraph: String) -> String {
+    var lines = [""]
+    for word in paragraph.split(separator: " ") {
+      if lines.last!.isEmpty {
+        lines[lines.count - 1] += word
+      } else if lines.last!.count + 1 + word.count <= 120 {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 }
