@@ -2,7 +2,7 @@
 SWIFT := $(shell command -v swift || echo /opt/swift/usr/bin/swift)
 export SWIFT
 
-.PHONY: build run test bench bench-peers lint format docs faults packages clean
+.PHONY: build run test bench bench-curves bench-peers lint format docs faults packages clean
 
 build: packages        ## the command line: .build/release/decant
 	$(SWIFT) build -c release --product decant
@@ -15,12 +15,17 @@ test: packages         ## every test; those that want real models are skipped wh
 	scripts/check-size
 	scripts/test
 
-bench: packages        ## the benchmarks
+bench: packages        ## the benchmarks, then the growth curves (unless BENCH_CURVES=0)
 	$(SWIFT) build -c release --product bench
 	.build/release/bench
 	.build/release/bench --repeat 1 step | grep "peak memory" # in a process of its own
+	[ "$(BENCH_CURVES)" = 0 ] || .build/release/bench curves
 
-bench-peers: build     ## the same work in PyTorch, side by side
+bench-curves: packages ## the growth curves alone, into docs/bench
+	$(SWIFT) build -c release --product bench
+	.build/release/bench curves
+
+bench-peers: packages  ## the same work in PyTorch, side by side: one table with ratios and targets
 	scripts/bench-peers
 
 faults: build          ## kill -9, full disks and damaged files against real runs

@@ -29,7 +29,7 @@ let rooms = """
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
   Evaluation: Models Generation Divergences TeacherSignal NN Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Distillation: Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Pipelines: Distillation SyntheticData Evaluation Models Generation Divergences TeacherSignal Tokenizers Samples LogitCache Replay Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation SyntheticData Evaluation Models Generation Divergences TeacherSignal Tensor Tokenizers Samples LogitCache Replay Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   DecantCLI: Pipelines Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   decant: DecantCLI
   bench: Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics CKernels COpenBLAS

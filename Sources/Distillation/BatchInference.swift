@@ -8,6 +8,7 @@ import Models
 import RandomStreams
 import Samples
 import Telemetry
+public import Tensor
 import Tokenizers
 
 /// Batch inference over a data set: every row again, with a response.
@@ -23,6 +24,8 @@ public struct BatchInference: Sendable {
   public var output: String
   public var decoding: DecodingConfiguration
   public var seed: UInt64 = 1
+  /// Of the model's matrix products.
+  public var precision = Precision.fp32
   /// Rows decoded together.
   public var slots = 32
 
@@ -48,12 +51,12 @@ public struct BatchInference: Sendable {
   ///   room for a response.
   public func run() throws -> Outcome {
     EngineAnnouncement.print()
-    let loaded = try ModelStore.load(model, trainable: false)
+    let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
     let (dataset, set) = try source.prompts(of: data)
     let identity = Fingerprint(
-      of: "\(loaded.fingerprint) \(set.fingerprint) \(decoding) \(seed)")
+      of: "\(loaded.fingerprint) \(set.fingerprint) \(decoding) \(seed)\(precision == .fp32 ? "" : " \(precision)")")
     let done = try ResponseFile.prepare(output, identity: identity)
     var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
     guard done < set.samples.count else { return outcome }

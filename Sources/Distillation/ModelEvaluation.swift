@@ -5,6 +5,7 @@ import Samples
 import Generation
 import RandomStreams
 import Telemetry
+public import Tensor
 import Tokenizers
 
 /// Scores a model on a file of rows: nll and perplexity always, divergence to a teacher and quality of greedy responses
@@ -20,6 +21,8 @@ public struct ModelEvaluation: Sendable {
   public var maximumNewTokens: Int?
   /// At most this many rows, from the front; all where nil.
   public var limit: Int?
+  /// Of the matrix products of model and teacher.
+  public var precision = Precision.fp32
   /// Tokens computed together.
   public var tokensPerBatch = 8192
 
@@ -34,9 +37,9 @@ public struct ModelEvaluation: Sendable {
   /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print()
-    let loaded = try ModelStore.load(model, trainable: false)
+    let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
-    let judge = try teacher.map { try ModelStore.load($0, trainable: false) }
+    let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }
     if let judge {
       try bundle.requireEqual(
         to: TokenizerBundle(directory: judge.directory).fingerprint, mine: "the model \(model)",

@@ -6,6 +6,7 @@ import LogitCache
 import Models
 import Samples
 public import TeacherSignal
+public import Tensor
 import Telemetry
 
 /// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
@@ -25,6 +26,8 @@ public struct Precompute: Sendable {
   public var codec = SignalCodec.compact
   /// Only the first so many vocabulary entries count, for a student whose vocabulary is padded less; all where nil.
   public var vocabulary: Int?
+  /// Of the teacher's matrix products; samples scored in one are not those scored in the other.
+  public var precision = Precision.fp32
   /// Tokens computed together.
   public var tokensPerBatch = 4096
 
@@ -128,7 +131,7 @@ public struct Precompute: Sendable {
   }
 
   private func prepare() throws -> Work {
-    let loaded = try ModelStore.load(teacher, trainable: false)
+    let loaded = try ModelStore.load(teacher, trainable: false, precision: precision)
     let model = loaded.model.configuration
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: model)
@@ -140,7 +143,7 @@ public struct Precompute: Sendable {
         remedy: "choose one between 1 and \(size)")
     }
     let manifest = CacheManifest(
-      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: "fp32", tokenizer: bundle.fingerprint,
+      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue, tokenizer: bundle.fingerprint,
       codec: codec, topK: topK, vocabularySize: size)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,

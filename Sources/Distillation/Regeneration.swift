@@ -7,6 +7,7 @@ import Replay
 import Samples
 import TeacherSignal
 import Telemetry
+public import Tensor
 
 /// Stage three by itself: the student answers every prompt of a file, the teacher scores the answers, and they are
 /// published as the next version of a replay store.
@@ -23,6 +24,8 @@ public struct Regeneration: Sendable {
   /// Entries kept per position.
   public var topK = 64
   public var seed: UInt64 = 1
+  /// Of the matrix products of student and teacher.
+  public var precision = Precision.fp32
   /// Rows decoded together.
   public var slots = 32
 
@@ -49,8 +52,8 @@ public struct Regeneration: Sendable {
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print()
-    let student = try ModelStore.load(self.student, trainable: false)
-    let teacher = try ModelStore.load(self.teacher, trainable: false)
+    let student = try ModelStore.load(self.student, trainable: false, precision: precision)
+    let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: student.directory)
     try bundle.requireEqual(
       to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",

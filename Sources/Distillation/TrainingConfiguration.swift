@@ -4,6 +4,7 @@ public import Configuration
 import Diagnostics
 public import Optimizers
 public import Samples
+public import Tensor
 
 /// Everything that decides a training run: the `train` verb's YAML file, one struct a section.
 ///
@@ -11,6 +12,8 @@ public import Samples
 public struct TrainingConfiguration: Sendable, Codable {
   /// Seeds every random stream of the run.
   public var seed: UInt64 = 1
+  /// Of the matrix products of student and teacher; the student's master weights are fp32 in both.
+  public var precision = Precision.fp32
   public var student: StudentConfiguration
   /// Absent for plain fine-tuning (`objective: {name: sft}`).
   public var teacher: TeacherConfiguration?
@@ -23,12 +26,13 @@ public struct TrainingConfiguration: Sendable, Codable {
   public var replay: ReplayConfiguration?
 
   private enum CodingKeys: String, CodingKey {
-    case seed, student, teacher, data, objective, training, validation, checkpoints, replay
+    case seed, precision, student, teacher, data, objective, training, validation, checkpoints, replay
   }
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     seed = try keys.value(.seed, default: seed)
+    precision = try keys.value(.precision, default: precision)
     student = try keys.decode(StudentConfiguration.self, forKey: .student)
     teacher = try keys.decodeIfPresent(TeacherConfiguration.self, forKey: .teacher)
     data = try keys.decode(DataConfiguration.self, forKey: .data)

@@ -29,13 +29,14 @@ struct TrainingParts {
         "the teacher's model is needed for student.layers, teacher.live and replay", field: "teacher.model",
         remedy: "name the teacher's model directory")
     }
-    teacher = needsTeacher ? try teacherModel.map { try ModelStore.load($0, trainable: false) } : nil
+    teacher = needsTeacher ? try teacherModel.map { try Self.teacher($0, configuration) } : nil
     guard let folder = source.tokenizer ?? source.from ?? teacherModel else {
       throw Diagnostic.input(
         "the student has no tokenizer", field: "student.tokenizer", remedy: "name the folder of its tokenizer.json")
     }
     tokenizer = try TokenizerBundle(directory: try ModelStore.resolve(folder))
     student = try Self.student(configuration, checkpoint: checkpoint, teacher: teacher)
+    student.precision = configuration.precision
     guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
       throw Diagnostic.input(
         "the tokenizer has \(tokenizer.tokenizer.vocabularySize) entries, the student \(student.configuration.vocabularySize)",
@@ -46,6 +47,15 @@ struct TrainingParts {
         to: TokenizerBundle(directory: try ModelStore.resolve(teacherModel)).fingerprint, mine: "the student",
         theirs: "the teacher \(teacherModel)")
     }
+  }
+
+  /// A teacher that gives the student its layers keeps them in fp32, unrounded.
+  private static func teacher(_ path: String, _ configuration: TrainingConfiguration) throws -> LoadedModel {
+    let givesLayers = configuration.student.layers != nil
+    let loaded = try ModelStore.load(
+      path, trainable: false, precision: givesLayers ? .fp32 : configuration.precision)
+    loaded.model.precision = configuration.precision
+    return loaded
   }
 
   private static func student(

@@ -4,7 +4,7 @@ public import Fingerprints
 public import JSON
 public import RandomStreams
 import SafeTensors
-import Tensor
+public import Tensor
 
 /// A model read from a folder.
 public struct LoadedModel {
@@ -20,9 +20,14 @@ public enum ModelStore {
   /// Reads a model from a folder (or from the local Hugging Face cache by its id): `config.json` and
   /// `model.safetensors` or its shards, of any floating-point type; weights become fp32.
   ///
-  /// - Parameter trainable: True to allocate gradients.
+  /// - Parameters:
+  ///   - trainable: True to allocate gradients.
+  ///   - precision: Of the model's matrix products. In bf16, matrices of a model that does not train are held in bf16
+  ///     too, and stay in the file where that holds them so.
   /// - Throws: a `Diagnostic` that names the field or tensor that is missing, malformed, not finite or not supported.
-  public static func load(_ pathOrHubID: String, trainable: Bool) throws -> LoadedModel {
+  public static func load(
+    _ pathOrHubID: String, trainable: Bool, precision: Precision = .fp32
+  ) throws -> LoadedModel {
     let directory = try resolve(pathOrHubID)
     var blueprint = try blueprint(of: document("config.json", in: directory))
     if File.exists("\(directory)/generation_config.json") {
@@ -32,9 +37,15 @@ public enum ModelStore {
     try refusePickled(in: directory)
     let weights = try WeightLoading(
       checkpoint: SafeTensorsCheckpoint(directory: directory), blueprint: blueprint, directory: directory)
-    let model = make(blueprint, trainable: trainable)
+    var seen: [String: Fingerprint] = [:]
+    let matrices =
+      trainable || precision == .fp32
+      ? [:] : try weights.matricesInBF16 { seen[$0] = fingerprint(of: $1) }
+    let model = make(blueprint, trainable: trainable, matrices: matrices)
     try weights.load(into: model.parameters)
-    return LoadedModel(model: model, directory: directory, fingerprint: fingerprint(of: model))
+    model.precision = precision
+    return LoadedModel(
+      model: model, directory: directory, fingerprint: fingerprint(of: model, matrices: seen))
   }
 
   /// The model folder a path or a hub id stands for.
@@ -55,6 +66,15 @@ public enum ModelStore {
     let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
     model.parameters.initialize(&stream)
     return model
+  }
+
+  /// A copy of a model whose matrices are rounded to bf16 and whose products are bf16 ones: half the memory, and no
+  /// training.
+  public static func roundedToBF16(_ model: any CausalLanguageModel) throws -> any CausalLanguageModel {
+    let blueprint = try blueprint(of: JSONField(.object(model.configuration.raw)))
+    let rounded = blueprint.build(model.parameters.roundedToBF16())
+    rounded.precision = .bf16
+    return rounded
   }
 
   /// A smaller model that starts as chosen layers of another, in the given order, with its embeddings, head and final
@@ -84,6 +104,13 @@ public enum ModelStore {
   /// and the name, shape and fp32 bytes of every parameter. So it is the same for one file, for shards, and for a
   /// stored type that fp32 holds exactly.
   public static func fingerprint(of model: any CausalLanguageModel) -> Fingerprint {
+    fingerprint(of: model, matrices: [:])
+  }
+
+  /// - Parameter matrices: Fingerprints of the matrices as they were before they were rounded.
+  private static func fingerprint(
+    of model: any CausalLanguageModel, matrices: [String: Fingerprint]
+  ) -> Fingerprint {
     var configuration = model.configuration.raw
     for key in ["architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"] {
       configuration[key] = nil
@@ -91,13 +118,26 @@ public enum ModelStore {
     var bytes = Fingerprint(of: JSONValue.object(configuration).serialized()).bytes
     for parameter in model.parameters.parameters {
       bytes += Fingerprint(of: "\(parameter.name) \(parameter.shape)").bytes
-      bytes += unsafe Fingerprint(of: UnsafeRawBufferPointer(parameter.value.elements)).bytes
+      bytes += (matrices[parameter.name] ?? fingerprint(of: parameter.weights)).bytes
     }
     return Fingerprint(of: bytes)
   }
 
-  private static func make(_ blueprint: some ModelBlueprint, trainable: Bool) -> any CausalLanguageModel {
-    let parameters = ParameterBuffer(blueprint.specifications)
+  private static func fingerprint(of weights: Weights) -> Fingerprint {
+    switch weights {
+    case .fp32(let tensor): fingerprint(of: tensor)
+    case .bf16(let matrix): fingerprint(of: matrix.widened().tensor)
+    }
+  }
+
+  private static func fingerprint(of tensor: Tensor) -> Fingerprint {
+    unsafe Fingerprint(of: UnsafeRawBufferPointer(tensor.elements))
+  }
+
+  private static func make(
+    _ blueprint: some ModelBlueprint, trainable: Bool, matrices: [String: BFloat16Matrix] = [:]
+  ) -> any CausalLanguageModel {
+    let parameters = ParameterBuffer(blueprint.specifications, matrices: matrices)
     if trainable { parameters.allocateGradients() }
     return blueprint.build(parameters)
   }

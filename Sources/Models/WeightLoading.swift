@@ -64,10 +64,39 @@ struct WeightLoading {
   ///   to, and what reading the files throws.
   func load(into buffer: ParameterBuffer) throws {
     for parameter in buffer.parameters {
-      try read(names[parameter.name]!, into: parameter.value)
+      guard case .fp32(let value) = parameter.weights else { continue }
+      try read(names[parameter.name]!, into: value)
     }
     let keys = blueprint.keys
-    if isTiedHead(keys.head), let name = names[keys.head] { try checkTied(name, buffer[keys.embedding].value) }
+    if isTiedHead(keys.head), let name = names[keys.head] { try checkTied(name, names[keys.embedding]!) }
+  }
+
+  /// Every matrix in bf16: where it lies in the file, if it is stored so, otherwise rounded.
+  ///
+  /// - Parameter visit: Is lent each matrix's values before they are rounded.
+  /// - Throws: as ``load(into:)``.
+  func matricesInBF16(visit: (String, Tensor) -> Void) throws -> [String: BFloat16Matrix] {
+    var matrices: [String: BFloat16Matrix] = [:]
+    for specification in blueprint.specifications where specification.shape.count == 2 {
+      let name = names[specification.name]!
+      let values = Storage(shape: specification.shape)
+      try read(name, into: values.tensor)
+      visit(specification.name, values.tensor)
+      matrices[specification.name] =
+        try mapped(name, shape: specification.shape) ?? BFloat16Matrix(rounding: values.tensor)
+    }
+    return matrices
+  }
+
+  /// A matrix of bf16 where it lies in its file; nil where it is of another type, or at an odd address.
+  private func mapped(_ name: String, shape: [Int]) throws -> BFloat16Matrix? {
+    guard checkpoint.tensors[name]?.type == .bfloat16 else { return nil }
+    let (bytes, owner) = try checkpoint.mapped(name)
+    guard let base = unsafe bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<UInt16>.alignment == 0 else {
+      return nil
+    }
+    return unsafe BFloat16Matrix(
+      base: base.assumingMemoryBound(to: UInt16.self), rows: shape[0], columns: shape[1], owner: owner)
   }
 
   private func read(_ name: String, into tensor: Tensor) throws {
@@ -84,8 +113,10 @@ struct WeightLoading {
       remedy: "use weights that are finite; these come from a training that diverged, or a damaged file")
   }
 
-  private func checkTied(_ name: String, _ embedding: Tensor) throws {
-    guard checkpoint.tensors[name]?.shape == embedding.shape, try checkpoint.floats(name) == embedding.array() else {
+  private func checkTied(_ name: String, _ embedding: String) throws {
+    guard checkpoint.tensors[name]?.shape == checkpoint.tensors[embedding]?.shape,
+      try checkpoint.floats(name) == checkpoint.floats(embedding)
+    else {
       throw Diagnostic.input(
         "differs from the token embedding it is tied to", file: directory, field: name,
         remedy: "set tie_word_embeddings to false in config.json")

@@ -1,5 +1,6 @@
 public import Distillation
 public import TeacherSignal
+public import Tensor
 
 /// `precompute`: stage one over one file of rows. The cache is the folder `cache` in the stage's own.
 public struct PrecomputeConfiguration: Sendable, Decodable {
@@ -10,9 +11,10 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
   public var format: RowFormat
   public var topK: Int
   public var codec: SignalCodec
+  public var precision = Precision.fp32
 
   private enum CodingKeys: String, CodingKey {
-    case teacher, data, codec
+    case teacher, data, codec, precision
     case topK = "top_k"
   }
 
@@ -29,6 +31,7 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
         forKey: .codec, in: keys, debugDescription: "`\(name)` is none of \(known)")
     }
     self.codec = codec
+    precision = try keys.value(.precision, default: precision)
   }
 }
 
@@ -38,8 +41,9 @@ public struct GenerateConfiguration: Sendable, Decodable {
   public var data: String
   public var format: RowFormat
   public var decoding: DecodingConfiguration
+  public var precision = Precision.fp32
 
-  private enum CodingKeys: String, CodingKey { case model, data }
+  private enum CodingKeys: String, CodingKey { case model, data, precision }
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
@@ -47,6 +51,7 @@ public struct GenerateConfiguration: Sendable, Decodable {
     data = try keys.decode(String.self, forKey: .data)
     format = try RowFormat(from: decoder)
     decoding = try DecodingConfiguration(from: decoder)
+    precision = try keys.value(.precision, default: precision)
   }
 }
 
@@ -59,9 +64,10 @@ public struct RegenerateConfiguration: Sendable, Decodable {
   public var format: RowFormat
   public var topK: Int
   public var decoding: DecodingConfiguration
+  public var precision = Precision.fp32
 
   private enum CodingKeys: String, CodingKey {
-    case student, teacher, data
+    case student, teacher, data, precision
     case topK = "top_k"
   }
 
@@ -73,6 +79,7 @@ public struct RegenerateConfiguration: Sendable, Decodable {
     format = try RowFormat(from: decoder)
     topK = try keys.atLeast(1, .topK) ?? 64
     decoding = try DecodingConfiguration(from: decoder)
+    precision = try keys.value(.precision, default: precision)
   }
 }
 

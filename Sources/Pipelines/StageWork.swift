@@ -64,6 +64,7 @@ extension PrecomputeConfiguration {
     var stage = Precompute(teacher: teacher, data: data, format: format, cache: "\(folder)/cache")
     stage.topK = topK
     stage.codec = codec
+    stage.precision = precision
     return try stage.run().interrupted ? .interrupted : .done(nil)
   }
 }
@@ -74,6 +75,7 @@ extension GenerateConfiguration {
     var stage = BatchInference(
       model: model, data: data, format: format, output: "\(folder)/responses.jsonl", decoding: decoding)
     stage.seed = seed
+    stage.precision = precision
     return try stage.run().interrupted ? .interrupted : .done(nil)
   }
 }
@@ -84,6 +86,7 @@ extension RegenerateConfiguration {
       student: student, teacher: teacher, data: data, format: format, replay: "\(folder)/replay", decoding: decoding)
     stage.topK = topK
     stage.seed = seed
+    stage.precision = precision
     return try stage.run().interrupted ? .interrupted : .done(nil)
   }
 }

@@ -1,5 +1,5 @@
 import Diagnostics
-import Files
+public import Files
 import JSON
 
 /// The weights in a model folder: one `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
@@ -73,6 +73,11 @@ public final class SafeTensorsCheckpoint: Sendable {
   /// Lends a tensor's bytes as they lie in the file, at any alignment.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
     try unsafe file(name).withBytes(of: name, body)
+  }
+
+  /// A tensor's bytes as they lie in the file; see ``SafeTensorsFile/mapped(_:)``.
+  public func mapped(_ name: String) throws -> (bytes: UnsafeRawBufferPointer, owner: MappedFile) {
+    try unsafe file(name).mapped(name)
   }
 
   /// Reads a floating-point tensor as `Float`s; see ``SafeTensorsFile/readFloats(_:into:)``.

@@ -1,5 +1,5 @@
 import Diagnostics
-import Files
+public import Files
 
 /// A SafeTensors file, mapped and checked whole on opening: what it announces fits what it holds.
 public final class SafeTensorsFile: Sendable {
@@ -36,6 +36,14 @@ public final class SafeTensorsFile: Sendable {
     let range = try entry(name).range
     defer { withExtendedLifetime(file) {} }
     return try unsafe body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+  }
+
+  /// A tensor's bytes as they lie in the file, at any alignment, and what they live as long as.
+  ///
+  /// - Throws: a `Diagnostic` when there is no such tensor.
+  public func mapped(_ name: String) throws -> (bytes: UnsafeRawBufferPointer, owner: MappedFile) {
+    let range = try entry(name).range
+    return unsafe (UnsafeRawBufferPointer(rebasing: file.bytes[range]), file)
   }
 
   /// Reads a floating-point tensor as `Float`s in row-major order: F32, F16 and BF16 exactly, F64 rounded to nearest.

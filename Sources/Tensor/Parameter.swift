@@ -67,7 +67,8 @@ public struct Parameter: Sendable {
 
 /// All parameters of a model in one allocation, their gradients in another.
 ///
-/// Each parameter begins on a cache line; the gaps hold zeros, so sums over the flat tensors mean what they say.
+/// Each parameter begins on a cache line; the gaps hold zeros, so sums over the flat tensors mean what they say. Matrices
+/// in bf16 are no part of the flat tensors: a model that has some does not train.
 public final class ParameterBuffer {
   public let specifications: [ParameterSpecification]
   /// Where each parameter begins in the flat tensors, in elements.
@@ -76,16 +77,23 @@ public final class ParameterBuffer {
   private var gradientStorage: Storage?
   private let indices: [String: Int]
   private var frozenNames: Set<String> = []
+  private let matrices: [String: BFloat16Matrix]
 
   /// Zeroed parameters without gradients.
   ///
-  /// - Precondition: names differ.
-  public init(_ specifications: [ParameterSpecification]) {
+  /// - Parameter matrices: Those that are held in bf16, with their values.
+  /// - Precondition: names differ, and matrices have the shapes that are asked for.
+  public init(_ specifications: [ParameterSpecification], matrices: [String: BFloat16Matrix] = [:]) {
     self.specifications = specifications
+    self.matrices = matrices
     var offsets: [Int] = []
     var end = 0
     for specification in specifications {
       offsets.append(end)
+      if let matrix = matrices[specification.name] {
+        precondition([matrix.rows, matrix.columns] == specification.shape, "\(specification.name) has another shape")
+        continue
+      }
       end += (specification.shape.reduce(1, *) + 15) / 16 * 16
     }
     self.offsets = offsets
@@ -103,6 +111,7 @@ public final class ParameterBuffer {
 
   /// Makes room for gradients, zeroed; nothing happens where there is.
   public func allocateGradients() {
+    precondition(matrices.isEmpty, "a model with weights in bf16 does not train")
     if gradientStorage == nil { gradientStorage = Storage(shape: values.shape) }
   }
 
@@ -125,6 +134,24 @@ public final class ParameterBuffer {
   /// All parameters in the order of their specifications.
   public var parameters: [Parameter] { specifications.indices.map(parameter) }
 
+  /// Bytes that the values take, in fp32 and bf16.
+  public var bytes: Int {
+    values.count * MemoryLayout<Float>.stride
+      + matrices.values.reduce(0) { $0 + $1.rows * $1.columns * MemoryLayout<UInt16>.stride }
+  }
+
+  /// The same parameters with every matrix rounded to bf16, in memory of their own.
+  public func roundedToBF16() -> ParameterBuffer {
+    let wide = specifications.filter { $0.shape.count == 2 }
+    let rounded = ParameterBuffer(
+      specifications,
+      matrices: Dictionary(uniqueKeysWithValues: wide.map { ($0.name, BFloat16Matrix(rounding: self[$0.name].value)) }))
+    for specification in specifications where specification.shape.count != 2 {
+      rounded[specification.name].value.copy(from: self[specification.name].value)
+    }
+    return rounded
+  }
+
   /// Number of trainable and frozen elements, without the gaps.
   public var elementCount: Int { specifications.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 
@@ -146,6 +173,9 @@ public final class ParameterBuffer {
 
   private func parameter(_ index: Int) -> Parameter {
     let specification = specifications[index]
+    if let matrix = matrices[specification.name] {
+      return Parameter(name: specification.name, role: specification.role, matrix: matrix)
+    }
     func view(_ flat: Tensor) -> Tensor { flat.part(at: offsets[index], shape: specification.shape) }
     return Parameter(
       name: specification.name, role: specification.role, value: view(values),

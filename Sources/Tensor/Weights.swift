@@ -37,6 +37,13 @@ import CKernels
   func copyRow(_ row: Int, to floats: UnsafeMutablePointer<Float>) {
     unsafe kernels.fromBF16(floats, base + row * columns, columns)
   }
+
+  /// The elements as fp32, which holds them exactly, in memory of their own.
+  public func widened() -> Storage {
+    let storage = Storage(shape: [rows, columns])
+    for row in 0..<rows { unsafe copyRow(row, to: storage.tensor.base + row * columns) }
+    return storage
+  }
 }
 
 /// A matrix of weights as it lies in memory.

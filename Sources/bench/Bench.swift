@@ -4,53 +4,70 @@ import JSON
 import Telemetry
 import Tensor
 
-/// Prints the table of benchmarks: medians of several repeats on this machine.
-///
-/// `bench [--repeat N] [--threads N] [--json] [NAME ...]`, names being `step`, `live`, `score`, `decode` and `cache`.
+/// Prints the table of benchmarks, or draws the growth curves; `bench --help` says how.
 @main
 enum Bench {
   static func main() {
-    var words = CommandLine.arguments.dropFirst()
-    func option(_ name: String) -> Int? {
-      guard let index = words.firstIndex(of: name), index + 1 < words.endIndex else { return nil }
-      defer { words.removeSubrange(index...index + 1) }
-      return Int(words[index + 1])
-    }
-    let repeats = option("--repeat") ?? 5
-    let threads = option("--threads")
-    let json = words.contains("--json")
-    let names = words.filter { $0 != "--json" }
     do {
-      try Engine.configure(threads: threads)
+      let options = try Options(CommandLine.arguments.dropFirst())
+      let benchmarks = Benchmarks(watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision)
+      if options.help { return print(Options.help(benchmarks: benchmarks.table, curves: Curve.all)) }
+      try Engine.configure(threads: options.threads)
       Log.info(Engine.summary)
-      try run(Benchmarks(watch: Stopwatch(repeats: repeats)), names: Array(names), json: json)
+      if options.names.first == "curves" {
+        try draw(options)
+      } else {
+        try run(benchmarks.table, options)
+      }
     } catch {
       Log.warning("\(error)")
       exit((error as? Diagnostic)?.exitStatus ?? 1)
     }
   }
 
-  private static func run(_ benchmarks: Benchmarks, names: [String], json: Bool) throws {
-    let table: [(String, () throws -> [Measurement])] = [
-      ("step", { try benchmarks.cachedStep() }), ("live", { try benchmarks.liveStep() }),
-      ("score", { try benchmarks.scoring() }),
-      ("decode", { try benchmarks.decoding(batch: 8) + benchmarks.decoding(batch: 64) }),
-      ("cache", { try benchmarks.cache() }),
-    ]
-    if let unknown = names.first(where: { name in !table.contains { $0.0 == name } }) {
-      throw Diagnostic.input(
-        "'\(unknown)' is no benchmark", remedy: "choose from \(table.map(\.0).joined(separator: ", "))")
+  /// Runs the benchmarks asked for, each floor after its work.
+  private static func run(_ table: [Benchmarks.Entry], _ options: Options) throws {
+    if options.names.contains("curves") {
+      throw Diagnostic.input("curves are drawn by themselves", remedy: "put them first: bench curves")
     }
-    for (name, measure) in table where names.isEmpty || names.contains(name) {
-      var found = try measure()
+    try check(options.names, against: table.map(\.name), what: "benchmark")
+    var rates: [String: Double] = [:]
+    for entry in table where options.names.isEmpty || options.names.contains(entry.name) {
+      for measurement in try entry.measure() {
+        rates[measurement.name] = measurement.value
+        show(measurement, options)
+        guard let work = measurement.floorOf, let rate = rates[work] else { continue }
+        show(
+          Measurement(name: "share of the floor, \(work)", value: rate / measurement.value, unit: "of the rate"),
+          options)
+      }
       // The peak is the whole process's: it belongs to a benchmark only where that ran alone.
-      if names == [name] { found.append(Benchmarks.peakMemory(name)) }
-      for measurement in found { print(json ? measurement.json.text() : line(measurement)) }
+      if options.names == [entry.name] { show(Benchmarks.peakMemory(entry.name), options) }
     }
   }
 
-  private static func line(_ measurement: Measurement) -> String {
-    let name = measurement.name + String(repeating: " ", count: max(1, 42 - measurement.name.count))
-    return name + Readable.decimals(measurement.value, measurement.value < 10 ? 3 : 1) + " " + measurement.unit
+  /// Measures and draws the curves asked for.
+  private static func draw(_ options: Options) throws {
+    let names = options.names.dropFirst()
+    guard options.precision == .fp32 else {
+      throw Diagnostic.input("curves are drawn in fp32", field: "--precision", remedy: "leave it out")
+    }
+    try check(names, against: Curve.all.map(\.name), what: "curve")
+    let gallery = Gallery(folder: options.output, watch: Stopwatch(repeats: options.repeats ?? 3), options: options)
+    for curve in Curve.all where names.isEmpty || names.contains(curve.name) {
+      try gallery.draw(curve) { show($0, options) }
+    }
+    if names.isEmpty { try gallery.describe(Curve.all) }
+  }
+
+  private static func check(_ names: some Sequence<String>, against known: [String], what: String) throws {
+    guard let unknown = names.first(where: { !known.contains($0) }) else { return }
+    throw Diagnostic.input("'\(unknown)' is no \(what)", remedy: "choose from \(known.joined(separator: ", "))")
+  }
+
+  /// Prints at once, also into a pipe: a run takes minutes.
+  private static func show(_ measurement: Measurement, _ options: Options) {
+    print(options.json ? measurement.json(options).text() : measurement.line)
+    fflush(nil)
   }
 }

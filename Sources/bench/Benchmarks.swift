@@ -1,136 +1,103 @@
-import Distillation
-import Divergences
-import Evaluation
 import Files
-import Fingerprints
-import Generation
 import Glibc
 import LogitCache
-import Models
-import Optimizers
-import RandomStreams
 import TeacherSignal
 import Tensor
 
-/// The benchmarks, each one row of the table.
+/// The benchmarks: work at the shapes that the PyTorch side runs as well, and the matrix products of that work alone.
 struct Benchmarks {
   let watch: Stopwatch
-  private var tokens: Int { Shapes.batch * Shapes.length }
-  private var sequences: [TokenSequence] {
-    // One token more than the rows, since a sequence's last token is only a target.
-    Shapes.tokens(rows: Shapes.batch, length: Shapes.length + 1).map { TokenSequence(tokenIDs: $0, promptLength: 0) }
+  let precision: Precision
+
+  /// A benchmark as the command line names it.
+  struct Entry {
+    var name: String
+    /// What it measures, for the help text.
+    var about: String
+    var measure: () throws -> [Measurement]
   }
 
-  /// A student step from the cache, and how much of it are the matrix products of its own shapes.
-  func cachedStep() throws -> [Measurement] {
-    let student = try Shapes.student30M(trainable: true)
-    let examples = sequences.map { sequence in
-      TrainingExample(
-        sequence: sequence, signal: Shapes.signal(positions: Shapes.length), isStudentOutput: false, name: "")
-    }
-    let step = try self.step(student, teacher: nil)
-    let measured = try watch.rate("student step, cached top-64", tokens: tokens) { try step(examples) }
-    let products = StepProducts(tokens: tokens)
-    let own = Stopwatch.median(watch.seconds { products.run(library: .decant) })
-    let library = Stopwatch.median(watch.seconds { products.run(library: .openblas) })
-    let share = own / Stopwatch.median(measured.seconds)
-    return [
-      measured, Measurement(name: "its matrix products alone", value: Double(tokens) / own, unit: "tokens/s"),
-      Measurement(name: "the same, all through OpenBLAS", value: Double(tokens) / library, unit: "tokens/s"),
-      Measurement(name: "GEMM share of the cached step", value: share, unit: "of the time"),
+  /// All of them, each floor after the work it belongs to.
+  var table: [Entry] {
+    [
+      Entry(name: "step", about: "a student step from the cache, and its peak memory") { try cachedStep() },
+      Entry(name: "step-floor", about: "the matrix products of that step alone") { stepFloor() },
+      Entry(name: "live", about: "a student step with a live teacher") { try liveStep() },
+      Entry(name: "score", about: "teacher scoring, top-64, cache write") { try scoring() },
+      Entry(name: "score-floor", about: "the matrix products of scoring alone") { scoringFloor() },
+      Entry(name: "decode", about: "decoding, 64 + 128 tokens, batch 8 and 64") { try decoding() },
+      Entry(name: "decode-floor", about: "the matrix products of decoding alone") { decodingFloor() },
+      Entry(name: "cache", about: "writing and reading a cache, and its size") { try cache() },
     ]
   }
 
-  /// A student step with the teacher's dense logits computed beside it.
-  func liveStep() throws -> [Measurement] {
-    let student = try Shapes.student30M(trainable: true)
-    let examples = sequences.map { TrainingExample(sequence: $0, signal: nil, isStudentOutput: false, name: "") }
-    let step = try self.step(student, teacher: Shapes.teacher124M())
-    return [try watch.rate("student step, live teacher", tokens: tokens) { try step(examples) }]
+  private static let batch = BatchShape()
+  private static let stepName = "student step, cached top-64"
+  private static let scoringName = "teacher scoring, top-64, cache write"
+  private static func decodingName(_ rows: Int) -> String { "decoding, batch \(rows), 64 + 128 tokens" }
+  private static let decodingBatches = [8, 64]
+  private static let newTokens = 128
+
+  private func cachedStep() throws -> [Measurement] {
+    [try watch.rate(Self.stepName, .cachedStep(.student30M, Self.batch, precision))]
   }
 
-  private func step(
-    _ student: any CausalLanguageModel, teacher: (any CausalLanguageModel)?
-  ) throws -> ([TrainingExample]) throws -> Void {
-    var objective = ObjectiveConfiguration()
-    objective.objective = try Objective(name: .skl, alpha: 0.1)
-    objective.crossEntropyWeight = 0
-    let optimizer = AdamW(parameters: student.parameters, weightDecay: 0.01)
-    let step = StudentStep(
-      student: student, liveTeacher: teacher, objective: objective, vocabulary: Shapes.vocabulary,
-      tokensPerPiece: 1 << 20)
-    return { examples in
-      student.parameters.gradients?.fill(0)
-      _ = try step.accumulate(examples)
-      optimizer.step(learningRate: 1e-4)
+  private func stepFloor() -> [Measurement] {
+    ProductFloor(.student30M, rows: Self.batch.tokens, training: true)
+      .measure(Self.stepName, named: "the cached step", watch, precision)
+  }
+
+  private func liveStep() throws -> [Measurement] {
+    [try watch.rate("student step, live teacher", .liveStep(.student30M, .teacher124M, Self.batch, precision))]
+  }
+
+  private func scoring() throws -> [Measurement] {
+    [try watch.rate(Self.scoringName, .scoring(.teacher124M, Self.batch, precision))]
+  }
+
+  private func scoringFloor() -> [Measurement] {
+    ProductFloor(.teacher124M, rows: Self.batch.tokens, training: false)
+      .measure(Self.scoringName, named: "scoring", watch, precision)
+  }
+
+  private func decoding() throws -> [Measurement] {
+    try Self.decodingBatches.map { rows in
+      try watch.rate(
+        Self.decodingName(rows), .decoding(.student30M, rows: rows, prompt: 64, new: Self.newTokens, precision))
     }
   }
 
-  /// Teacher forward, top-64, and one cache transaction.
-  func scoring() throws -> [Measurement] {
-    let scorer = try TeacherScorer(teacher: Shapes.teacher124M(), topK: Shapes.topK)
-    return try withCache { writer in
-      var round = Int32(0)
-      return [
-        try watch.rate("teacher scoring, top-64, cache write", tokens: tokens) {
-          round += 1
-          var samples = try scorer.score(sequences)
-          // A first token of its own makes each round's samples new ones.
-          for index in samples.indices { samples[index].tokenIDs[0] = round }
-          try writer.append(samples)
-        }
-      ]
+  /// One token of each row at a time, as often as decoding does it; the prompts are not in it.
+  private func decodingFloor() -> [Measurement] {
+    Self.decodingBatches.flatMap { rows in
+      ProductFloor(.student30M, rows: rows, training: false, passes: Self.newTokens)
+        .measure(Self.decodingName(rows), named: "decoding, batch \(rows)", watch, precision)
     }
-  }
-
-  /// Sampling with a key/value cache: 64 prompt tokens, 128 new ones.
-  func decoding(batch: Int) throws -> [Measurement] {
-    let student = try Shapes.student30M(trainable: false)
-    let settings = SamplingSettings(maximumNewTokens: 128)
-    let prompts = Shapes.tokens(rows: batch, length: 64)
-    return [
-      try watch.rate("decoding, batch \(batch), 64 + 128 tokens", tokens: batch * 128) {
-        let generator = try Generator(
-          model: student, settings: settings, eosTokenIDs: [], batchSize: batch,
-          stream: RandomStream(seed: 1, name: "decoding"))
-        try generator.generate(prompts: prompts, streamIndices: prompts.indices.map(UInt64.init)) { _, _ in }
-      }
-    ]
   }
 
   /// Writing to and reading from a cache, without a teacher.
-  func cache() throws -> [Measurement] {
-    let count = 64
-    let signal = Shapes.signal(positions: Shapes.length)
-    let rows = Shapes.tokens(rows: count, length: Shapes.length + 1)
-    let positions = count * Shapes.length
-    return try withCache { writer in
-      var round = Int32(0)
-      let writing = try watch.rate("cache write", tokens: positions) {
-        round += 1
-        try writer.append(
-          rows.map { ScoredSample(tokenIDs: [round] + $0.dropFirst(), promptLength: 0, signal: signal) })
-      }
-      let keys = rows.map { writer.manifest.key(tokenIDs: [1] + $0.dropFirst(), promptLength: 0) }
-      let reading = try watch.rate("cache read", tokens: positions) {
-        for key in keys { _ = try writer.cache.sample(key) }
-      }
-      let size = try writer.cache.statistics()
-      return [
-        writing, reading,
-        Measurement(name: "cache size, top-64", value: size.payloadBytesPerPosition, unit: "bytes/token"),
-        Measurement(name: "cache size on disk", value: size.fileBytesPerPosition, unit: "bytes/token"),
-      ]
+  private func cache() throws -> [Measurement] {
+    let rows = 64, length = Self.batch.length, vocabulary = ModelShape.teacher124M.vocabulary
+    let signal = SyntheticBatch.signal(positions: length, vocabulary: vocabulary)
+    let texts = SyntheticBatch.tokens(rows: rows, length: length + 1, vocabulary: vocabulary)
+    let scratch = try ScratchCache(vocabulary: vocabulary)
+    defer { withExtendedLifetime(scratch) {} }
+    let writer = scratch.writer
+    var round = Int32(0)
+    let writing = Work(tokens: rows * length) {
+      round += 1
+      try writer.append(
+        texts.map { ScoredSample(tokenIDs: [round] + $0.dropFirst(), promptLength: 0, signal: signal) })
     }
-  }
-
-  private func withCache<Result>(_ body: (LogitCacheWriter) throws -> Result) throws -> Result {
-    let folder = "/tmp/decant-bench-\(getpid())"
-    defer { try? File.remove(folder) }
-    let manifest = CacheManifest(
-      teacher: Fingerprint(of: "bench"), teacherPath: "bench", numerics: "fp32", tokenizer: Fingerprint(of: "bench"),
-      codec: .compact, topK: Shapes.topK, vocabularySize: Shapes.vocabulary)
-    return try body(try LogitCacheWriter(directory: folder, manifest: manifest))
+    let written = try watch.rate("cache write", writing)
+    let keys = texts.map { writer.manifest.key(tokenIDs: [1] + $0.dropFirst(), promptLength: 0) }
+    let reading = Work(tokens: rows * length) { for key in keys { _ = try writer.cache.sample(key) } }
+    let size = try writer.cache.statistics()
+    return [
+      written, try watch.rate("cache read", reading),
+      Measurement(name: "cache size, top-64", value: size.payloadBytesPerPosition, unit: "bytes/token"),
+      Measurement(name: "cache size on disk", value: size.fileBytesPerPosition, unit: "bytes/token"),
+    ]
   }
 
   /// Largest resident memory of this process so far.

@@ -1,4 +1,5 @@
 import JSON
+import Telemetry
 
 /// What one benchmark found.
 struct Measurement: Sendable {
@@ -8,12 +9,23 @@ struct Measurement: Sendable {
   var unit: String
   /// Seconds of each repeat.
   var seconds: [Double] = []
+  /// Name of the measurement whose matrix products alone these are, at their fastest.
+  var floorOf: String?
 
-  var json: JSONValue {
-    .object([
+  /// A line for people.
+  var line: String {
+    let gap = String(repeating: " ", count: max(1, 60 - name.count))
+    return name + gap + Readable.decimals(value, value < 10 ? 3 : 1) + " " + unit
+  }
+
+  /// A line for machines, with the settings it was measured under.
+  func json(_ options: Options) -> JSONValue {
+    var object: JSONObject = [
       "bench": .string(name), "value": .double(value), "unit": .string(unit),
-      "seconds": .array(seconds.map { .double($0) }),
-    ])
+      "precision": .string(options.precision.rawValue), "seconds": .array(seconds.map { .double($0) }),
+    ]
+    if let floorOf { object["floor_of"] = .string(floorOf) }
+    return .object(object)
   }
 }
 
@@ -24,18 +36,21 @@ struct Stopwatch {
   /// Seconds of each repeat.
   func seconds(_ work: () throws -> Void) rethrows -> [Double] {
     try work()
-    return try (0..<repeats).map { _ in
-      let start = ContinuousClock.now
-      try work()
-      return (ContinuousClock.now - start) / .seconds(1)
-    }
+    return try (0..<repeats).map { _ in try Self.time(work) }
   }
 
-  /// Work of `tokens` tokens as tokens per second.
-  func rate(_ name: String, tokens: Int, _ work: () throws -> Void) rethrows -> Measurement {
-    let seconds = try seconds(work)
+  /// Work as tokens per second.
+  func rate(_ name: String, _ work: Work) throws -> Measurement {
+    let seconds = try seconds(work.run)
     return Measurement(
-      name: name, value: Double(tokens) / Self.median(seconds), unit: "tokens/s", seconds: seconds)
+      name: name, value: Double(work.tokens) / Self.median(seconds), unit: "tokens/s", seconds: seconds)
+  }
+
+  /// Seconds that work takes, once.
+  static func time(_ work: () throws -> Void) rethrows -> Double {
+    let start = ContinuousClock.now
+    try work()
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 
   static func median(_ values: [Double]) -> Double {

@@ -1,6 +1,7 @@
 import Diagnostics
 import Distillation
 import Samples
+import Tensor
 
 /// The options that say how rows become tokens, the same for every verb that reads rows.
 struct DataParameters: Sendable {
@@ -46,6 +47,17 @@ struct DataParameters: Sendable {
     }
     format.fields = try FieldNames(names)
     return format
+  }
+}
+
+extension Precision: ArgumentValue {}
+
+extension Parameter where Value == Precision {
+  /// What matrix products round their operands to, the same for every verb that runs a model.
+  static var precision: Parameter<Precision> {
+    .option(
+      "precision", "P", default: .fp32,
+      "What matrix products round to: fp32 or bf16. bf16 halves a model's memory, and its time on CPUs with bf16 units.")
   }
 }
 

@@ -1,6 +1,7 @@
 import Distillation
 import Evaluation
 import JSON
+import Tensor
 
 /// `decant evaluate`: nll, perplexity, divergence to a teacher, ROUGE-L.
 struct EvaluateCommand: Command {
@@ -13,6 +14,7 @@ struct EvaluateCommand: Command {
     "max-new-tokens", "N", default: 128, allowed: .atLeast(1), "Longest response in tokens, with --generate.")
   let limit = Parameter<Int?>.optional(
     "limit", "N", without: "all rows", allowed: .atLeast(1), "Only the first N rows.")
+  let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {
@@ -24,7 +26,7 @@ struct EvaluateCommand: Command {
         """,
       parameters: [model.specification] + rows.specifications + [
         teacher.specification, generate.specification, maximumNewTokens.specification, limit.specification,
-        json.specification,
+        precision.specification, json.specification,
       ],
       examples: [
         Example("decant evaluate --model student/ --data test.jsonl --json", "nll and perplexity"),
@@ -38,6 +40,7 @@ struct EvaluateCommand: Command {
     evaluation.teacher = arguments[teacher]
     evaluation.maximumNewTokens = arguments[generate] ? arguments[maximumNewTokens] : nil
     evaluation.limit = arguments[limit]
+    evaluation.precision = arguments[precision]
     let report = try evaluation.run()
     try arguments.output.result(
       json: arguments[json], (report.json.objectValue?.entries ?? []).map { ($0.key, $0.value) })

@@ -2,6 +2,7 @@ import Diagnostics
 import Distillation
 import JSON
 import Telemetry
+import Tensor
 
 /// `decant generate`: batch inference over a data set.
 struct GenerateCommand: Command {
@@ -10,6 +11,7 @@ struct GenerateCommand: Command {
   let output = Parameter<String>.required("output", "FILE", "The JSONL file to write.")
   let decoding = DecodingParameters()
   let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .atLeast(1), "Rows decoded together.")
+  let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {
@@ -21,7 +23,7 @@ struct GenerateCommand: Command {
         alone, not on the batch.
         """,
       parameters: [model.specification] + rows.specifications + [output.specification] + decoding.specifications
-        + [slots.specification, json.specification],
+        + [slots.specification, precision.specification, json.specification],
       examples: [
         Example(
           "decant generate --model student/ --data test.jsonl --output answers.jsonl --temperature 0",
@@ -36,6 +38,7 @@ struct GenerateCommand: Command {
       decoding: decoding.configuration(arguments))
     inference.seed = UInt64(arguments[decoding.seed])
     inference.slots = arguments[slots]
+    inference.precision = arguments[precision]
     Interruption.install()
     let outcome = try inference.run()
     try arguments.output.result(

@@ -3,6 +3,7 @@ import Distillation
 import JSON
 import TeacherSignal
 import Telemetry
+import Tensor
 
 /// `decant precompute`: stage one.
 struct PrecomputeCommand: Command {
@@ -16,7 +17,7 @@ struct PrecomputeCommand: Command {
   let vocabulary = Parameter<Int?>.optional(
     "vocabulary", "N", without: "the teacher's", allowed: .atLeast(2),
     "Counts only the first N vocabulary entries, for a student whose vocabulary is padded less.")
-  let precision = Parameter<String>.option("precision", "P", default: "fp32", "The teacher's arithmetic: fp32.")
+  let precision = Parameter<Precision>.precision
   let tokens = Parameter<Int>.option(
     "batch-tokens", "N", default: 4096, allowed: .atLeast(1), "Tokens computed together.")
   let dryRun = Parameter<Bool>.flag("dry-run", "Say what would be computed and how large the cache would be, and stop.")
@@ -42,15 +43,13 @@ struct PrecomputeCommand: Command {
   }
 
   func run(_ arguments: Arguments) throws {
-    guard arguments[precision] == "fp32" else {
-      throw Diagnostic.input("'\(arguments[precision])' is not supported", field: "--precision", remedy: "use fp32")
-    }
     var stage = Precompute(
       teacher: arguments[teacher], data: arguments[rows.data], format: try rows.format(arguments),
       cache: arguments[cache])
     stage.topK = arguments[topK]
     stage.codec = arguments[codec]
     stage.vocabulary = arguments[vocabulary]
+    stage.precision = arguments[precision]
     stage.tokensPerBatch = arguments[tokens]
     if arguments[dryRun] {
       let forecast = try stage.forecast()

@@ -1,6 +1,7 @@
 import Distillation
 import JSON
 import Telemetry
+import Tensor
 
 /// `decant regenerate`: stage three by itself.
 struct RegenerateCommand: Command {
@@ -12,6 +13,7 @@ struct RegenerateCommand: Command {
     "top-k", "K", default: 64, allowed: .atLeast(1), "Teacher entries kept per position.")
   let decoding = DecodingParameters()
   let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .atLeast(1), "Rows decoded together.")
+  let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {
@@ -23,7 +25,7 @@ struct RegenerateCommand: Command {
         """,
       parameters: [student.specification, teacher.specification] + rows.specifications + [
         replay.specification, topK.specification,
-      ] + decoding.specifications + [slots.specification, json.specification],
+      ] + decoding.specifications + [slots.specification, precision.specification, json.specification],
       examples: [
         Example(
           "decant regenerate --student student/ --teacher teacher/ --data train.jsonl --replay replay/",
@@ -38,6 +40,7 @@ struct RegenerateCommand: Command {
     stage.topK = arguments[topK]
     stage.seed = UInt64(arguments[decoding.seed])
     stage.slots = arguments[slots]
+    stage.precision = arguments[precision]
     Interruption.install()
     let outcome = try stage.run()
     try interrupted(
