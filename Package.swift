@@ -15,7 +15,7 @@ let rooms = """
   LMDB: CLMDB Diagnostics
   SafeTensors: Diagnostics Files JSON
   Tokenizers: CPCRE2 Diagnostics Files JSON
-  Tensor: CKernels COpenBLAS RandomStreams Diagnostics
+  Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Diagnostics
@@ -102,6 +102,7 @@ let package = Package(
       .target(
         name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])], linkerSettings: [.linkedLibrary("m")]),
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+      .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dl")]),
     ]
     + all.map(\.target)
     + [

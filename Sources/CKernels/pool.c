@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
+#include "CPULimits.h"
 #include "Pool.h"
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -115,20 +115,10 @@ void poolRun(int tasks, void (*body)(void *, int), void *context) {
   pthread_mutex_unlock(&running);
 }
 
-static int quotaOfControlGroup(void) {
-  long quota = 0, period = 0;
-  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (file) {
-    if (fscanf(file, "%ld %ld", &quota, &period) != 2) quota = 0; // "max" is no limit
-    fclose(file);
-  }
-  return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : INT32_MAX;
-}
-
 int poolAvailableCPUs(void) {
   cpu_set_t set;
   int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int quota = quotaOfControlGroup();
+  int quota = controlGroupCPUs("/proc/self/cgroup", "/sys/fs/cgroup");
   if (quota < count) count = quota;
   return count < 1 ? 1 : count;
 }

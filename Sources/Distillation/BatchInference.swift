@@ -50,7 +50,7 @@ public struct BatchInference: Sendable {
   /// - Throws: a `Diagnostic` where the output was begun with another model, data set or setting, or a prompt leaves no
   ///   room for a response.
   public func run() throws -> Outcome {
-    EngineAnnouncement.print()
+    EngineAnnouncement.print(precision)
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)

@@ -36,7 +36,7 @@ public struct ModelEvaluation: Sendable {
   ///
   /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers.
   public func run() throws -> EvaluationReport {
-    EngineAnnouncement.print()
+    EngineAnnouncement.print(precision)
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }

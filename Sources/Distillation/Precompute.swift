@@ -5,6 +5,7 @@ import Fingerprints
 import LogitCache
 import Models
 import Samples
+import Synchronization
 public import TeacherSignal
 public import Tensor
 import Telemetry
@@ -12,7 +13,8 @@ import Telemetry
 /// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
 ///
 /// Run again it goes on where it stopped: each batch's records and the progress are one transaction, and the batches are
-/// planned from the whole data set, so an interrupted run computes the same bytes as an uninterrupted one.
+/// planned from the whole data set, so an interrupted run computes the same bytes as an uninterrupted one. A batch is
+/// encoded and written by a thread of its own while the teacher computes the next one.
 public struct Precompute: Sendable {
   /// A model directory or hub id.
   public var teacher: String
@@ -90,7 +92,7 @@ public struct Precompute: Sendable {
   ///   it, rows do not fit, or the disk is full.
   public func run() throws -> Outcome {
     let start = ContinuousClock.now
-    EngineAnnouncement.print()
+    EngineAnnouncement.print(precision)
     let work = try prepare()
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
@@ -104,21 +106,27 @@ public struct Precompute: Sendable {
     }
     let progress = Progress(
       "precompute", total: work.samples.count, unit: "samples", rateUnit: "tokens", done: work.samples.count - left)
-    var outcome = Outcome(samples: work.samples.count, computed: 0, scoredPositions: 0, seconds: 0, interrupted: false)
-    for batch in missing {
-      if Interruption.requested {
-        outcome.interrupted = true
-        break
+    let written = Mutex((computed: 0, scoredPositions: 0))
+    // A batch is encoded and made durable while the teacher computes the next one. It counts once it is committed.
+    let interrupted = try BackgroundStage.running({ (batch: [ScoredSample]) in
+      let computed = try writer.append(batch)
+      written.withLock { totals in
+        totals.computed += computed
+        totals.scoredPositions += batch.reduce(0) { $0 + $1.signal.positionCount }
       }
-      let sequences = batch.map { TokenSequence(work.samples[$0]) }
-      let scored = try scorer.score(sequences)
-      outcome.computed += try writer.append(scored)
-      outcome.scoredPositions += scored.reduce(0) { $0 + $1.signal.positionCount }
-      progress.advance(by: batch.count, work: sequences.reduce(0) { $0 + $1.tokenIDs.count })
+      progress.advance(by: batch.count, work: batch.reduce(0) { $0 + $1.tokenIDs.count })
+    }) { stage in
+      for batch in missing {
+        if Interruption.requested { return true }
+        try stage.submit(scorer.score(batch.map { TokenSequence(work.samples[$0]) }))
+      }
+      return false
     }
     progress.finish()
-    outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
-    return outcome
+    let totals = written.withLock(\.self)
+    return Outcome(
+      samples: work.samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
+      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted)
   }
 
   /// What both verbs start from: the teacher, the samples and what they are called in the cache.
@@ -143,7 +151,8 @@ public struct Precompute: Sendable {
         remedy: "choose one between 1 and \(size)")
     }
     let manifest = CacheManifest(
-      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue, tokenizer: bundle.fingerprint,
+      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue,
+      tokenizer: bundle.fingerprint,
       codec: codec, topK: topK, vocabularySize: size)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,

@@ -51,7 +51,7 @@ public struct Regeneration: Sendable {
   ///
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
   public func run() throws -> Outcome {
-    EngineAnnouncement.print()
+    EngineAnnouncement.print(precision)
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: student.directory)

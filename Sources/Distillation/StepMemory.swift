@@ -27,6 +27,8 @@ package struct StepMemory: Sendable {
   private let width: Int
   private let teacherWidth: Int
   private let loss: HeadLoss
+  private let head: Weights
+  private let teacherHead: (head: Weights, precision: Precision)?
 
   /// Runs both models on a few rows. The student's gradients are zero afterwards; its parameters and its dropout's stream
   /// are as they were.
@@ -36,7 +38,9 @@ package struct StepMemory: Sendable {
   ) {
     loss = HeadLoss(
       objective: objective.objective, divergenceWeight: objective.divergenceWeight,
-      crossEntropyWeight: objective.crossEntropyWeight, vocabulary: vocabulary)
+      crossEntropyWeight: objective.crossEntropyWeight, vocabulary: vocabulary, precision: student.precision)
+    head = student.head.weights
+    teacherHead = liveTeacher.map { ($0.head.weights, $0.precision) }
     width = student.configuration.hiddenSize
     teacherWidth = liveTeacher?.configuration.hiddenSize ?? 0
     let stream = student.dropout?.stream
@@ -57,7 +61,7 @@ package struct StepMemory: Sendable {
   ///   - scored: How many of them are scored.
   package func bytes(rows: Int, scored: Int) -> Int {
     let states = Self.bytes(scored * width)
-    var head = loss.scratchBytes(rows: scored, liveTeacher: teacher != nil)
+    var head = loss.scratchBytes(rows: scored, head: self.head, teacher: teacherHead)
     if let teacher, let teacherKept {
       head = max(teacher(rows), teacherKept(rows) + Self.bytes(scored * teacherWidth) + head)
     }
@@ -81,7 +85,7 @@ package struct StepMemory: Sendable {
 
   private static func train(_ model: any CausalLanguageModel, rows: Int) -> (kept: Int, backward: Int) {
     let arena = Arena()
-    let tape = Tape(arena: arena, recording: true)
+    let tape = Tape(arena: arena, recording: true, precision: model.precision)
     let states = model.hiddenStates([Int32](repeating: 0, count: rows), packing(rows, model), on: tape)
     let kept = arena.usedBytes
     let gradient = arena.zeros(states.value.shape)
@@ -92,7 +96,7 @@ package struct StepMemory: Sendable {
 
   private static func run(_ model: any CausalLanguageModel, rows: Int) -> (peak: Int, kept: Int) {
     let arena = Arena()
-    let tape = Tape(arena: arena, recording: false)
+    let tape = Tape(arena: arena, recording: false, precision: model.precision)
     _ = model.hiddenStates([Int32](repeating: 0, count: rows), packing(rows, model), on: tape)
     return (arena.peakBytes, arena.usedBytes)
   }

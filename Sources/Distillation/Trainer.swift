@@ -55,7 +55,7 @@ public final class Trainer {
   ///   - resume: Go on from the newest checkpoint where there is one.
   /// - Throws: a `Diagnostic` for input that does not fit, a run folder in use, or a loss that stays non-finite.
   public static func train(_ configuration: TrainingConfiguration, output: String, resume: Bool) throws -> Outcome {
-    EngineAnnouncement.print()
+    EngineAnnouncement.print(configuration.precision)
     let folder = RunFolder(output)
     let lock = try folder.lock()
     defer { withExtendedLifetime(lock) {} }

@@ -387,7 +387,7 @@ public struct DecodingConfiguration: Sendable, Equatable, Codable {
 
 extension KeyedDecodingContainer {
   /// The value of a key, or a default where the key is absent.
-  func value<Value: Decodable>(_ key: Key, default fallback: Value) throws -> Value {
+  package func value<Value: Decodable>(_ key: Key, default fallback: Value) throws -> Value {
     try decodeIfPresent(Value.self, forKey: key) ?? fallback
   }
 

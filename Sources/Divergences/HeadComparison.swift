@@ -64,16 +64,16 @@ public enum HeadComparison {
     precondition(
       targets.allSatisfy { $0 >= 0 && $0 < vocabulary }, "a target is outside the common vocabulary of \(vocabulary)")
     let chunk = min(Chunks.rows(vocabulary: vocabulary), max(rows, 1))
+    let forward = HeadRows(head, vocabulary: vocabulary, precision: precision)
+      .forward(chunks: rows > chunk, arena)
+    let teacherForward = HeadRows(teacherHead, vocabulary: vocabulary, precision: teacherPrecision)
+      .forward(chunks: rows > chunk, arena)
     let logits = arena.tensor([chunk, vocabulary])
     let teacherLogits = arena.tensor([chunk, vocabulary])
     return TaskResults.collect(rows, initial: ComparisonSums()) { results in
       Chunks.forEach(rows, rows: chunk) { range in
-        Gemm.multiply(
-          hidden.rows(range), head.rows(0..<vocabulary), transposeB: true, into: logits.rows(0..<range.count),
-          precision: precision)
-        Gemm.multiply(
-          teacherHidden.rows(range), teacherHead.rows(0..<vocabulary), transposeB: true,
-          into: teacherLogits.rows(0..<range.count), precision: teacherPrecision)
+        forward.multiply(hidden.rows(range), into: logits.rows(0..<range.count))
+        teacherForward.multiply(teacherHidden.rows(range), into: teacherLogits.rows(0..<range.count))
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
             results[range.lowerBound + i] = unsafe compare(

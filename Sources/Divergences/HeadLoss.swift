@@ -120,19 +120,20 @@ public struct HeadLoss: Sendable {
       loss: self, pass: RowPass(objective), targets: targets, teacher: teacher, scale: Double(scale),
       divergenceRowWeights: divergenceRowWeights, crossEntropyRowWeights: crossEntropyRowWeights,
       gradient: headGradient != nil || hiddenGradient != nil)
-    let headRows = head.value.rows(0..<vocabulary)
     let chunk = chunkRows(of: rows)
+    let headRows = HeadRows(head.weights, vocabulary: vocabulary, precision: precision)
+    let forward = headRows.forward(chunks: rows > chunk, arena)
+    let backward = hiddenGradient.map { _ in headRows.backward(chunks: rows > chunk, arena) }
     let logits = arena.tensor([chunk, vocabulary])
     let teacherLogits = plan.isDense ? arena.tensor([chunk, vocabulary]) : nil
+    let teacherForward = plan.teacherHead(vocabulary: vocabulary)?.forward(chunks: rows > chunk, arena)
     let perRow = TaskResults.collect(rows, initial: RowLoss()) { results in
       Chunks.forEach(rows, rows: chunk) { range in
         let hiddenRows = hidden.rows(range)
         let chunkLogits = logits.rows(0..<range.count)
-        Gemm.multiply(hiddenRows, headRows, transposeB: true, into: chunkLogits, precision: precision)
-        if let teacherLogits, case .dense(let teacherHidden, let teacherHead, let teacherPrecision) = teacher {
-          Gemm.multiply(
-            teacherHidden.rows(range), teacherHead.rows(0..<vocabulary), transposeB: true,
-            into: teacherLogits.rows(0..<range.count), precision: teacherPrecision)
+        forward.multiply(hiddenRows, into: chunkLogits)
+        if let teacherLogits, let teacherForward, case .dense(let teacherHidden, _, _) = teacher {
+          teacherForward.multiply(teacherHidden.rows(range), into: teacherLogits.rows(0..<range.count))
         }
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
@@ -140,9 +141,7 @@ public struct HeadLoss: Sendable {
               range.lowerBound + i, chunkLogits.row(i), teacher: teacherLogits?.row(i))
           }
         }
-        if let hiddenGradient {
-          Gemm.multiply(chunkLogits, headRows, into: hiddenGradient.rows(range), precision: precision)
-        }
+        if let hiddenGradient, let backward { backward.multiply(chunkLogits, into: hiddenGradient.rows(range)) }
         if let headGradient {
           Gemm.multiply(
             chunkLogits, transposeA: true, hiddenRows, into: headGradient, accumulate: true, precision: precision)
@@ -153,9 +152,16 @@ public struct HeadLoss: Sendable {
   }
 
   /// Bytes that ``evaluate(hidden:head:targets:teacher:divergenceRowWeights:crossEntropyRowWeights:scale:hiddenGradient:accumulateHeadGradient:arena:)``
-  /// takes of its arena for so many rows: the chunk of logits, and another for those of a live teacher.
-  package func scratchBytes(rows: Int, liveTeacher: Bool) -> Int {
-    chunkRows(of: rows) * vocabulary * (liveTeacher && compares ? 2 : 1) * MemoryLayout<Float>.stride
+  /// takes of its arena for so many rows, gradients included: the chunk of logits and another for those of a live teacher;
+  /// where there are several chunks, the heads laid out for their products.
+  package func scratchBytes(rows: Int, head: Weights, teacher: (head: Weights, precision: Precision)?) -> Int {
+    let chunk = chunkRows(of: rows)
+    let teacher = compares ? teacher : nil
+    let logits = chunk * vocabulary * (teacher == nil ? 1 : 2) * MemoryLayout<Float>.stride
+    guard rows > chunk else { return logits }
+    let own = HeadRows(head, vocabulary: vocabulary, precision: precision)
+    let theirs = teacher.map { HeadRows($0.head, vocabulary: vocabulary, precision: $0.precision) }
+    return logits + own.forwardBytes + own.backwardBytes + (theirs?.forwardBytes ?? 0)
   }
 
   /// Whether the divergence is computed at all.
@@ -217,6 +223,12 @@ private struct RowPlan {
 
   var compares: Bool { loss.compares }
   var isDense: Bool { if case .dense = teacher { compares } else { false } }
+
+  /// The head of a live teacher that is compared with.
+  func teacherHead(vocabulary: Int) -> HeadRows? {
+    guard isDense, case .dense(_, let head, let precision) = teacher else { return nil }
+    return HeadRows(head, vocabulary: vocabulary, precision: precision)
+  }
 
   private func divergenceWeight(_ row: Int) -> Float { compares ? divergenceRowWeights?[row] ?? 1 : 0 }
   private func crossEntropyWeight(_ row: Int) -> Float { targets.isEmpty ? 0 : crossEntropyRowWeights?[row] ?? 1 }

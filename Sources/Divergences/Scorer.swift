@@ -18,7 +18,8 @@ public enum Scorer {
   ///   - precision: Of the products that make the logits.
   /// - Throws: a `Diagnostic` of category `failure` naming the first row whose logits are not all finite.
   public static func topK(
-    hidden: Tensor, head: Parameter, targets: [Int32], k: Int, vocabulary: Int, arena: Arena, precision: Precision = .fp32,
+    hidden: Tensor, head: Parameter, targets: [Int32], k: Int, vocabulary: Int, arena: Arena,
+    precision: Precision = .fp32,
     chunkRows: Int? = nil
   ) throws -> SparseSignal {
     let rows = hidden.rows
@@ -30,15 +31,16 @@ public enum Scorer {
     precondition(
       head.weights.rows >= vocabulary && head.weights.columns == hidden.columns,
       "a head of \(head.shape) does not fit a vocabulary of \(vocabulary) and hidden states of \(hidden.shape)")
-    let headRows = head.weights.rows(0..<vocabulary)
     let chunk = min(chunkRows ?? Chunks.rows(vocabulary: vocabulary), max(rows, 1))
+    let forward = HeadRows(head.weights, vocabulary: vocabulary, precision: precision)
+      .forward(chunks: rows > chunk, arena)
     let logits = arena.tensor([chunk, vocabulary])
     var signal = SparseSignal(topK: k)
     var failure: Diagnostic?
     Chunks.forEach(rows, rows: chunk) { range in
       if failure != nil { return }
       let chunkLogits = logits.rows(0..<range.count)
-      Gemm.multiply(hidden.rows(range), headRows, transposeB: true, into: chunkLogits, precision: precision)
+      forward.multiply(hidden.rows(range), into: chunkLogits)
       let scores = score(chunkLogits, targets: targets[range], k: k)
       for (row, score) in zip(range, scores) {
         guard let score else {

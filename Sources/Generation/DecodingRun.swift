@@ -48,7 +48,7 @@ struct DecodingRun {
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
       slots: slotCount, layers: sizes.layerCount, capacity: capacity,
-      width: sizes.keyValueHeadCount * sizes.headDimension)
+      heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension)
     samplers = (0..<slotCount).map { _ in Sampler(settings) }
   }
 
@@ -58,7 +58,8 @@ struct DecodingRun {
     let inputs = slots.map { rows[$0]!.next }
     let packing = Packing(lengths: inputs.map(\.count))
     arena.reset()
-    let hidden = model.hiddenStates(inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena, packed: packed)
+    let hidden = model.hiddenStates(
+      inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena, packed: packed)
     let choosing = slots.indices.filter { rows[slots[$0]]!.advance() }
     guard !choosing.isEmpty else { return }
     let logits = lastLogits(hidden, rows: choosing.map { packing.offsets[$0 + 1] - 1 })

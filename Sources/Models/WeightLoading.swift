@@ -91,8 +91,8 @@ struct WeightLoading {
   /// A matrix of bf16 where it lies in its file; nil where it is of another type, or at an odd address.
   private func mapped(_ name: String, shape: [Int]) throws -> BFloat16Matrix? {
     guard checkpoint.tensors[name]?.type == .bfloat16 else { return nil }
-    let (bytes, owner) = try checkpoint.mapped(name)
-    guard let base = unsafe bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<UInt16>.alignment == 0 else {
+    let (bytes, owner) = try unsafe checkpoint.mapped(name)
+    guard let base = bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<UInt16>.alignment == 0 else {
       return nil
     }
     return unsafe BFloat16Matrix(

@@ -7,25 +7,29 @@ public final class KeyValueCache {
   public let layers: Int
   /// The most tokens a slot holds.
   public let capacity: Int
-  /// Columns of a layer's keys, and of its values: key heads times head dimension.
-  public let width: Int
+  /// Key heads of a layer, and columns of one of them.
+  public let heads: Int
+  public let headDimension: Int
   /// Tokens each slot holds.
   public private(set) var lengths: [Int]
-  /// By layer, [slots * capacity, width].
+  /// By layer, [slots * heads * capacity, headDimension]: what a head of a text holds lies in one piece, since attention
+  /// to it reads just that.
   private let keys: [Storage]
   private let values: [Storage]
 
-  public init(slots: Int, layers: Int, capacity: Int, width: Int) {
+  public init(slots: Int, layers: Int, capacity: Int, heads: Int, headDimension: Int) {
     precondition(
-      slots > 0 && layers > 0 && capacity > 0 && width > 0,
-      "a cache of \(slots) slots, \(layers) layers, \(capacity) tokens and \(width) columns holds nothing")
+      slots > 0 && layers > 0 && capacity > 0 && heads > 0 && headDimension > 0,
+      "a cache of \(slots) slots, \(layers) layers, \(capacity) tokens and \(heads) heads of \(headDimension) holds nothing"
+    )
     self.slots = slots
     self.layers = layers
     self.capacity = capacity
-    self.width = width
+    self.heads = heads
+    self.headDimension = headDimension
     lengths = [Int](repeating: 0, count: slots)
-    keys = (0..<layers).map { _ in Storage(shape: [slots * capacity, width]) }
-    values = (0..<layers).map { _ in Storage(shape: [slots * capacity, width]) }
+    keys = (0..<layers).map { _ in Storage(shape: [slots * heads * capacity, headDimension]) }
+    values = (0..<layers).map { _ in Storage(shape: [slots * heads * capacity, headDimension]) }
   }
 
   /// Empties a slot for another text.
@@ -39,18 +43,21 @@ public final class KeyValueCache {
     lengths[slot] += count
   }
 
-  /// Writes a layer's keys and values of new rows behind what the slot holds, and gives back all of them,
-  /// [length so far, width], the new ones included. The slot's length is left to ``advance(_:by:)``, after the last
-  /// layer.
-  func append(keys newKeys: Tensor, values newValues: Tensor, layer: Int, slot: Int) -> (keys: Tensor, values: Tensor) {
+  /// Writes a layer's keys and values of new rows, [rows, heads * headDimension], behind what the slot holds, and gives
+  /// back all of them, the new ones included. The slot's length is left to ``advance(_:by:)``, after the last layer.
+  func append(keys newKeys: Tensor, values newValues: Tensor, layer: Int, slot: Int) -> (
+    keys: CachedRows, values: CachedRows
+  ) {
     let start = lengths[slot]
     let end = start + newKeys.rows
     precondition(
       end <= capacity, "slot \(slot) holds \(start) of \(capacity) tokens: no room for \(newKeys.rows)")
-    func write(_ rows: Tensor, into storage: Storage) -> Tensor {
-      let first = slot * capacity
-      storage.tensor.rows(first + start..<first + end).copy(from: rows)
-      return storage.tensor.rows(first..<first + end)
+    func write(_ rows: Tensor, into storage: Storage) -> CachedRows {
+      let first = slot * heads * capacity
+      let cached = CachedRows(
+        storage.tensor.rows(first..<first + heads * capacity), heads: heads, length: end)
+      cached.write(rows, at: start)
+      return cached
     }
     return (write(newKeys, into: keys[layer]), write(newValues, into: values[layer]))
   }

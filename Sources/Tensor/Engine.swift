@@ -35,6 +35,16 @@ public enum Engine {
     return "\(matrixLibrary.description), \(kernels.rawValue), \(threads) \(threads == 1 ? "thread" : "threads")"
   }
 
+  /// How this machine multiplies in a precision, such as `bf16 (the CPU's own multiply-adds)`.
+  public static func describe(_ precision: Precision) -> String {
+    start()
+    guard precision == .bf16 else { return "fp32" }
+    guard matrixLibrary == .decant else { return "bf16" }
+    return kernels == .avx512bf16
+      ? "bf16 (the CPU's own multiply-adds)"
+      : "bf16 (in fp32 multiply-adds, for lack of the CPU's own: half the memory, the time of fp32)"
+  }
+
   /// What computes matrix products: the engine's own kernels, or what DECANT_MATRIX_LIBRARY names.
   public static var matrixLibrary: MatrixLibrary { askedLibrary.library ?? .decant }
 

@@ -33,9 +33,9 @@ public enum Gemm {
     product.check(inner: inner, columns: columns)
     let library = library ?? Engine.matrixLibrary
     if library == .decant {
-      product.multiply(Right(b, transposed: transposeB), format: PanelFormat(precision, b))
+      product.multiply(Factor(b, transposed: transposeB), format: PanelFormat(precision, b))
     } else {
-      product.multiply(Right(b, transposed: transposeB), precision: precision, with: library)
+      product.multiply(b, transposed: transposeB, precision: precision, with: library)
     }
   }
 
@@ -78,8 +78,8 @@ public enum Gemm {
     }
   }
 
-  /// A right operand in memory.
-  @safe enum Right {
+  /// A factor of a product in memory, in either type.
+  @safe enum Factor {
     case fp32(Operand)
     case bf16(base: UnsafePointer<UInt16>, stride: Int, transposed: Bool)
 
@@ -93,7 +93,7 @@ public enum Gemm {
     }
 
     /// The matrix without its first rows and columns (after transposition).
-    func skipping(rows: Int, columns: Int) -> Right {
+    func skipping(rows: Int, columns: Int) -> Factor {
       switch self {
       case .fp32(let operand): .fp32(operand.skipping(rows: rows, columns: columns))
       case .bf16(let base, let stride, let transposed):
@@ -107,6 +107,7 @@ public enum Gemm {
 
 /// A product but for its right operand.
 struct Product {
+  let left: Tensor
   let a: Gemm.Operand
   let rows: Int
   let inner: Int
@@ -116,6 +117,7 @@ struct Product {
   let accumulate: Bool
 
   init(_ a: Tensor, transposed: Bool, into c: Tensor, bias: Tensor?, alpha: Float, accumulate: Bool) {
+    left = a
     unsafe self.a = Gemm.Operand(base: a.base, stride: a.columns, transposed: transposed)
     (rows, inner) = transposed ? (a.columns, a.rows) : (a.rows, a.columns)
     (self.c, self.bias, self.alpha, self.accumulate) = (c, bias, alpha, accumulate)
@@ -125,11 +127,12 @@ struct Product {
     precondition(
       inner == self.inner && c.rows == rows && c.columns == columns,
       "cannot multiply [\(rows), \(self.inner)] by [\(inner), \(columns)] into \(c.shape)")
-    precondition(bias.map { $0.count == columns } ?? true, "a bias of \(bias?.count ?? 0) values for \(columns) columns")
+    precondition(
+      bias.map { $0.count == columns } ?? true, "a bias of \(bias?.count ?? 0) values for \(columns) columns")
   }
 
   /// Lays out the right operand a piece at a time, small enough for the last-level cache, each followed by its products.
-  func multiply(_ right: Gemm.Right, format: PanelFormat) {
+  func multiply(_ right: Gemm.Factor, format: PanelFormat) {
     guard rows > 0, c.columns > 0 else { return }
     let pieceRows = min(max(inner, 1), Self.longestPiece)
     let width = PanelFormat.panelColumns

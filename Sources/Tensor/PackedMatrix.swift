@@ -8,21 +8,28 @@ public final class PackedMatrix: Sendable {
   public let inner: Int
   public let columns: Int
   let panels: PackedPanels
-  private let memory: Memory
+  /// As many words as floats.
+  private let memory: Tensor
 
   /// Lays out `w`, or, where `transposed`, its transpose.
   ///
-  /// - Parameter precision: `.bf16` takes half the memory. Weights in bf16 are laid out as such whatever it is.
-  public init(_ w: Weights, transposed: Bool, precision: Precision) {
+  /// - Parameters:
+  ///   - precision: `.bf16` takes half the memory. Weights in bf16 are laid out as such whatever it is.
+  ///   - arena: Lends the memory, until it is reset; nil for memory of its own.
+  public init(_ w: Weights, transposed: Bool, precision: Precision, arena: Arena? = nil) {
     (inner, columns) = transposed ? (w.columns, w.rows) : (w.rows, w.columns)
     let format = PanelFormat(precision, w)
-    memory = Memory(count: format.words(inner: inner, columns: columns))
+    let shape = [format.words(inner: inner, columns: columns)]
+    memory = arena?.tensor(shape) ?? Storage(shape: shape).tensor
     panels = unsafe PackedPanels(base: memory.base, inner: inner, format: format)
-    panels.fill(Gemm.Right(w, transposed: transposed), rows: 0..<inner, columns: 0..<columns)
+    panels.fill(Gemm.Factor(w, transposed: transposed), rows: 0..<inner, columns: 0..<columns)
   }
 
-  /// Bytes it takes.
-  public var bytes: Int { memory.count * MemoryLayout<Float>.stride }
+  /// Bytes that a matrix laid out takes.
+  public static func bytes(_ w: Weights, transposed: Bool, precision: Precision) -> Int {
+    let (inner, columns) = transposed ? (w.columns, w.rows) : (w.rows, w.columns)
+    return PanelFormat(precision, w).words(inner: inner, columns: columns) * MemoryLayout<Float>.stride
+  }
 }
 
 /// The weights of a model laid out for products, each when it is first asked for.
@@ -84,7 +91,7 @@ enum PanelFormat: Sendable {
   func panel(_ column: Int) -> UnsafeMutablePointer<Float> { unsafe base + column * format.height(inner: inner) }
 
   /// Lays out part of an operand from the first panel on, shared among the threads.
-  func fill(_ right: Gemm.Right, rows: Range<Int>, columns: Range<Int>) {
+  func fill(_ right: Gemm.Factor, rows: Range<Int>, columns: Range<Int>) {
     let width = PanelFormat.panelColumns
     let grain = max(elementGrain / (width * max(rows.count, 1)), 1) * width
     Engine.parallel(count: columns.count, grain: grain) { part in

@@ -92,11 +92,19 @@ public final class Storage: Sendable {
   let base: UnsafeMutablePointer<Float>
   let count: Int
 
+  private static let largePage = 2 << 20
+
   init(count: Int) {
-    let bytes = max((count * MemoryLayout<Float>.stride + 63) / 64 * 64, 64)
-    guard let memory = unsafe aligned_alloc(64, bytes) else {
+    let wanted = max(count * MemoryLayout<Float>.stride, 64)
+    // Large pages, where they are to be had: products walk through much memory in strides, and a small page's address is
+    // looked up for a line or two.
+    let large = wanted >= 4 * Self.largePage
+    let alignment = large ? Self.largePage : 64
+    let bytes = (wanted + alignment - 1) / alignment * alignment
+    guard let memory = unsafe aligned_alloc(alignment, bytes) else {
       fatalError("no memory for \(bytes) bytes; use a smaller batch or a smaller model")
     }
+    if large { _ = unsafe madvise(memory, bytes, MADV_HUGEPAGE) }
     unsafe base = memory.bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)
     self.count = count
   }

@@ -65,6 +65,14 @@ public enum Weights: Sendable {
     }
   }
 
+  /// The nearest bf16 to each element; itself where it is in bf16.
+  var rounded: Weights {
+    switch self {
+    case .fp32(let tensor): .bf16(BFloat16Matrix(rounding: tensor))
+    case .bf16: self
+    }
+  }
+
   /// Some of the rows, as a view.
   public func rows(_ range: Range<Int>) -> Weights {
     switch self {

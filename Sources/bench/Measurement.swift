@@ -1,5 +1,6 @@
 import JSON
 import Telemetry
+import Tensor
 
 /// What one benchmark found.
 struct Measurement: Sendable {

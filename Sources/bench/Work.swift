@@ -27,7 +27,9 @@ extension Work {
   }
 
   /// A student's optimizer step with the teacher's dense logits computed beside it.
-  static func liveStep(_ student: ModelShape, _ teacher: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32) throws -> Work {
+  static func liveStep(
+    _ student: ModelShape, _ teacher: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32
+  ) throws -> Work {
     try step(student, batch, precision, signal: nil, teacher: teacher.model(trainable: false, precision))
   }
 
@@ -69,7 +71,9 @@ extension Work {
   }
 
   /// Sampling with a key/value cache: `new` tokens after `prompt` ones in each of `rows` texts.
-  static func decoding(_ student: ModelShape, rows: Int, prompt: Int, new: Int, _ precision: Precision = .fp32) throws -> Work {
+  static func decoding(_ student: ModelShape, rows: Int, prompt: Int, new: Int, _ precision: Precision = .fp32) throws
+    -> Work
+  {
     let model = try student.model(trainable: false, precision)
     let settings = SamplingSettings(maximumNewTokens: new)
     let prompts = SyntheticBatch.tokens(rows: rows, length: prompt, vocabulary: student.vocabulary)

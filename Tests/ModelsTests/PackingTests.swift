@@ -37,7 +37,8 @@ struct PackingTests {
     let sizes = model.configuration
     let cache = KeyValueCache(
       slots: sequences.count + 1, layers: sizes.layerCount, capacity: 24,
-      width: sizes.keyValueHeadCount * sizes.headDimension)
+      heads: sizes.keyValueHeadCount,
+      headDimension: sizes.headDimension)
     let arena = Arena()
     var fed = sequences.map { _ in 0 }
     var states = sequences.map { _ in [Float]() }
@@ -82,7 +83,8 @@ struct PackingTests {
     let model = try GoldenCase(name: "llama-tied").model()
     let sizes = model.configuration
     let cache = KeyValueCache(
-      slots: 2, layers: sizes.layerCount, capacity: 24, width: sizes.keyValueHeadCount * sizes.headDimension)
+      slots: 2, layers: sizes.layerCount, capacity: 24, heads: sizes.keyValueHeadCount,
+      headDimension: sizes.headDimension)
     let arena = Arena()
     func feed(_ tokens: [Int32]) -> [Float] {
       model.hiddenStates(tokens, Packing(lengths: [tokens.count]), cache: cache, slots: [1], arena: arena).array()

@@ -22,7 +22,7 @@ struct KeyValueCacheTests {
     let whole = attention(
       queries: tape.input(q), keys: tape.input(k), values: tape.input(v), ForwardPass(tape: tape, packing: packing)
     ).value
-    let cache = KeyValueCache(slots: 3, layers: 2, capacity: 12, width: width)
+    let cache = KeyValueCache(slots: 3, layers: 2, capacity: 12, heads: keyValueHeads, headDimension: d)
     var fed = [0, 0, 0]
     for round in 0... {
       let open = (0..<3).filter { fed[$0] < lengths[$0] }

@@ -41,6 +41,11 @@ extension EngineSuite {
         queries: tape.input(q.tensor), keys: tape.input(k.tensor), values: tape.input(v.tensor),
         packing: Packing(lengths: [length]), heads: heads, keyValueHeads: keyHeads, scale: 0.2
       ).value
+      func cached(_ rows: Storage, _ length: Int) -> CachedRows {
+        let cached = CachedRows(Storage(shape: [keyHeads * length, d]).tensor, heads: keyHeads, length: length)
+        cached.write(rows.tensor.rows(0..<length), at: 0)
+        return cached
+      }
       for variant in Engine.Kernels.supported {
         for pieces in [[150], [1, 1, 1, 147], [70, 1, 79]] {
           var start = 0
@@ -50,8 +55,8 @@ extension EngineSuite {
             withKernels(variant) {
               CachedAttention.attend(
                 queries: q.tensor.rows(rows), packing: Packing(lengths: [piece]),
-                keys: [k.tensor.rows(0..<start + piece)],
-                values: [v.tensor.rows(0..<start + piece)], heads: heads, keyValueHeads: keyHeads, scale: 0.2,
+                keys: [cached(k, start + piece)], values: [cached(v, start + piece)], heads: heads,
+                keyValueHeads: keyHeads, scale: 0.2,
                 into: output.tensor)
             }
             expectClose(

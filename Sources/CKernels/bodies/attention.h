@@ -68,18 +68,73 @@ INLINE float VARIANT(dotProduct)(const float *restrict a, const float *restrict 
   return sum;
 }
 
+// scores[t] = scale * (query . key t): LANES keys side by side, their sums turned and added up together.
+INLINE void VARIANT(keyScores)(
+    float *restrict scores, const float *restrict query, const float *restrict keys, long length, long d, float scale) {
+  const long whole = d / LANES * LANES;
+  long t = 0;
+  for (; t + LANES <= length; t += LANES) {
+    const float *rows = keys + t * d;
+    FLOATS sums[LANES];
+    UNROLL
+    for (int j = 0; j < LANES; j++) sums[j] = 0.0f;
+    for (long i = 0; i < whole; i += LANES) {
+      FLOATS q = VARIANT(load)(query + i);
+      UNROLL
+      for (int j = 0; j < LANES; j++) sums[j] += q * VARIANT(load)(rows + j * d + i);
+    }
+    VARIANT(transpose)(sums);
+    UNROLL
+    for (int width = LANES / 2; width > 0; width /= 2) {
+      UNROLL
+      for (int j = 0; j < width; j++) sums[j] += sums[j + width];
+    }
+    VARIANT(store)(scores + t, sums[0]);
+    for (long i = whole; i < d; i++)
+      for (long j = 0; j < LANES; j++) scores[t + j] += query[i] * rows[j * d + i];
+  }
+  for (; t < length; t++) scores[t] = VARIANT(dotProduct)(query, keys + t * d, d);
+  VARIANT(scale)(scores, scale, length);
+}
+
+// output = sum of weights[t] * value t, VALUE_VECTORS registers of columns at a time.
+#define VALUE_VECTORS 8
+INLINE void VARIANT(weighValues)(
+    float *restrict output, const float *restrict weights, const float *restrict values, long length, long d) {
+  long column = 0;
+  for (; column + LANES <= d; column += VALUE_VECTORS * LANES) {
+    long vectors = (d - column) / LANES;
+    if (vectors > VALUE_VECTORS) vectors = VALUE_VECTORS;
+    FLOATS sums[VALUE_VECTORS];
+    UNROLL
+    for (int v = 0; v < VALUE_VECTORS; v++) sums[v] = 0.0f;
+    const float *row = values + column;
+    if (vectors == VALUE_VECTORS) {
+      for (long t = 0; t < length; t++, row += d) {
+        UNROLL
+        for (int v = 0; v < VALUE_VECTORS; v++) sums[v] += VARIANT(load)(row + v * LANES) * weights[t];
+      }
+    } else {
+      for (long t = 0; t < length; t++, row += d)
+        for (long v = 0; v < vectors; v++) sums[v] += VARIANT(load)(row + v * LANES) * weights[t];
+    }
+    for (long v = 0; v < vectors; v++) VARIANT(store)(output + column + v * LANES, sums[v]);
+  }
+  for (column = d / LANES * LANES; column < d; column++) {
+    float sum = 0;
+    for (long t = 0; t < length; t++) sum += weights[t] * values[t * d + column];
+    output[column] = sum;
+  }
+}
+#undef VALUE_VECTORS
+
 static void VARIANT(cachedAttention)(
     float *restrict output, const float *restrict queries, long group, const float *restrict keys,
-    const float *restrict values, long stride, long length, long headDimension, float scale, float *restrict scratch) {
-  // Each key and value row is read once for the whole group.
-  for (long t = 0; t < length; t++)
-    for (long g = 0; g < group; g++)
-      scratch[g * length + t] =
-          scale * VARIANT(dotProduct)(queries + g * headDimension, keys + t * stride, headDimension);
-  for (long g = 0; g < group; g++) VARIANT(softmax)(scratch + g * length, scratch + g * length, length);
-  memset(output, 0, (size_t)(group * headDimension) * sizeof(float));
-  for (long t = 0; t < length; t++)
-    for (long g = 0; g < group; g++)
-      VARIANT(accumulateScaled)(
-          output + g * headDimension, scratch[g * length + t], values + t * stride, headDimension);
+    const float *restrict values, long length, long headDimension, float scale, float *restrict scratch) {
+  for (long g = 0; g < group; g++) {
+    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, length, headDimension, scale);
+    VARIANT(softmax)(scratch, scratch, length);
+    VARIANT(weighValues)(output + g * headDimension, scratch, values, length, headDimension);
+  }
 }
+#undef UNROLL

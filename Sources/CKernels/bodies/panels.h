@@ -176,13 +176,18 @@ static void VARIANT(packTiles)(
     }
     return;
   }
-  // A row of x at a time, since its rows may lie pages apart.
-  for (long k = 0; k < length; k++)
+  // Rows of x may lie pages apart, and columns of neighbouring tiles fall into the same few sets of a cache: a few rows of
+  // one tile at a time, while the next ones are on their way.
+  const long step = 16;
+  for (long start = 0; start < length; start += step)
     for (long r = 0; r < rows; r += height) {
-      long count = rows - r < height ? rows - r : height;
-      float *to = tiles + r * length + k * count;
-      const float *from = x + k * strideX + r;
-      if (count == TILE_ROWS) memcpy(to, from, TILE_ROWS * sizeof(float));
-      else memcpy(to, from, (size_t)count * sizeof(float));
+      long count = rows - r < height ? rows - r : height, end = start + step < length ? start + step : length;
+      float *to = tiles + r * length + start * count;
+      for (long k = start; k < end; k++, to += count) {
+        const float *from = x + k * strideX + r;
+        if (k + step < length) __builtin_prefetch(from + step * strideX, 0, 3);
+        if (count == TILE_ROWS) memcpy(to, from, TILE_ROWS * sizeof(float));
+        else memcpy(to, from, (size_t)count * sizeof(float));
+      }
     }
 }

@@ -18,3 +18,4 @@
 #include "TensorKernels.h"
 #include "LossKernels.h"
 #include "Pool.h"
+#include "CPULimits.h"

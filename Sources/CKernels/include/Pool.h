@@ -15,7 +15,7 @@ int poolThreads(void);
 /// is under way, it runs every task on the calling thread.
 void poolRun(int tasks, void (*body)(void *_Nullable context, int task), void *_Nullable context);
 
-/// CPUs this process may use: its affinity mask, limited by the quota of its control group (rounded up).
+/// CPUs this process may use: its affinity mask, limited by the quota of its control groups (`controlGroupCPUs`).
 int poolAvailableCPUs(void);
 
 /// At least `count` floats for the calling thread alone, 64-byte aligned, contents undefined; valid until the thread

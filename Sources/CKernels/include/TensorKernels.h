@@ -119,12 +119,12 @@
       void, causalSoftmaxBackward,                                                                                    \
       (float *dscores, const float *probabilities, const float *delta, long stride, long rows, long columns,          \
        long first, float scale))                                                                                      \
-  /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values whose \
-     rows lie `stride` apart. `scratch` holds group * length floats. */                                               \
+  /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values, rows  \
+     one after the other. `scratch` holds `length` floats. */                                                         \
   KERNEL(                                                                                                             \
       void, cachedAttention,                                                                                          \
-      (float *output, const float *queries, long group, const float *keys, const float *values, long stride,          \
-       long length, long headDimension, float scale, float *scratch))
+      (float *output, const float *queries, long group, const float *keys, const float *values, long length,          \
+       long headDimension, float scale, float *scratch))
 
 /// Matrix products with a right operand laid in panels, in fp32 and in bf16.
 ///

@@ -57,7 +57,7 @@ extension Parameter where Value == Precision {
   static var precision: Parameter<Precision> {
     .option(
       "precision", "P", default: .fp32,
-      "What matrix products round to: fp32 or bf16. bf16 halves a model's memory, and its time on CPUs with bf16 units.")
+      "What matrix products round their operands to: fp32, or bf16, which halves a model's memory.")
   }
 }
 

@@ -120,7 +120,9 @@ private struct Attention: Operation {
     _ rows: Range<Int>, _ keyHead: Int, _ gradient: Tensor, _ delta: Tensor, dq: Tensor, dk: Tensor, dv: Tensor
   ) {
     let (q, d, first, length) = (queries.value, shape.headDimension, rows.lowerBound, rows.count)
-    let (k, v) = (shape.head(keys.value, row: first, head: keyHead), shape.head(values.value, row: first, head: keyHead))
+    let (k, v) = (
+      shape.head(keys.value, row: first, head: keyHead), shape.head(values.value, row: first, head: keyHead)
+    )
     let turnedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length)
     let turnedValues = TaskProduct.pack(.turnedValues, v.transpose, inner: d, columns: length)
     let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d)

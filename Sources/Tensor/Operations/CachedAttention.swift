@@ -1,15 +1,47 @@
 import CKernels
 
+/// The keys or the values of one text in one layer, head after head.
+public struct CachedRows: Sendable {
+  /// [heads * capacity, d]: the rows of a head lie one after the other.
+  let rows: Tensor
+  let capacity: Int
+  /// Rows of each head that are there.
+  let length: Int
+
+  /// The first `length` rows of each head of a tensor [heads * capacity, d].
+  public init(_ rows: Tensor, heads: Int, length: Int) {
+    self.rows = rows
+    capacity = rows.rows / heads
+    self.length = length
+    precondition(length <= capacity, "\(length) rows of a head do not fit \(rows.shape)")
+  }
+
+  /// Writes rows [count, heads * d] behind each head's first `start`.
+  public func write(_ new: Tensor, at start: Int) {
+    let d = rows.columns
+    for head in 0..<new.columns / d {
+      for row in 0..<new.rows {
+        unsafe (self.head(head) + (start + row) * d).update(from: new.base + row * new.columns + head * d, count: d)
+      }
+    }
+  }
+
+  func head(_ head: Int) -> UnsafeMutablePointer<Float> { unsafe rows.base + head * capacity * rows.columns }
+
+  func operand(_ head: Int) -> Gemm.Operand { unsafe Gemm.Operand(base: self.head(head), stride: rows.columns) }
+}
+
 /// Attention of new rows against all keys and values so far, for decoding. Nothing is recorded.
 public enum CachedAttention {
   /// For sequence i of the packing, whose rows are the last ones of a longer text: attends causally to `keys[i]` and
-  /// `values[i]`, of shape `[length so far, keyValueHeads * d]` with the new rows included.
+  /// `values[i]`, the new rows included.
   ///
   /// A sequence's result depends on its own rows and cache alone.
   ///
   /// - Parameter output: As the queries, `[rows, heads * d]`.
   public static func attend(
-    queries: Tensor, packing: Packing, keys: [Tensor], values: [Tensor], heads: Int, keyValueHeads: Int, scale: Float,
+    queries: Tensor, packing: Packing, keys: [CachedRows], values: [CachedRows], heads: Int, keyValueHeads: Int,
+    scale: Float,
     into output: Tensor
   ) {
     precondition(
@@ -23,9 +55,10 @@ public enum CachedAttention {
       scale: scale)
     for (i, key) in keys.enumerated() {
       precondition(
-        key.columns == keyValueHeads * shape.headDimension && values[i].shape == key.shape
-          && key.rows >= packing.rows(i).count,
-        "keys \(key.shape) and values \(values[i].shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
+        key.rows.columns == shape.headDimension && key.rows.rows == keyValueHeads * key.capacity
+          && values[i].rows.shape == key.rows.shape && values[i].length == key.length
+          && key.length >= packing.rows(i).count,
+        "keys \(key.rows.shape) and values \(values[i].rows.shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
       )
     }
     Engine.parallel(packing.sequenceCount * keyValueHeads) { task in
@@ -40,22 +73,23 @@ public enum CachedAttention {
 
   /// One new row: the heads of the group together, each cached row read once.
   private static func attendOne(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ row: Int, _ keyHead: Int, _ output: Tensor
+    _ q: Tensor, _ k: CachedRows, _ v: CachedRows, _ shape: AttentionShape, _ row: Int, _ keyHead: Int, _ output: Tensor
   ) {
-    let scratch = unsafe TaskProduct.scratch(.scores, shape.group * k.rows)
+    let scratch = unsafe TaskProduct.scratch(.scores, k.length)
     unsafe kernels.cachedAttention(
       shape.pointer(output, row: row, head: keyHead * shape.group),
-      shape.pointer(q, row: row, head: keyHead * shape.group), shape.group, shape.pointer(k, row: 0, head: keyHead),
-      shape.pointer(v, row: 0, head: keyHead), k.columns, k.rows, shape.headDimension, shape.scale, scratch)
+      shape.pointer(q, row: row, head: keyHead * shape.group), shape.group, k.head(keyHead), v.head(keyHead), k.length,
+      shape.headDimension, shape.scale, scratch)
   }
 
   /// A prompt, or a piece of one, by blocks of rows.
   private static func attendMany(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ rows: Range<Int>, _ keyHead: Int, _ output: Tensor
+    _ q: Tensor, _ k: CachedRows, _ v: CachedRows, _ shape: AttentionShape, _ rows: Range<Int>, _ keyHead: Int,
+    _ output: Tensor
   ) {
-    let (before, d) = (k.rows - rows.count, shape.headDimension)
-    let turnedKeys = TaskProduct.pack(.keys, shape.head(k, row: 0, head: keyHead).transpose, inner: d, columns: k.rows)
-    let values = TaskProduct.pack(.values, shape.head(v, row: 0, head: keyHead), inner: k.rows, columns: d)
+    let (before, d) = (k.length - rows.count, shape.headDimension)
+    let turnedKeys = TaskProduct.pack(.keys, k.operand(keyHead).transpose, inner: d, columns: k.length)
+    let values = TaskProduct.pack(.values, v.operand(keyHead), inner: k.length, columns: d)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(rows.count) { block in
         let (row, visible) = (rows.lowerBound + block.lowerBound, before + block.upperBound)
