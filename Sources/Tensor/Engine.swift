@@ -1,6 +1,7 @@
 import CKernels
 import Diagnostics
 import Glibc
+import Synchronization
 
 /// What all computing shares: the threads, the kernels, what computes matrix products.
 ///
@@ -39,14 +40,26 @@ public enum Engine {
   public static func describe(_ precision: Precision) -> String {
     start()
     guard precision == .bf16 else { return "fp32" }
-    guard matrixLibrary == .decant else { return "bf16" }
+    guard matrixLibrary(for: .bf16) == .decant else { return "bf16" }
     return kernels == .avx512bf16
       ? "bf16 (the CPU's own multiply-adds)"
       : "bf16 (in fp32 multiply-adds, for lack of the CPU's own: half the memory, the time of fp32)"
   }
 
-  /// What computes matrix products: the engine's own kernels, or what DECANT_MATRIX_LIBRARY names.
-  public static var matrixLibrary: MatrixLibrary { askedLibrary.library ?? .decant }
+  /// What computes matrix products: the engine's own kernels, or what DECANT_MATRIX_LIBRARY names. Setting it is for
+  /// tests and benchmarks, while nothing else computes.
+  public package(set) static var matrixLibrary: MatrixLibrary {
+    get { chosenLibrary.withLock { $0 } }
+    set { chosenLibrary.withLock { $0 = newValue } }
+  }
+
+  /// What computes products of that precision: the engine's own kernels also where the library chosen does not.
+  public static func matrixLibrary(for precision: Precision) -> MatrixLibrary {
+    let library = matrixLibrary
+    return library.supports(precision) ? library : .decant
+  }
+
+  private static let chosenLibrary = Mutex(askedLibrary.library ?? .decant)
 
   private static let askedLibrary: (library: MatrixLibrary?, trouble: Diagnostic?) = {
     guard let asked = unsafe getenv("DECANT_MATRIX_LIBRARY").map({ unsafe String(cString: $0) }), !asked.isEmpty else {

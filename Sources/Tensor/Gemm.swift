@@ -31,9 +31,10 @@ public enum Gemm {
     let product = Product(a, transposed: transposeA, into: c, bias: bias, alpha: alpha, accumulate: accumulate)
     let (inner, columns) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
     product.check(inner: inner, columns: columns)
-    let library = library ?? Engine.matrixLibrary
+    let format = PanelFormat(precision, b)
+    let library = library ?? Engine.matrixLibrary(for: format == .bf16 ? .bf16 : .fp32)
     if library == .decant {
-      product.multiply(Factor(b, transposed: transposeB), format: PanelFormat(precision, b))
+      product.multiply(Factor(b, transposed: transposeB), format: format)
     } else {
       product.multiply(b, transposed: transposeB, precision: precision, with: library)
     }

@@ -57,6 +57,14 @@ func expectClose(
   }
 }
 
+/// Runs `body` with a matrix library in use.
+func withLibrary<Result>(_ library: MatrixLibrary, _ body: () throws -> Result) rethrows -> Result {
+  let previous = Engine.matrixLibrary
+  Engine.matrixLibrary = library
+  defer { Engine.matrixLibrary = previous }
+  return try body()
+}
+
 /// Runs `body` with a kernel variant in use.
 func withKernels<Result>(_ kernels: Engine.Kernels, _ body: () throws -> Result) rethrows -> Result {
   let previous = Engine.kernels
@@ -74,9 +82,11 @@ extension EngineSuite {
       let matrices = zip(sizes, given.inputs).map { Matrix($0.0, $0.1, $1.map(Double.init)) }
       let output = operation.reference(matrices).values
       let slopes = matrices.indices.map { self.slopes(operation, matrices, $0, given.upstream) }
-      for variant in Engine.Kernels.supported {
-        let result = withKernels(variant) { evaluate(operation) }
-        expectClose(result.output, output, tolerance: 2e-6, "\(operation.name), \(variant)")
+      let instances = Engine.Kernels.supported.map { (MatrixLibrary.decant, $0) }
+        + MatrixLibrary.available.filter { $0 != .decant }.map { ($0, Engine.kernels) }
+      for (library, variant) in instances {
+        let result = withLibrary(library) { withKernels(variant) { evaluate(operation) } }
+        expectClose(result.output, output, tolerance: 2e-6, "\(operation.name), \(library), \(variant)")
         for (index, gradient) in result.gradients.enumerated() {
           expectClose(
             slopes[index].map { gradient[$0.element] }, slopes[index].map(\.value), tolerance: 1e-5,
