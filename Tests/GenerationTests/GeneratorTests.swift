@@ -65,6 +65,18 @@ struct GeneratorTests {
     #expect(Array(reversed.reversed()) == alone)
   }
 
+  @Test("In bf16, greedy texts do not depend on what shares their batch", arguments: ["gpt2", "llama"])
+  func bf16Batches(_ family: String) throws {
+    let model = try Self.model(family)
+    let settings = SamplingSettings(temperature: 0, maximumNewTokens: 20)
+    let prompts = Self.prompts(64)
+    let plain = try Self.generate(model, settings, prompts: prompts, batchSize: 1)
+    model.precision = .bf16
+    let alone = try Self.generate(model, settings, prompts: prompts, batchSize: 1)
+    #expect(alone != plain, "bf16 changes no text: the precision is not used")
+    #expect(try Self.generate(model, settings, prompts: prompts, batchSize: 5) == alone)
+  }
+
   @Test("Greedy texts are those of the full forward pass", arguments: ["gpt2", "llama"])
   func greedyEqualsFullForward(_ family: String) throws {
     let model = try Self.model(family)

@@ -3,8 +3,8 @@ import Models
 import NN
 import Tensor
 
-/// The plainest mean next-token cross-entropy over whole sequences, with its gradients: logits of every row at once,
-/// log-sum-exp in double.
+/// The plainest mean next-token cross-entropy over whole sequences, with its gradients: logits of every row at once, in
+/// the model's precision, log-sum-exp in double.
 struct CrossEntropy {
   let logits: [Float]
   /// Nats by scored row, in the order of the rows.
@@ -16,12 +16,12 @@ struct CrossEntropy {
   ///   - training: True to run backwards too, which adds to the model's gradients.
   init(_ model: any CausalLanguageModel, _ sequences: [[Int32]], next: [Int32] = [], training: Bool = false) {
     let arena = Arena()
-    let tape = Tape(arena: arena, recording: training)
+    let tape = Tape(arena: arena, recording: training, precision: model.precision)
     let packing = Packing(lengths: sequences.map(\.count))
     let hidden = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape)
     let vocabulary = model.configuration.vocabularySize
     let logits = arena.tensor([packing.rowCount, vocabulary])
-    Gemm.multiply(hidden.value, model.head.value, transposeB: true, into: logits)
+    Gemm.multiply(hidden.value, model.head.weights, transposeB: true, into: logits, precision: model.precision)
     let values = logits.array()
     self.logits = values
     var gradient = [Float](repeating: 0, count: values.count)
@@ -44,8 +44,10 @@ struct CrossEntropy {
     let logitGradient = arena.tensor([packing.rowCount, vocabulary])
     logitGradient.copy(from: gradient)
     let hiddenGradient = arena.tensor(hidden.value.shape)
-    Gemm.multiply(logitGradient, model.head.value, into: hiddenGradient)
-    Gemm.multiply(logitGradient, transposeA: true, hidden.value, into: model.head.gradient!, accumulate: true)
+    Gemm.multiply(logitGradient, model.head.value, into: hiddenGradient, precision: model.precision)
+    Gemm.multiply(
+      logitGradient, transposeA: true, hidden.value, into: model.head.gradient!, accumulate: true,
+      precision: model.precision)
     tape.backward(from: hidden, gradient: hiddenGradient)
   }
 }

@@ -15,7 +15,7 @@ struct PackingTests {
 
   static func hidden(_ model: any CausalLanguageModel, _ sequences: [[Int32]]) -> [[Float]] {
     let packing = Packing(lengths: sequences.map(\.count))
-    let tape = Tape(arena: Arena(), recording: false)
+    let tape = Tape(arena: Arena(), recording: false, precision: model.precision)
     let states = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape).value
     return (0..<packing.sequenceCount).map { states.rows(packing.rows($0)).array() }
   }
