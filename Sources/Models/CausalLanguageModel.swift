@@ -21,8 +21,11 @@ public protocol CausalLanguageModel: AnyObject {
 extension CausalLanguageModel {
   /// Hidden states after the final norm, [rows, hidden], of whole sequences.
   ///
-  /// - Precondition: ids lie in the vocabulary, and no sequence is longer than the context.
+  /// - Precondition: ids lie in the vocabulary, no sequence is longer than the context, and the tape has the model's
+  ///   precision.
   public func hiddenStates(_ tokens: [Int32], _ packing: Packing, on tape: Tape) -> Variable {
+    precondition(
+      tape.precision == precision, "a tape in \(tape.precision) does not fit a model in \(precision)")
     let dropout = tape.recording ? dropout : nil
     return hiddenStates(
       tokens, ForwardPass(tape: tape, packing: packing, dropout: dropout, recomputing: recomputing))
