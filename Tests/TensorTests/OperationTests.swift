@@ -82,7 +82,8 @@ extension EngineSuite {
       let matrices = zip(sizes, given.inputs).map { Matrix($0.0, $0.1, $1.map(Double.init)) }
       let output = operation.reference(matrices).values
       let slopes = matrices.indices.map { self.slopes(operation, matrices, $0, given.upstream) }
-      let instances = Engine.Kernels.supported.map { (MatrixLibrary.decant, $0) }
+      let instances =
+        Engine.Kernels.supported.map { (MatrixLibrary.decant, $0) }
         + MatrixLibrary.available.filter { $0 != .decant }.map { ($0, Engine.kernels) }
       for (library, variant) in instances {
         let result = withLibrary(library) { withKernels(variant) { evaluate(operation) } }
