@@ -2,7 +2,7 @@ import CKernels
 import Synchronization
 
 /// A right operand in the order that products read it, for matrices that serve many products of few rows, where copying
-/// them each time would cost more than multiplying: decoding.
+/// them each time would be a good part of the work: decoding, and a head whose rows come in chunks.
 public final class PackedMatrix: Sendable {
   /// Rows of the operand, before it was laid out.
   public let inner: Int
