@@ -2,10 +2,10 @@ import Tensor
 
 /// Rows of logits are formed a chunk at a time, so that rows times vocabulary are never held.
 enum Chunks {
-  /// Rows a chunk, by the vocabulary alone: about 32 MB of logits, since each chunk also costs one pass over the head's
-  /// gradient, and whole panels of the matrix products.
+  /// Rows a chunk, by the vocabulary alone: about 32 MB of logits, and whole tiles of the matrix products. Each chunk also
+  /// costs one pass over the head and its gradient, which fewer than 96 rows do not pay for.
   static func rows(vocabulary: Int) -> Int {
-    min(max((8 << 20) / vocabulary / 32 * 32, 32), 256)
+    min(max((8 << 20) / vocabulary / 32 * 32, 96), 256)
   }
 
   /// Rows a task, so that a task is some tens of microseconds.

@@ -12,7 +12,7 @@ package import RandomStreams
 /// A class, for its buffers: one for each row that is sampled at the same time.
 package final class Sampler {
   private let settings: SamplingSettings
-  /// Distance of each logit from the largest, in units of the temperature: the order.
+  /// Distance of each logit from the largest, in units of the temperature: the order. Empty where none is given up.
   private var distances: [Float] = []
   /// exp(-distance) of the kept tokens, 0 of the others.
   private var weights: [Float] = []
@@ -46,13 +46,11 @@ package final class Sampler {
 
   /// Index of the largest logit, the first among equals.
   private static func largest(_ logits: UnsafeBufferPointer<Float>) throws(Diagnostic) -> Int {
-    var unordered: UInt32 = 0
-    for index in logits.indices { unordered |= unsafe logits[index] == logits[index] ? 0 : 1 }
-    guard unordered == 0 else {
+    let best = unsafe tensorKernels().pointee.indexOfMaximum(logits.baseAddress!, logits.count)
+    guard best >= 0 else {
       let index = unsafe logits.firstIndex { $0.isNaN }!
       throw Diagnostic.failure("the logit of token \(index) is NaN", remedy: "check the model's weights")
     }
-    let best = unsafe tensorKernels().pointee.indexOfMaximum(logits.baseAddress!, logits.count)
     guard unsafe logits[best].isFinite else {
       throw Diagnostic.failure("the largest logit is \(unsafe logits[best])", remedy: "check the model's weights")
     }
@@ -61,21 +59,16 @@ package final class Sampler {
 
   private func weigh(_ logits: UnsafeBufferPointer<Float>, largest: Float) {
     let count = logits.count
-    if distances.count != count {
-      distances = [Float](repeating: 0, count: count)
-      weights = distances
+    if weights.count != count {
+      weights = [Float](repeating: 0, count: count)
+      if settings.topK > 0 || settings.topP < 1 { distances = weights }
     }
     let scale = 1 / settings.temperature
     unsafe distances.withUnsafeMutableBufferPointer { distances in
       unsafe weights.withUnsafeMutableBufferPointer { weights in
-        for index in 0..<count {
-          // A tiny temperature makes the scale infinite; 0 times it must stay 0.
-          let gap = unsafe largest - logits[index]
-          let distance = gap == 0 ? 0 : gap * scale
-          unsafe distances[index] = distance
-          unsafe weights[index] = -distance
-        }
-        unsafe tensorKernels().pointee.exponential(weights.baseAddress!, weights.baseAddress!, count)
+        unsafe tensorKernels().pointee.temperedExponentials(
+          weights.baseAddress!, distances.isEmpty ? nil : distances.baseAddress, logits.baseAddress!, largest, scale,
+          count)
       }
     }
   }

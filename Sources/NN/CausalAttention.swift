@@ -28,13 +28,13 @@ public struct CausalAttention: Sendable {
         keyValueHeads: keyValueHeads, scale: scale)
     }
     let cached = slots.enumerated().map { sequence, slot in
-      let rows = pass.packing.rows(sequence)
-      return cache.append(keys: keys.value.rows(rows), values: values.value.rows(rows), layer: layer, slot: slot)
+      cache.rows(layer: layer, slot: slot, adding: pass.packing.rows(sequence).count)
     }
     let output = pass.tape.arena.tensor(queries.value.shape)
     CachedAttention.attend(
-      queries: queries.value, packing: pass.packing, keys: cached.map(\.keys), values: cached.map(\.values),
-      heads: heads, keyValueHeads: keyValueHeads, scale: scale, into: output)
+      queries: queries.value, keys: keys.value, values: values.value, packing: pass.packing,
+      cachedKeys: cached.map(\.keys), cachedValues: cached.map(\.values), heads: heads, keyValueHeads: keyValueHeads,
+      scale: scale, into: output)
     return pass.tape.input(output)
   }
 }

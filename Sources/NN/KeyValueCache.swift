@@ -14,8 +14,8 @@ public final class KeyValueCache {
   public private(set) var lengths: [Int]
   /// By layer, [slots * heads * capacity, headDimension]: what a head of a text holds lies in one piece, since attention
   /// to it reads just that.
-  private let keys: [Storage]
-  private let values: [Storage]
+  private let keys: [Tensor]
+  private let values: [Tensor]
 
   public init(slots: Int, layers: Int, capacity: Int, heads: Int, headDimension: Int) {
     precondition(
@@ -28,8 +28,10 @@ public final class KeyValueCache {
     self.heads = heads
     self.headDimension = headDimension
     lengths = [Int](repeating: 0, count: slots)
-    keys = (0..<layers).map { _ in Storage(shape: [slots * heads * capacity, headDimension]) }
-    values = (0..<layers).map { _ in Storage(shape: [slots * heads * capacity, headDimension]) }
+    let (shape, memory) = ([slots * heads * capacity, headDimension], Arena())
+    memory.reserve(bytes: 2 * layers * shape.reduce(MemoryLayout<Float>.stride, *))
+    keys = (0..<layers).map { _ in memory.tensor(shape) }
+    values = (0..<layers).map { _ in memory.tensor(shape) }
   }
 
   /// Empties a slot for another text.
@@ -43,22 +45,15 @@ public final class KeyValueCache {
     lengths[slot] += count
   }
 
-  /// Writes a layer's keys and values of new rows, [rows, heads * headDimension], behind what the slot holds, and gives
-  /// back all of them, the new ones included. The slot's length is left to ``advance(_:by:)``, after the last layer.
-  func append(keys newKeys: Tensor, values newValues: Tensor, layer: Int, slot: Int) -> (
-    keys: CachedRows, values: CachedRows
-  ) {
-    let start = lengths[slot]
-    let end = start + newKeys.rows
-    precondition(
-      end <= capacity, "slot \(slot) holds \(start) of \(capacity) tokens: no room for \(newKeys.rows)")
-    func write(_ rows: Tensor, into storage: Storage) -> CachedRows {
-      let first = slot * heads * capacity
-      let cached = CachedRows(
-        storage.tensor.rows(first..<first + heads * capacity), heads: heads, length: end)
-      cached.write(rows, at: start)
-      return cached
-    }
-    return (write(newKeys, into: keys[layer]), write(newValues, into: values[layer]))
+  /// Where a slot holds the keys and values of a layer, with `count` new ones behind the others, which are yet to be
+  /// written. The slot's length is left to ``advance(_:by:)``, after the last layer.
+  func rows(layer: Int, slot: Int, adding count: Int) -> (keys: CachedRows, values: CachedRows) {
+    let end = lengths[slot] + count
+    precondition(end <= capacity, "slot \(slot) holds \(lengths[slot]) of \(capacity) tokens: no room for \(count)")
+    let range = slot * heads * capacity..<(slot + 1) * heads * capacity
+    return (
+      CachedRows(keys[layer].rows(range), heads: heads, length: end),
+      CachedRows(values[layer].rows(range), heads: heads, length: end)
+    )
   }
 }

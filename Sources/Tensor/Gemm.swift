@@ -163,7 +163,7 @@ struct Product {
   /// Below this many multiply-adds a product is one task: waking a thread would cost as much.
   private static let worthATask = 1 << 20
   /// Rows that a kernel copies at a time, and columns for which that is worth it.
-  private static let blockRows = 144, fewestColumns = 256
+  private static let blockRows = 144, fewestColumns = 128
 
   /// Adds the products with some rows of the right operand, whose panels begin at a column, to those columns of c.
   private func multiply(_ panels: PackedPanels, columns: Range<Int>, inner part: Range<Int>) {
@@ -207,7 +207,9 @@ struct Product {
       height = max((rows + down - 1) / down + 11, 12) / 12 * 12
       let panel = PanelFormat.panelColumns
       let most = max(columns / Product.fewestColumns, 1)
-      let split = min(max((wanted + down - 1) / down, 1), most)
+      var split = min(max((wanted + down - 1) / down, 1), most)
+      // A last task that one thread has to itself would keep the others waiting.
+      if down % threads != 0 && split > threads { split -= split % threads }
       width = ((columns + split - 1) / split + panel - 1) / panel * panel
       across = (columns + width - 1) / width
       count = (rows + height - 1) / height * across

@@ -20,7 +20,7 @@ public final class PackedMatrix: Sendable {
     (inner, columns) = transposed ? (w.columns, w.rows) : (w.rows, w.columns)
     let format = PanelFormat(precision, w)
     let shape = [format.words(inner: inner, columns: columns)]
-    memory = arena?.tensor(shape) ?? Storage(shape: shape).tensor
+    memory = (arena ?? Arena()).tensor(shape)
     panels = unsafe PackedPanels(base: memory.base, inner: inner, format: format)
     panels.fill(Gemm.Factor(w, transposed: transposed), rows: 0..<inner, columns: 0..<columns)
   }

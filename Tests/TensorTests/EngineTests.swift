@@ -41,23 +41,19 @@ extension EngineSuite {
         queries: tape.input(q.tensor), keys: tape.input(k.tensor), values: tape.input(v.tensor),
         packing: Packing(lengths: [length]), heads: heads, keyValueHeads: keyHeads, scale: 0.2
       ).value
-      func cached(_ rows: Storage, _ length: Int) -> CachedRows {
-        let cached = CachedRows(Storage(shape: [keyHeads * length, d]).tensor, heads: keyHeads, length: length)
-        cached.write(rows.tensor.rows(0..<length), at: 0)
-        return cached
-      }
       for variant in Engine.Kernels.supported {
         for pieces in [[150], [1, 1, 1, 147], [70, 1, 79]] {
+          let held = ["keys", "values"].map { _ in Storage(shape: [keyHeads * (length + 3), d]) }
           var start = 0
           for piece in pieces {
             let rows = start..<start + piece
             let output = Storage(shape: [piece, heads * d])
+            let cached = held.map { [CachedRows($0.tensor, heads: keyHeads, length: start + piece)] }
             withKernels(variant) {
               CachedAttention.attend(
-                queries: q.tensor.rows(rows), packing: Packing(lengths: [piece]),
-                keys: [cached(k, start + piece)], values: [cached(v, start + piece)], heads: heads,
-                keyValueHeads: keyHeads, scale: 0.2,
-                into: output.tensor)
+                queries: q.tensor.rows(rows), keys: k.tensor.rows(rows), values: v.tensor.rows(rows),
+                packing: Packing(lengths: [piece]), cachedKeys: cached[0], cachedValues: cached[1], heads: heads,
+                keyValueHeads: keyHeads, scale: 0.2, into: output.tensor)
             }
             expectClose(
               output.tensor.array(), whole.rows(rows).array().map(Double.init), tolerance: 2e-6, "\(variant), \(rows)")

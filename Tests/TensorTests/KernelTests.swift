@@ -74,6 +74,42 @@ extension EngineSuite {
       }
     }
 
+    @Test(
+      "the index of the maximum is -1 where any value is NaN, and 0 where all are -infinity", arguments: [1, 7, 5000])
+    func unorderedMaximum(count: Int) {
+      let x = [Float](repeating: -.infinity, count: count)
+      forVariants { variant, kernels in
+        require(unsafe kernels.indexOfMaximum(x, count) == 0, "\(variant), nothing above -infinity")
+        for place in Set([0, count / 2, count - 1]) {
+          var y = x
+          y[place] = .nan
+          require(unsafe kernels.indexOfMaximum(y, count) == -1, "\(variant), NaN at \(place) of \(count)")
+        }
+      }
+    }
+
+    @Test("tempered exponentials follow their definition, and the largest weighs 1 at any temperature")
+    func temperedExponentials() {
+      var x = normal([1031], "tempered").tensor.array()
+      let largest = x.max()!
+      x[5] = largest
+      x[6] = -.infinity
+      for scale in [Float(0.5), 1, 3, .infinity] {
+        let expected = x.map { x in x == largest ? 0 : Double(largest - x) * Double(scale) }
+        forVariants { variant, kernels in
+          var weights = [Float](repeating: 7, count: x.count)
+          var distances = weights
+          unsafe kernels.temperedExponentials(&weights, &distances, x, largest, scale, x.count)
+          expectClose(weights, expected.map { Glibc.exp(-$0) }, tolerance: 1e-6, "\(variant), weights at \(scale)")
+          let exact = zip(distances, expected).allSatisfy { $0 == Float($1) }
+          require(exact, "\(variant), distances at \(scale)")
+          let before = weights
+          unsafe kernels.temperedExponentials(&weights, nil, x, largest, scale, x.count)
+          require(weights == before, "\(variant), without distances at \(scale)")
+        }
+      }
+    }
+
     @Test("the tail's log-sum-exp is right where the selected hold all but nothing, and the row is restored")
     func tail() {
       var x = [Float](repeating: -200, count: 1000)

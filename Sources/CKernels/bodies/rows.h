@@ -5,6 +5,22 @@ static void VARIANT(exponential)(float *y, const float *x, long n) {
   for (long i = 0; i < n; i++) y[i] = VARIANT(expOf)(x[i]);
 }
 
+static void VARIANT(temperedExponentials)(
+    float *restrict weights, float *restrict distances, const float *restrict x, float largest, float scale, long n) {
+  // An infinite scale times 0 must stay 0.
+#define DISTANCE(i) (x[i] == largest ? 0.0f : (largest - x[i]) * scale)
+  if (distances) {
+    for (long i = 0; i < n; i++) {
+      float distance = DISTANCE(i);
+      distances[i] = distance;
+      weights[i] = VARIANT(expOf)(-distance);
+    }
+  } else {
+    for (long i = 0; i < n; i++) weights[i] = VARIANT(expOf)(-DISTANCE(i));
+  }
+#undef DISTANCE
+}
+
 static float VARIANT(maximum)(const float *x, long n) {
   float best = -INFINITY;
   long i = 0;
@@ -22,11 +38,24 @@ static float VARIANT(maximum)(const float *x, long n) {
   return best;
 }
 
+// Of a few thousand values at a time, so that they are read from memory once.
 static long VARIANT(indexOfMaximum)(const float *x, long n) {
-  float best = VARIANT(maximum)(x, n);
-  for (long i = 0; i < n; i++)
-    if (x[i] == best) return i;
-  return 0;
+  const long block = 2048;
+  float best = -INFINITY;
+  long first = 0;
+  int unordered = 0;
+  for (long start = 0; start < n; start += block) {
+    long end = start + block < n ? start + block : n;
+    float largest = VARIANT(maximum)(x + start, end - start);
+    for (long i = start; i < end; i++) unordered |= x[i] != x[i];
+    if (largest > best) {
+      best = largest;
+      first = start;
+    }
+  }
+  if (unordered) return -1;
+  while (first < n && x[first] != best) first++;
+  return first;
 }
 
 static double VARIANT(sumOfExponentials)(const float *x, float offset, long n) {

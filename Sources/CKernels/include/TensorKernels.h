@@ -77,8 +77,13 @@
 #define ROW_KERNELS(KERNEL)                                                                                           \
   /* Within 2 ulp; 0 below -86.9, infinity above 88.72. y may be x. */                                                \
   KERNEL(void, exponential, (float *y, const float *x, long n))                                                       \
+  /* exp(-distance), where the distance of an x is (largest - x) * scale, 0 where it is the largest; the distances too  \
+     unless NULL. */                                                                                                  \
+  KERNEL(                                                                                                             \
+      void, temperedExponentials,                                                                                     \
+      (float *weights, float *_Nullable distances, const float *x, float largest, float scale, long n))               \
   KERNEL(float, maximum, (const float *x, long n))                                                                    \
-  /* The lowest index of the largest value. */                                                                        \
+  /* The lowest index of the largest value; -1 where one is NaN. */                                                   \
   KERNEL(long, indexOfMaximum, (const float *x, long n))                                                              \
   /* Sum of exp(x - offset). */                                                                                       \
   KERNEL(double, sumOfExponentials, (const float *x, float offset, long n))                                           \

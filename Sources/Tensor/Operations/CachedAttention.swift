@@ -8,7 +8,7 @@ public struct CachedRows: Sendable {
   /// Rows of each head that are there.
   let length: Int
 
-  /// The first `length` rows of each head of a tensor [heads * capacity, d].
+  /// The first `length` rows of each head of a tensor [heads * capacity, d]. The last of them may be yet to be written.
   public init(_ rows: Tensor, heads: Int, length: Int) {
     self.rows = rows
     capacity = rows.rows / heads
@@ -16,13 +16,12 @@ public struct CachedRows: Sendable {
     precondition(length <= capacity, "\(length) rows of a head do not fit \(rows.shape)")
   }
 
-  /// Writes rows [count, heads * d] behind each head's first `start`.
-  public func write(_ new: Tensor, at start: Int) {
+  /// Writes a head's part of the last rows: some rows of [rows, heads * d].
+  func write(head: Int, of new: Tensor, rows range: Range<Int>) {
     let d = rows.columns
-    for head in 0..<new.columns / d {
-      for row in 0..<new.rows {
-        unsafe (self.head(head) + (start + row) * d).update(from: new.base + row * new.columns + head * d, count: d)
-      }
+    let target = unsafe self.head(head) + (length - range.count) * d
+    for (index, row) in range.enumerated() {
+      unsafe (target + index * d).update(from: new.base + row * new.columns + head * d, count: d)
     }
   }
 
@@ -33,40 +32,49 @@ public struct CachedRows: Sendable {
 
 /// Attention of new rows against all keys and values so far, for decoding. Nothing is recorded.
 public enum CachedAttention {
-  /// For sequence i of the packing, whose rows are the last ones of a longer text: attends causally to `keys[i]` and
-  /// `values[i]`, the new rows included.
+  /// For sequence i of the packing, whose rows are the last ones of a longer text: writes their keys and values as the
+  /// last ones of `cachedKeys[i]` and `cachedValues[i]`, and attends causally to all of these.
   ///
   /// A sequence's result depends on its own rows and cache alone.
   ///
-  /// - Parameter output: As the queries, `[rows, heads * d]`.
+  /// - Parameters:
+  ///   - keys: Of the new rows, `[rows, keyValueHeads * d]`, as the values.
+  ///   - output: As the queries, `[rows, heads * d]`.
   public static func attend(
-    queries: Tensor, packing: Packing, keys: [CachedRows], values: [CachedRows], heads: Int, keyValueHeads: Int,
-    scale: Float,
-    into output: Tensor
+    queries: Tensor, keys: Tensor, values: Tensor, packing: Packing, cachedKeys: [CachedRows],
+    cachedValues: [CachedRows], heads: Int, keyValueHeads: Int, scale: Float, into output: Tensor
   ) {
     precondition(
       heads % keyValueHeads == 0 && queries.columns % heads == 0 && queries.rows == packing.rowCount,
       "\(heads) heads over \(keyValueHeads) key heads do not fit queries \(queries.shape)")
     precondition(
-      keys.count == packing.sequenceCount && values.count == keys.count,
-      "\(keys.count) keys and \(values.count) values for \(packing.sequenceCount) sequences")
+      cachedKeys.count == packing.sequenceCount && cachedValues.count == cachedKeys.count,
+      "the cached keys of \(cachedKeys.count) and values of \(cachedValues.count) for \(packing.sequenceCount) sequences"
+    )
+    precondition(
+      keys.rows == queries.rows && values.shape == keys.shape
+        && keys.columns * heads == queries.columns * keyValueHeads,
+      "keys \(keys.shape) and values \(values.shape) do not fit queries \(queries.shape)")
     let shape = AttentionShape(
       packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: queries.columns / heads,
       scale: scale)
-    for (i, key) in keys.enumerated() {
+    for (i, (key, value)) in zip(cachedKeys, cachedValues).enumerated() {
       precondition(
         key.rows.columns == shape.headDimension && key.rows.rows == keyValueHeads * key.capacity
-          && values[i].rows.shape == key.rows.shape && values[i].length == key.length
+          && value.rows.shape == key.rows.shape && value.length == key.length
           && key.length >= packing.rows(i).count,
-        "keys \(key.rows.shape) and values \(values[i].rows.shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
+        "cached keys \(key.rows.shape) and values \(value.rows.shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
       )
     }
     Engine.parallel(packing.sequenceCount * keyValueHeads) { task in
       let (sequence, keyHead) = (task / keyValueHeads, task % keyValueHeads)
-      if packing.rows(sequence).count == 1 {
-        attendOne(queries, keys[sequence], values[sequence], shape, packing.offsets[sequence], keyHead, output)
+      let (rows, key, value) = (packing.rows(sequence), cachedKeys[sequence], cachedValues[sequence])
+      key.write(head: keyHead, of: keys, rows: rows)
+      value.write(head: keyHead, of: values, rows: rows)
+      if rows.count == 1 {
+        attendOne(queries, key, value, shape, rows.lowerBound, keyHead, output)
       } else {
-        attendMany(queries, keys[sequence], values[sequence], shape, packing.rows(sequence), keyHead, output)
+        attendMany(queries, key, value, shape, rows, keyHead, output)
       }
     }
   }
