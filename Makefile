@@ -2,7 +2,7 @@
 SWIFT := $(shell command -v swift || echo /opt/swift/usr/bin/swift)
 export SWIFT
 
-.PHONY: build run test bench bench-curves bench-peers lint format docs faults packages clean
+.PHONY: build run test test-emulated bench bench-curves bench-peers lint format docs faults packages clean
 
 build: packages        ## the command line: .build/release/decant
 	$(SWIFT) build -c release --product decant
@@ -14,6 +14,9 @@ test: packages         ## every test; those that want real models are skipped wh
 	scripts/check-arrows
 	scripts/check-size
 	scripts/test
+
+test-emulated: packages ## every test, on kernels for AVX-512 compiled for AVX2
+	scripts/test-emulated
 
 bench: packages        ## the benchmarks, then the growth curves (unless BENCH_CURVES=0)
 	$(SWIFT) build -c release --product bench

@@ -22,7 +22,18 @@
 
 #if defined(__x86_64__)
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+// With EMULATE_AVX512 the wide variants are compiled for AVX2, two registers for each of theirs, so that tests can run them
+// where the CPU lacks AVX-512; see scripts/test-emulated.
+#define AVX2_TARGET "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"
+#if EMULATE_AVX512
+#define AVX512_TARGET AVX2_TARGET
+#define AVX512BF16_TARGET AVX2_TARGET
+#else
+#define AVX512_TARGET AVX2_TARGET ",avx512f,avx512vl,avx512bw,avx512dq,avx512cd"
+#define AVX512BF16_TARGET AVX512_TARGET ",avx512bf16"
+#endif
+
+#pragma clang attribute push(__attribute__((target(AVX2_TARGET))), apply_to = function)
 #define VARIANT(name) name##_avx2
 #define LANES 8
 #include KERNEL_BODY
@@ -30,9 +41,7 @@
 #undef LANES
 #pragma clang attribute pop
 
-#pragma clang attribute push(                                                                                         \
-    __attribute__((target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512vl,avx512bw,avx512dq,avx512cd"))),       \
-    apply_to = function)
+#pragma clang attribute push(__attribute__((target(AVX512_TARGET))), apply_to = function)
 #define VARIANT(name) name##_avx512
 #define LANES 16
 #include KERNEL_BODY
@@ -40,10 +49,7 @@
 #undef LANES
 #pragma clang attribute pop
 
-#pragma clang attribute push(                                                                                         \
-    __attribute__((                                                                                                   \
-        target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512vl,avx512bw,avx512dq,avx512cd,avx512bf16"))),       \
-    apply_to = function)
+#pragma clang attribute push(__attribute__((target(AVX512BF16_TARGET))), apply_to = function)
 #define VARIANT(name) name##_avx512bf16
 #define LANES 16
 #define NATIVE_BF16 1

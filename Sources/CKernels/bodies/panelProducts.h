@@ -94,6 +94,20 @@ INLINE INTS VARIANT(loadWords)(const uint32_t *x) {
   return v;
 }
 
+#if NATIVE_BF16
+// sum + the two products of bf16 that each pair of words holds.
+INLINE FLOATS VARIANT(addPairs)(FLOATS sum, INTS x, INTS y) {
+#if EMULATE_AVX512
+  // As the instruction: the upper halves' product is added first.
+  const INTS upper = (INTS)((int32_t)0xffff0000);
+  sum += (FLOATS)(x & upper) * (FLOATS)(y & upper);
+  return sum + (FLOATS)(x << 16) * (FLOATS)(y << 16);
+#else
+  return (FLOATS)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y);
+#endif
+}
+#endif
+
 // The same with bf16 operands. Products of two bf16 are exact in fp32, so a multiply-add rounds once, as in fp32.
 INLINE void VARIANT(panelTileBF16)(
     int height, VARIANT(Result) to, const void *tile, const uint32_t *panel, long length) {
@@ -105,12 +119,12 @@ INLINE void VARIANT(panelTileBF16)(
   const uint32_t *words = tile;
   for (long k = 0; k < length; k += 2) {
     VARIANT(prefetchPanel)(panel);
-    __m512bh a = (__m512bh)VARIANT(loadWords)(panel), b = (__m512bh)VARIANT(loadWords)(panel + LANES);
+    INTS a = VARIANT(loadWords)(panel), b = VARIANT(loadWords)(panel + LANES);
     UNROLL
     for (int r = 0; r < height; r++) {
-      __m512bh factor = (__m512bh)_mm512_set1_epi32((int)words[r]);
-      left[r] = (FLOATS)_mm512_dpbf16_ps((__m512)left[r], factor, a);
-      right[r] = (FLOATS)_mm512_dpbf16_ps((__m512)right[r], factor, b);
+      INTS factor = (INTS)(int32_t)words[r];
+      left[r] = VARIANT(addPairs)(left[r], factor, a);
+      right[r] = VARIANT(addPairs)(right[r], factor, b);
     }
     words += height;
     panel += PANEL;
