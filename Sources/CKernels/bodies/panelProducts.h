@@ -61,21 +61,35 @@ INLINE void VARIANT(prefetchResult)(int height, VARIANT(Result) to) {
 
 // Asks for the row of a panel that is read some hundred nanoseconds later: with few rows on the left, a product waits for
 // its right operand to come from memory. Rows past the panel's end are mostly the next panel's first.
-INLINE void VARIANT(prefetchPanel)(const void *row) {
-  const char *ahead = (const char *)row + ROWS_AHEAD * PANEL * 4;
-  for (int byte = 0; byte < PANEL * 4; byte += 64) __builtin_prefetch(ahead + byte, 0, 3);
+INLINE void VARIANT(prefetchRow)(const void *row) {
+  for (int byte = 0; byte < PANEL * 4; byte += 64) __builtin_prefetch((const char *)row + byte, 0, 3);
+}
+
+// What a tile asks for: from `at` on, `step` bytes further for each inner element.
+typedef struct {
+  const char *at;
+  long step;
+} VARIANT(Ahead);
+
+// Rows of the tile's own panel; where a panel has so few tiles that it is done before these rows come, the tile's share of
+// the next one.
+INLINE VARIANT(Ahead) VARIANT(aheadOf)(const float *panel, long panelInner, long length, long tile, long tiles) {
+  const long row = PANEL * 4;
+  if (tiles > 4) return (VARIANT(Ahead)){(const char *)panel + ROWS_AHEAD * row, row};
+  return (VARIANT(Ahead)){(const char *)panel + panelInner * row + tile * (row / tiles) * length, row / tiles};
 }
 
 // `height` rows in `tile` against a panel over `length` inner elements.
 INLINE void VARIANT(panelTile)(
-    int height, VARIANT(Result) to, const float *tile, const float *panel, long length) {
+    int height, VARIANT(Result) to, const float *tile, const float *panel, long length, VARIANT(Ahead) ahead) {
   FLOATS left[TILE_ROWS], right[TILE_ROWS];
   UNROLL
   for (int r = 0; r < height; r++) left[r] = right[r] = 0.0f;
   VARIANT(prefetchResult)(height, to);
   for (long k = 0; k < length; k++) {
     FLOATS a = VARIANT(load)(panel), b = VARIANT(load)(panel + LANES);
-    VARIANT(prefetchPanel)(panel);
+    VARIANT(prefetchRow)(ahead.at);
+    ahead.at += ahead.step;
     UNROLL
     for (int r = 0; r < height; r++) {
       FLOATS factor = tile[r];
@@ -118,7 +132,7 @@ INLINE void VARIANT(panelTileBF16)(
 #if NATIVE_BF16
   const uint32_t *words = tile;
   for (long k = 0; k < length; k += 2) {
-    VARIANT(prefetchPanel)(panel);
+    VARIANT(prefetchRow)(panel + ROWS_AHEAD * PANEL);
     INTS a = VARIANT(loadWords)(panel), b = VARIANT(loadWords)(panel + LANES);
     UNROLL
     for (int r = 0; r < height; r++) {
@@ -133,7 +147,7 @@ INLINE void VARIANT(panelTileBF16)(
   const float *values = tile;
   const INTS upper = (INTS)((int32_t)0xffff0000);
   for (long k = 0; k < length; k += 2) {
-    VARIANT(prefetchPanel)(panel);
+    VARIANT(prefetchRow)(panel + ROWS_AHEAD * PANEL);
     UNROLL
     for (int half = 0; half < 2; half++) {
       INTS wordsA = VARIANT(loadWords)(panel), wordsB = VARIANT(loadWords)(panel + LANES);
@@ -155,11 +169,11 @@ INLINE void VARIANT(panelTileBF16)(
 #define HEIGHT_CASE(height)                                                                                           \
   case height:                                                                                                        \
     if (bf16) VARIANT(panelTileBF16)(height, to, tile, panel, length);                                                \
-    else VARIANT(panelTile)(height, to, tile, panel, length);                                                         \
+    else VARIANT(panelTile)(height, to, tile, panel, length, ahead);                                                  \
     return;
 
 static void VARIANT(tileOfHeight)(
-    int bf16, long height, VARIANT(Result) to, const void *tile, const void *panel, long length) {
+    int bf16, long height, VARIANT(Result) to, const void *tile, const void *panel, long length, VARIANT(Ahead) ahead) {
   switch (height) {
     HEIGHT_CASE(1) HEIGHT_CASE(2) HEIGHT_CASE(3) HEIGHT_CASE(4)
 #if TILE_ROWS > 4
@@ -208,12 +222,14 @@ INLINE void VARIANT(panelProduct)(
       for (long column = 0; column < columns; column += PANEL) {
         // Words of a panel are as wide as floats, and half as many.
         long place = bf16 ? column * ((panelInner + 1) / 2) + start / 2 * PANEL : column * panelInner + start * PANEL;
+        const float *panel = (const float *)panels + place;
         for (long r = 0; r < count; r += height) {
+          VARIANT(Ahead) ahead = VARIANT(aheadOf)(panel, panelInner, length, r / height, (count + height - 1) / height);
           VARIANT(Result) to = {
               y + (block + r) * strideY + column, strideY, bias && start == 0 ? bias + column : NULL,
               columns - column < PANEL ? columns - column : PANEL, alpha, !accumulate && start == 0};
           VARIANT(tileOfHeight)(
-              bf16, count - r < height ? count - r : height, to, tiles + r * even, (const float *)panels + place, length);
+              bf16, count - r < height ? count - r : height, to, tiles + r * even, panel, length, ahead);
         }
       }
     }
