@@ -70,7 +70,7 @@ struct Benchmarks {
   /// One token of each row at a time, as often as decoding does it; the prompts are not in it.
   private func decodingFloor() -> [Measurement] {
     Self.decodingBatches.flatMap { rows in
-      ProductFloor(.student30M, rows: rows, training: false, passes: Self.newTokens)
+      ProductFloor(.student30M, rows: rows, training: false, passes: Self.newTokens, laidOut: precision)
         .measure(Self.decodingName(rows), named: "decoding, batch \(rows)", watch, precision)
     }
   }

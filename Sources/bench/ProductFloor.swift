@@ -12,24 +12,28 @@ struct ProductFloor {
   private let tokens: Int
   /// How often all products are run to make one timing.
   private let passes: Int
+  /// The precision in which weights are laid out before the products; nil where each product lays out its own.
+  private let laidOut: Precision?
 
   /// - Parameters:
   ///   - rows: Rows of the activations, all of which go through the head.
   ///   - training: Whether gradients are computed.
   ///   - passes: How often all products are run to make one timing, where one run is too short to be timed.
-  init(_ shape: ModelShape, rows: Int, training: Bool, passes: Int = 1) {
-    let layers = ProductLayers(shape, rows: rows, training: training)
+  ///   - laidOut: The precision in which the work lays out its weights once, as decoding does; nil where it does not.
+  init(_ shape: ModelShape, rows: Int, training: Bool, passes: Int = 1, laidOut: Precision? = nil) {
+    let layers = ProductLayers(shape, rows: rows, training: training, laidOut: laidOut)
     products =
       layers.all.flatMap { $0.products([.forward]) }
       + (training ? layers.all.reversed().flatMap { $0.products([.inputGradient, .weightGradient]) } : [])
     kinds = (shape.blockWeights.count + 1) * Direction.allCases.count
     tokens = rows * passes
     self.passes = passes
+    self.laidOut = laidOut
   }
 
   /// Tokens per second through each path, and as the floor through the fastest path of each kind of product.
   func measure(_ work: String, named name: String, _ watch: Stopwatch, _ precision: Precision) -> [Measurement] {
-    let paths = ProductPath.all(precision)
+    let paths = ProductPath.all(precision) + (laidOut.map { [ProductPath.laidOut($0)] } ?? [])
     let seconds = paths.map { self.seconds(through: $0, watch) }
     func rate(_ name: String, _ seconds: [Double]) -> Measurement {
       Measurement(name: name, value: Double(tokens) / seconds.reduce(0, +), unit: "tokens/s")
@@ -64,7 +68,7 @@ private struct ProductLayers {
 
   /// Each weight, and each weight's gradient, has memory of its own, so that it comes from where the work finds it;
   /// activations of one shape share theirs.
-  init(_ shape: ModelShape, rows: Int, training: Bool) {
+  init(_ shape: ModelShape, rows: Int, training: Bool, laidOut: Precision?) {
     let noise = NormalNoise()
     let inputs = [
       shape.hidden: noise.tensor([rows, shape.hidden]), 4 * shape.hidden: noise.tensor([rows, 4 * shape.hidden]),
@@ -75,7 +79,9 @@ private struct ProductLayers {
       all.append(
         LinearOperands(
           input: inputs[count]!, weight: weight, output: output, inputGradient: inputGradients[count],
-          weightGradient: training ? Storage(shape: weight.shape).tensor : nil, outputByInput: outputByInput, kind: kind
+          weightGradient: training ? Storage(shape: weight.shape).tensor : nil,
+          laidOut: laidOut.map { PackedMatrix(.fp32(weight), transposed: outputByInput, precision: $0) },
+          outputByInput: outputByInput, kind: kind
         ))
     }
     for _ in 0..<shape.layers {
@@ -98,6 +104,7 @@ private struct LinearOperands {
   var output: Tensor
   var inputGradient: Tensor?
   var weightGradient: Tensor?
+  var laidOut: PackedMatrix?
   /// Whether the weight lies as `[outputs, inputs]`, as the head does.
   var outputByInput: Bool
   var kind: Int
@@ -107,7 +114,7 @@ private struct LinearOperands {
       let kind = kind * ProductFloor.Direction.allCases.count + direction.rawValue
       switch direction {
       case .forward:
-        return MatrixProduct(a: input, b: weight, transposeB: outputByInput, c: output, kind: kind)
+        return MatrixProduct(a: input, b: weight, transposeB: outputByInput, c: output, laidOut: laidOut, kind: kind)
       case .inputGradient:
         return MatrixProduct(a: output, b: weight, transposeB: !outputByInput, c: inputGradient!, kind: kind)
       case .weightGradient:

@@ -8,6 +8,8 @@ struct MatrixProduct {
   var transposeB = false
   var c: Tensor
   var accumulate = false
+  /// The right operand laid out beforehand, where the work does so.
+  var laidOut: PackedMatrix?
   /// Products of one kind have the same shapes, and are timed together.
   var kind: Int
 
@@ -24,6 +26,13 @@ struct ProductPath: Sendable {
   var name: String
   var precision: Precision
   var run: @Sendable (MatrixProduct) -> Void
+
+  /// The engine's own, with weights that were laid out before.
+  static func laidOut(_ precision: Precision) -> ProductPath {
+    ProductPath(name: "weights laid out before", precision: precision) {
+      Gemm.multiply($0.a, $0.laidOut!, into: $0.c)
+    }
+  }
 
   /// Those that this machine has for a precision.
   static func all(_ precision: Precision) -> [ProductPath] {
