@@ -22,8 +22,8 @@
 
 #if defined(__x86_64__)
 
-// With EMULATE_AVX512 the wide variants are compiled for AVX2, two registers for each of theirs, so that tests can run them
-// where the CPU lacks AVX-512; see scripts/test-emulated.
+// With EMULATE_AVX512 the wide variants are compiled for AVX2, two registers for each of theirs, so that tests can run
+// them where the CPU lacks AVX-512; see scripts/test-emulated.
 #define AVX2_TARGET "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"
 #if EMULATE_AVX512
 #define AVX512_TARGET AVX2_TARGET

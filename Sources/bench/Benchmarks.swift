@@ -43,8 +43,8 @@ struct Benchmarks {
   }
 
   private func stepFloor() -> [Measurement] {
-    ProductFloor(.student30M, rows: Self.batch.tokens, training: true)
-      .measure(Self.stepName, named: "the cached step", watch, precision)
+    ProductFloor(.student30M, rows: Self.batch.tokens, training: true, precision: precision)
+      .measure(Self.stepName, named: "the cached step", watch)
   }
 
   private func liveStep() throws -> [Measurement] {
@@ -56,8 +56,8 @@ struct Benchmarks {
   }
 
   private func scoringFloor() -> [Measurement] {
-    ProductFloor(.teacher124M, rows: Self.batch.tokens, training: false)
-      .measure(Self.scoringName, named: "scoring", watch, precision)
+    ProductFloor(.teacher124M, rows: Self.batch.tokens, training: false, precision: precision)
+      .measure(Self.scoringName, named: "scoring", watch)
   }
 
   private func decoding() throws -> [Measurement] {
@@ -70,8 +70,10 @@ struct Benchmarks {
   /// One token of each row at a time, as often as decoding does it; the prompts are not in it.
   private func decodingFloor() -> [Measurement] {
     Self.decodingBatches.flatMap { rows in
-      ProductFloor(.student30M, rows: rows, training: false, passes: Self.newTokens, laidOut: precision)
-        .measure(Self.decodingName(rows), named: "decoding, batch \(rows)", watch, precision)
+      ProductFloor(
+        .student30M, rows: rows, training: false, passes: Self.newTokens, precision: precision, laidOut: true
+      )
+      .measure(Self.decodingName(rows), named: "decoding, batch \(rows)", watch)
     }
   }
 

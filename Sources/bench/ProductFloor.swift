@@ -12,28 +12,28 @@ struct ProductFloor {
   private let tokens: Int
   /// How often all products are run to make one timing.
   private let passes: Int
-  /// The precision in which weights are laid out before the products; nil where each product lays out its own.
-  private let laidOut: Precision?
+  private let paths: [ProductPath]
 
   /// - Parameters:
   ///   - rows: Rows of the activations, all of which go through the head.
   ///   - training: Whether gradients are computed.
   ///   - passes: How often all products are run to make one timing, where one run is too short to be timed.
-  ///   - laidOut: The precision in which the work lays out its weights once, as decoding does; nil where it does not.
-  init(_ shape: ModelShape, rows: Int, training: Bool, passes: Int = 1, laidOut: Precision? = nil) {
-    let layers = ProductLayers(shape, rows: rows, training: training, laidOut: laidOut)
+  ///   - laidOut: Whether the work lays out its weights once, as decoding does.
+  init(
+    _ shape: ModelShape, rows: Int, training: Bool, passes: Int = 1, precision: Precision, laidOut: Bool = false
+  ) {
+    let layers = ProductLayers(shape, rows: rows, training: training, laidOut: laidOut ? precision : nil)
     products =
       layers.all.flatMap { $0.products([.forward]) }
       + (training ? layers.all.reversed().flatMap { $0.products([.inputGradient, .weightGradient]) } : [])
     kinds = (shape.blockWeights.count + 1) * Direction.allCases.count
     tokens = rows * passes
     self.passes = passes
-    self.laidOut = laidOut
+    paths = ProductPath.all(precision) + (laidOut ? [.laidOut(precision)] : [])
   }
 
   /// Tokens per second through each path, and as the floor through the fastest path of each kind of product.
-  func measure(_ work: String, named name: String, _ watch: Stopwatch, _ precision: Precision) -> [Measurement] {
-    let paths = ProductPath.all(precision) + (laidOut.map { [ProductPath.laidOut($0)] } ?? [])
+  func measure(_ work: String, named name: String, _ watch: Stopwatch) -> [Measurement] {
     let seconds = paths.map { self.seconds(through: $0, watch) }
     func rate(_ name: String, _ seconds: [Double]) -> Measurement {
       Measurement(name: name, value: Double(tokens) / seconds.reduce(0, +), unit: "tokens/s")

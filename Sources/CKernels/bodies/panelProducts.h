@@ -71,8 +71,8 @@ typedef struct {
   long step;
 } VARIANT(Ahead);
 
-// Rows of the tile's own panel; where a panel has so few tiles that it is done before these rows come, the tile's share of
-// the next one.
+// Rows of the tile's own panel; where a panel has so few tiles that it is done before these rows come, the tile's share
+// of the next one.
 INLINE VARIANT(Ahead) VARIANT(aheadOf)(const float *panel, long panelInner, long length, long tile, long tiles) {
   const long row = PANEL * 4;
   if (tiles > 4) return (VARIANT(Ahead)){(const char *)panel + ROWS_AHEAD * row, row};
@@ -224,7 +224,7 @@ INLINE void VARIANT(panelProduct)(
         long place = bf16 ? column * ((panelInner + 1) / 2) + start / 2 * PANEL : column * panelInner + start * PANEL;
         const float *panel = (const float *)panels + place;
         for (long r = 0; r < count; r += height) {
-          VARIANT(Ahead) ahead = VARIANT(aheadOf)(panel, panelInner, length, r / height, (count + height - 1) / height);
+          VARIANT(Ahead) ahead = VARIANT(aheadOf)(panel, panelInner, length, r / height, tileCount);
           VARIANT(Result) to = {
               y + (block + r) * strideY + column, strideY, bias && start == 0 ? bias + column : NULL,
               columns - column < PANEL ? columns - column : PANEL, alpha, !accumulate && start == 0};

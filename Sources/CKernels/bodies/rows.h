@@ -1,24 +1,18 @@
 // Exponentials, softmax and selection over one row.
 
-static void VARIANT(exponential)(float *y, const float *x, long n) {
-  IN_PLACE
-  for (long i = 0; i < n; i++) y[i] = VARIANT(expOf)(x[i]);
+// An infinite scale times 0 must stay 0.
+INLINE float VARIANT(distanceOf)(float x, float largest, float scale) {
+  return x == largest ? 0.0f : (largest - x) * scale;
 }
 
 static void VARIANT(temperedExponentials)(
     float *restrict weights, float *restrict distances, const float *restrict x, float largest, float scale, long n) {
-  // An infinite scale times 0 must stay 0.
-#define DISTANCE(i) (x[i] == largest ? 0.0f : (largest - x[i]) * scale)
   if (distances) {
-    for (long i = 0; i < n; i++) {
-      float distance = DISTANCE(i);
-      distances[i] = distance;
-      weights[i] = VARIANT(expOf)(-distance);
-    }
+    for (long i = 0; i < n; i++) distances[i] = VARIANT(distanceOf)(x[i], largest, scale);
+    for (long i = 0; i < n; i++) weights[i] = VARIANT(expOf)(-distances[i]);
   } else {
-    for (long i = 0; i < n; i++) weights[i] = VARIANT(expOf)(-DISTANCE(i));
+    for (long i = 0; i < n; i++) weights[i] = VARIANT(expOf)(-VARIANT(distanceOf)(x[i], largest, scale));
   }
-#undef DISTANCE
 }
 
 static float VARIANT(maximum)(const float *x, long n) {
@@ -38,7 +32,7 @@ static float VARIANT(maximum)(const float *x, long n) {
   return best;
 }
 
-// Of a few thousand values at a time, so that they are read from memory once.
+// A block that the first-level cache holds at a time, so that memory is read once.
 static long VARIANT(indexOfMaximum)(const float *x, long n) {
   const long block = 2048;
   float best = -INFINITY;

@@ -1,8 +1,8 @@
 /// The engine's kernels in C, and the pool of threads that runs them.
 ///
 /// A kernel is written once and compiled once per variant (baseline, AVX2, AVX-512, AVX-512 BF16); which variant runs
-/// is chosen when the process starts, by CPU or by DECANT_KERNELS. Kernels come in families, one per room that needs some. To add a
-/// family `Example`:
+/// is chosen when the process starts, by CPU or by DECANT_KERNELS. Kernels come in families, one per room that needs
+/// some. To add a family `Example`:
 ///
 /// 1. `include/ExampleKernels.h`: list its kernels, once, as lines `KERNEL(result, name, (parameters))` of a macro
 ///    `EXAMPLE_KERNELS(KERNEL)`, then write `KERNEL_FAMILY(Example, example, EXAMPLE_KERNELS)`. This declares

@@ -75,10 +75,8 @@
 
 /// One row at a time.
 #define ROW_KERNELS(KERNEL)                                                                                           \
-  /* Within 2 ulp; 0 below -86.9, infinity above 88.72. y may be x. */                                                \
-  KERNEL(void, exponential, (float *y, const float *x, long n))                                                       \
-  /* exp(-distance), where the distance of an x is (largest - x) * scale, 0 where it is the largest; the distances too  \
-     unless NULL. */                                                                                                  \
+  /* exp(-distance), where the distance of an x is (largest - x) * scale, 0 where it is the largest. The exponential is  \
+     within 2 ulp; 0 below -86.9, infinity above 88.72. The distances too, unless NULL. */                            \
   KERNEL(                                                                                                             \
       void, temperedExponentials,                                                                                     \
       (float *weights, float *_Nullable distances, const float *x, float largest, float scale, long n))               \
