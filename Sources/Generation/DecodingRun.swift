@@ -48,7 +48,7 @@ struct DecodingRun {
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
       slots: slotCount, layers: sizes.layerCount, capacity: capacity,
-      heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension)
+      heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
     samplers = (0..<slotCount).map { _ in Sampler(settings) }
   }
 

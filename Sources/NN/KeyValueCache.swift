@@ -1,4 +1,4 @@
-import Tensor
+public import Tensor
 
 /// Keys and values of earlier positions, for decoding: `slots` texts side by side, each of up to `capacity` tokens, for
 /// every layer.
@@ -12,12 +12,14 @@ public final class KeyValueCache {
   public let headDimension: Int
   /// Tokens each slot holds.
   public private(set) var lengths: [Int]
-  /// By layer, [slots * heads * capacity, headDimension]: what a head of a text holds lies in one piece, since attention
-  /// to it reads just that.
-  private let keys: [Tensor]
-  private let values: [Tensor]
+  /// By layer; a text for each slot.
+  private let keys: [CachedLayer]
+  private let values: [CachedLayer]
 
-  public init(slots: Int, layers: Int, capacity: Int, heads: Int, headDimension: Int) {
+  /// - Parameter precision: How keys and values are kept: `.bf16` rounds them and takes half the memory.
+  public init(
+    slots: Int, layers: Int, capacity: Int, heads: Int, headDimension: Int, precision: Precision = .fp32
+  ) {
     precondition(
       slots > 0 && layers > 0 && capacity > 0 && heads > 0 && headDimension > 0,
       "a cache of \(slots) slots, \(layers) layers, \(capacity) tokens and \(heads) heads of \(headDimension) holds nothing"
@@ -28,10 +30,17 @@ public final class KeyValueCache {
     self.heads = heads
     self.headDimension = headDimension
     lengths = [Int](repeating: 0, count: slots)
-    let (shape, memory) = ([slots * heads * capacity, headDimension], Arena())
-    memory.reserve(bytes: 2 * layers * shape.reduce(MemoryLayout<Float>.stride, *))
-    keys = (0..<layers).map { _ in memory.tensor(shape) }
-    values = (0..<layers).map { _ in memory.tensor(shape) }
+    let memory = Arena()
+    memory.reserve(
+      bytes: 2 * layers
+        * CachedLayer.bytes(
+          texts: slots, heads: heads, capacity: capacity, columns: headDimension, precision: precision))
+    func layer(_: Int) -> CachedLayer {
+      CachedLayer(
+        texts: slots, heads: heads, capacity: capacity, columns: headDimension, precision: precision, arena: memory)
+    }
+    keys = (0..<layers).map(layer)
+    values = (0..<layers).map(layer)
   }
 
   /// Empties a slot for another text.
@@ -50,10 +59,6 @@ public final class KeyValueCache {
   func rows(layer: Int, slot: Int, adding count: Int) -> (keys: CachedRows, values: CachedRows) {
     let end = lengths[slot] + count
     precondition(end <= capacity, "slot \(slot) holds \(lengths[slot]) of \(capacity) tokens: no room for \(count)")
-    let range = slot * heads * capacity..<(slot + 1) * heads * capacity
-    return (
-      CachedRows(keys[layer].rows(range), heads: heads, length: end),
-      CachedRows(values[layer].rows(range), heads: heads, length: end)
-    )
+    return (keys[layer].rows(text: slot, length: end), values[layer].rows(text: slot, length: end))
   }
 }

@@ -28,7 +28,7 @@ public final class Tape {
   public let arena: Arena
   /// Whether backward passes are possible. Where not, nothing is kept beside the values.
   public let recording: Bool
-  /// What products of linear layers round their operands to, forward and backward.
+  /// What products of linear layers round their operands to, forward and backward, and attention its keys and values.
   public let precision: Precision
   /// Weights laid out for products, where there are any; only for tapes that do not record.
   let packed: PackedWeights?

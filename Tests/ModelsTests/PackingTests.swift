@@ -37,8 +37,7 @@ struct PackingTests {
     let sizes = model.configuration
     let cache = KeyValueCache(
       slots: sequences.count + 1, layers: sizes.layerCount, capacity: 24,
-      heads: sizes.keyValueHeadCount,
-      headDimension: sizes.headDimension)
+      heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
     let arena = Arena()
     var fed = sequences.map { _ in 0 }
     var states = sequences.map { _ in [Float]() }

@@ -30,25 +30,31 @@ extension EngineSuite {
       #expect(sorted.flatMap(Array.init) == Array(0..<count))
     }
 
-    @Test("attention against a cache gives what attention over the whole text gives, whatever the pieces")
-    func cachedAttention() {
-      let (heads, keyHeads, d, length) = (4, 2, 24, 150)
+    @Test(
+      "attention against a cache gives what attention over the whole text gives, whatever the pieces",
+      arguments: Precision.allCases)
+    func cachedAttention(precision: Precision) {
+      let (heads, keyHeads, d, length) = (4, 2, 27, 150)
       let (q, k, v) = (
         normal([length, heads * d], "q"), normal([length, keyHeads * d], "k"), normal([length, keyHeads * d], "v")
       )
-      let tape = Tape(arena: Arena(), recording: false)
+      let tape = Tape(arena: Arena(), recording: false, precision: precision)
       let whole = tape.attention(
         queries: tape.input(q.tensor), keys: tape.input(k.tensor), values: tape.input(v.tensor),
         packing: Packing(lengths: [length]), heads: heads, keyValueHeads: keyHeads, scale: 0.2
       ).value
       for variant in Engine.Kernels.supported {
         for pieces in [[150], [1, 1, 1, 147], [70, 1, 79]] {
-          let held = ["keys", "values"].map { _ in Storage(shape: [keyHeads * (length + 3), d]) }
+          // The second of three texts, so that its rows in bf16 begin in the middle of a word.
+          let held = (0..<2).map { _ in
+            CachedLayer(
+              texts: 3, heads: keyHeads, capacity: length + 3, columns: d, precision: precision, arena: tape.arena)
+          }
           var start = 0
           for piece in pieces {
             let rows = start..<start + piece
             let output = Storage(shape: [piece, heads * d])
-            let cached = held.map { [CachedRows($0.tensor, heads: keyHeads, length: start + piece)] }
+            let cached = held.map { [$0.rows(text: 1, length: start + piece)] }
             withKernels(variant) {
               CachedAttention.attend(
                 queries: q.tensor.rows(rows), keys: k.tensor.rows(rows), values: v.tensor.rows(rows),
@@ -61,6 +67,27 @@ extension EngineSuite {
           }
         }
       }
+    }
+
+    @Test("attention in bf16 has the bits, and the gradients, of fp32 with rounded keys and values")
+    func attentionBF16() {
+      let packing = Packing(lengths: [5, 90, 1])
+      let (q, k, v, upstream) = (
+        normal([96, 40], "q"), normal([96, 20], "k"), normal([96, 20], "v"), normal([96, 40], "upstream")
+      )
+      func rounded(_ storage: Storage) -> Tensor { BFloat16Matrix(rounding: storage.tensor).widened().tensor }
+      func attend(_ k: Tensor, _ v: Tensor, _ precision: Precision) -> [[Float]] {
+        let tape = Tape(arena: Arena(), recording: true, precision: precision)
+        let inputs = [q.tensor, k, v].map { tape.input($0) }
+        let output = tape.attention(
+          queries: inputs[0], keys: inputs[1], values: inputs[2], packing: packing, heads: 4, keyValueHeads: 2,
+          scale: 0.3)
+        tape.backward(from: output, gradient: upstream.tensor)
+        return [output.value.array()] + inputs.map { tape.gradient(of: $0)!.array() }
+      }
+      let halved = attend(k.tensor, v.tensor, .bf16)
+      #expect(halved == attend(rounded(k), rounded(v), .fp32))
+      #expect(halved != attend(k.tensor, v.tensor, .fp32))
     }
 
     @Test("a sequence's attention has the same bits alone and in company")

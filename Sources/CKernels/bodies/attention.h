@@ -61,27 +61,39 @@ static void VARIANT(causalSoftmaxBackward)(
   }
 }
 
-INLINE float VARIANT(dotProduct)(const float *restrict a, const float *restrict b, long n) {
-  REASSOCIATE
-  float sum = 0;
-  for (long i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
+// An element of a cache of keys or values, which is in bf16 where `halves` says so; LANES of them.
+INLINE float VARIANT(cachedElement)(const void *rows, long index, int halves) {
+  if (!halves) return ((const float *)rows)[index];
+  uint32_t bits = (uint32_t)((const uint16_t *)rows)[index] << 16;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+INLINE FLOATS VARIANT(loadCached)(const void *rows, long index, int halves) {
+  if (!halves) return VARIANT(load)((const float *)rows + index);
+  uint16_t __attribute__((ext_vector_type(LANES))) upper;
+  memcpy(&upper, (const uint16_t *)rows + index, sizeof upper);
+  INTS bits = __builtin_convertvector(upper, INTS) << 16;
+  FLOATS x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
 }
 
 // scores[t] = scale * (query . key t): LANES keys side by side, their sums turned and added up together.
 INLINE void VARIANT(keyScores)(
-    float *restrict scores, const float *restrict query, const float *restrict keys, long length, long d, float scale) {
+    float *restrict scores, const float *restrict query, const void *restrict keys, int halves, long length, long d,
+    float scale) {
   const long whole = d / LANES * LANES;
   long t = 0;
   for (; t + LANES <= length; t += LANES) {
-    const float *rows = keys + t * d;
     FLOATS sums[LANES];
     UNROLL
     for (int j = 0; j < LANES; j++) sums[j] = 0.0f;
     for (long i = 0; i < whole; i += LANES) {
       FLOATS q = VARIANT(load)(query + i);
       UNROLL
-      for (int j = 0; j < LANES; j++) sums[j] += q * VARIANT(load)(rows + j * d + i);
+      for (int j = 0; j < LANES; j++) sums[j] += q * VARIANT(loadCached)(keys, (t + j) * d + i, halves);
     }
     VARIANT(transpose)(sums);
     UNROLL
@@ -91,16 +103,23 @@ INLINE void VARIANT(keyScores)(
     }
     VARIANT(store)(scores + t, sums[0]);
     for (long i = whole; i < d; i++)
-      for (long j = 0; j < LANES; j++) scores[t + j] += query[i] * rows[j * d + i];
+      for (long j = 0; j < LANES; j++)
+        scores[t + j] += query[i] * VARIANT(cachedElement)(keys, (t + j) * d + i, halves);
   }
-  for (; t < length; t++) scores[t] = VARIANT(dotProduct)(query, keys + t * d, d);
+  for (; t < length; t++) {
+    REASSOCIATE
+    float sum = 0;
+    for (long i = 0; i < d; i++) sum += query[i] * VARIANT(cachedElement)(keys, t * d + i, halves);
+    scores[t] = sum;
+  }
   VARIANT(scale)(scores, scale, length);
 }
 
 // output = sum of weights[t] * value t, VALUE_VECTORS registers of columns at a time.
 #define VALUE_VECTORS 8
 INLINE void VARIANT(weighValues)(
-    float *restrict output, const float *restrict weights, const float *restrict values, long length, long d) {
+    float *restrict output, const float *restrict weights, const void *restrict values, int halves, long length,
+    long d) {
   long column = 0;
   for (; column + LANES <= d; column += VALUE_VECTORS * LANES) {
     long vectors = (d - column) / LANES;
@@ -108,33 +127,47 @@ INLINE void VARIANT(weighValues)(
     FLOATS sums[VALUE_VECTORS];
     UNROLL
     for (int v = 0; v < VALUE_VECTORS; v++) sums[v] = 0.0f;
-    const float *row = values + column;
+    long row = column;
     if (vectors == VALUE_VECTORS) {
       for (long t = 0; t < length; t++, row += d) {
         UNROLL
-        for (int v = 0; v < VALUE_VECTORS; v++) sums[v] += VARIANT(load)(row + v * LANES) * weights[t];
+        for (int v = 0; v < VALUE_VECTORS; v++)
+          sums[v] += VARIANT(loadCached)(values, row + v * LANES, halves) * weights[t];
       }
     } else {
       for (long t = 0; t < length; t++, row += d)
-        for (long v = 0; v < vectors; v++) sums[v] += VARIANT(load)(row + v * LANES) * weights[t];
+        for (long v = 0; v < vectors; v++)
+          sums[v] += VARIANT(loadCached)(values, row + v * LANES, halves) * weights[t];
     }
     for (long v = 0; v < vectors; v++) VARIANT(store)(output + column + v * LANES, sums[v]);
   }
   for (column = d / LANES * LANES; column < d; column++) {
     float sum = 0;
-    for (long t = 0; t < length; t++) sum += weights[t] * values[t * d + column];
+    for (long t = 0; t < length; t++) sum += weights[t] * VARIANT(cachedElement)(values, t * d + column, halves);
     output[column] = sum;
   }
 }
 #undef VALUE_VECTORS
 
+INLINE void VARIANT(attendToCache)(
+    float *restrict output, const float *restrict queries, long group, const void *restrict keys,
+    const void *restrict values, int halves, long length, long headDimension, float scale, float *restrict scratch) {
+  for (long g = 0; g < group; g++) {
+    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, halves, length, headDimension, scale);
+    VARIANT(softmax)(scratch, scratch, length);
+    VARIANT(weighValues)(output + g * headDimension, scratch, values, halves, length, headDimension);
+  }
+}
+
 static void VARIANT(cachedAttention)(
     float *restrict output, const float *restrict queries, long group, const float *restrict keys,
     const float *restrict values, long length, long headDimension, float scale, float *restrict scratch) {
-  for (long g = 0; g < group; g++) {
-    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, length, headDimension, scale);
-    VARIANT(softmax)(scratch, scratch, length);
-    VARIANT(weighValues)(output + g * headDimension, scratch, values, length, headDimension);
-  }
+  VARIANT(attendToCache)(output, queries, group, keys, values, 0, length, headDimension, scale, scratch);
+}
+
+static void VARIANT(cachedAttentionBF16)(
+    float *restrict output, const float *restrict queries, long group, const uint16_t *restrict keys,
+    const uint16_t *restrict values, long length, long headDimension, float scale, float *restrict scratch) {
+  VARIANT(attendToCache)(output, queries, group, keys, values, 1, length, headDimension, scale, scratch);
 }
 #undef UNROLL

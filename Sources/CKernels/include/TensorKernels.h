@@ -92,7 +92,7 @@
   KERNEL(void, logSoftmax, (float *y, const float *x, long n))                                                        \
   /* The k largest of n values in descending order, equal ones by ascending index. 0 < k <= n. */                     \
   KERNEL(void, topK, (int32_t *indices, float *values, const float *x, long n, long k))                               \
-  /* log-sum-exp of x without the k entries that topK gave, from the other values themselves, so that it is right also \
+  /* log-sum-exp of x without the k entries that topK gave, from the other values themselves, so that it is right also\
      where they hold next to nothing. x is changed and restored. */                                                   \
   KERNEL(float, logSumExpWithout, (float *x, long n, const int32_t *indices, const float *values, long k))
 
@@ -122,11 +122,16 @@
       void, causalSoftmaxBackward,                                                                                    \
       (float *dscores, const float *probabilities, const float *delta, long stride, long rows, long columns,          \
        long first, float scale))                                                                                      \
-  /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values, rows  \
+  /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values, rows \
      one after the other. `scratch` holds `length` floats. */                                                         \
   KERNEL(                                                                                                             \
       void, cachedAttention,                                                                                          \
       (float *output, const float *queries, long group, const float *keys, const float *values, long length,          \
+       long headDimension, float scale, float *scratch))                                                              \
+  /* The same with keys and values in bf16. */                                                                        \
+  KERNEL(                                                                                                             \
+      void, cachedAttentionBF16,                                                                                      \
+      (float *output, const float *queries, long group, const uint16_t *keys, const uint16_t *values, long length,    \
        long headDimension, float scale, float *scratch))
 
 /// Matrix products with a right operand laid in panels, in fp32 and in bf16.
@@ -148,21 +153,23 @@
   KERNEL(                                                                                                             \
       void, packPanelsFromBF16,                                                                                       \
       (uint32_t *panels, long panelInner, const uint16_t *w, long strideW, int transposed, long inner, long columns)) \
-  /* y[rows, columns] = alpha * x[rows, inner] * w + bias, added to y where `accumulate`; x lies as [inner, rows]      \
+  /* y[rows, columns] = alpha * x[rows, inner] * w + bias, added to y where `accumulate`; x lies as [inner, rows]     \
      where `transposed`; bias, one value a column, may be NULL. `panels` begins with the panel of the first column.   \
      Sums are rounded every `chunk` inner elements, an even number unless it is all of them. */                       \
   KERNEL(                                                                                                             \
       void, productOfPanels,                                                                                          \
       (float *y, long strideY, const float *_Nullable bias, const float *x, long strideX, int transposed,             \
-       const float *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,             \
-       int accumulate))       \
+       const float *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,            \
+       int accumulate))                                                                                               \
   /* The same with both operands in bf16, summed in fp32. */                                                          \
   KERNEL(                                                                                                             \
       void, productOfPanelsBF16,                                                                                      \
       (float *y, long strideY, const float *_Nullable bias, const float *x, long strideX, int transposed,             \
-       const uint32_t *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,             \
-       int accumulate))    \
+       const uint32_t *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,         \
+       int accumulate))                                                                                               \
   /* To the nearest bf16, ties to even, and back. */                                                                  \
+  /* The nearest bf16, ties to even, as floats; y may be x. */                                                        \
+  KERNEL(void, roundFloatsToBF16, (float *y, const float *x, long n))                                                 \
   KERNEL(void, toBF16, (uint16_t *y, const float *x, long n))                                                         \
   KERNEL(void, fromBF16, (float *y, const uint16_t *x, long n))
 

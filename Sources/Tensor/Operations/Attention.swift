@@ -1,13 +1,14 @@
 import CKernels
 
-/// Shapes of a causal attention over packed sequences. Query heads share key heads in groups of `heads /
-/// keyValueHeads`, in order.
+/// Shapes of a causal attention over packed sequences, and what its keys and values are rounded to. Query heads share
+/// key heads in groups of `heads / keyValueHeads`, in order.
 struct AttentionShape {
   let packing: Packing
   let heads: Int
   let keyValueHeads: Int
   let headDimension: Int
   let scale: Float
+  let precision: Precision
 
   var group: Int { heads / keyValueHeads }
 
@@ -46,10 +47,14 @@ enum TaskProduct {
     unsafe poolScratch(slot.rawValue, count)
   }
 
-  /// Lays out a right operand, valid until the slot is used again.
-  static func pack(_ slot: Scratch, _ w: Gemm.Operand, inner: Int, columns: Int) -> PackedPanels {
-    let base = unsafe scratch(slot, PanelFormat.fp32.words(inner: inner, columns: columns))
+  /// Lays out a right operand, its elements rounded to the precision, valid until the slot is used again.
+  static func pack(
+    _ slot: Scratch, _ w: Gemm.Operand, inner: Int, columns: Int, precision: Precision = .fp32
+  ) -> PackedPanels {
+    let words = PanelFormat.fp32.words(inner: inner, columns: columns)
+    let base = unsafe scratch(slot, words)
     unsafe kernels.packPanels(base, inner, w.base, w.stride, w.transposed ? 1 : 0, inner, columns)
+    if precision == .bf16 { unsafe kernels.roundFloatsToBF16(base, base, words) }
     return unsafe PackedPanels(base: base, inner: inner, format: .fp32)
   }
 
@@ -80,8 +85,10 @@ private struct Attention: Operation {
     shape.forTasks { rows, keyHead in
       let (first, length) = (rows.lowerBound, rows.count)
       let turnedKeys = TaskProduct.pack(
-        .keys, shape.head(k, row: first, head: keyHead).transpose, inner: d, columns: length)
-      let values = TaskProduct.pack(.values, shape.head(v, row: first, head: keyHead), inner: length, columns: d)
+        .keys, shape.head(k, row: first, head: keyHead).transpose, inner: d, columns: length,
+        precision: shape.precision)
+      let values = TaskProduct.pack(
+        .values, shape.head(v, row: first, head: keyHead), inner: length, columns: d, precision: shape.precision)
       for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
         AttentionShape.forBlocks(length) { block in
           let (row, visible) = (first + block.lowerBound, block.upperBound)
@@ -101,7 +108,7 @@ private struct Attention: Operation {
   }
 
   // With P the probabilities and O = P V: dV = P^T dO, dP = dO V^T, dS = scale * P * (dP - rowsum(dO * O)),
-  // dQ = dS K, dK = dS^T Q. P is made again from the log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135).
+  // dQ = dS K, dK = dS^T Q; a rounding of K and V passes their gradients on. P is made again from the log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135).
   func backward(_ gradient: Tensor, on tape: Tape) {
     let delta = tape.arena.tensor(logSumExp.shape)
     tape.accumulateGradient(of: queries) { dq in
@@ -120,12 +127,13 @@ private struct Attention: Operation {
     _ rows: Range<Int>, _ keyHead: Int, _ gradient: Tensor, _ delta: Tensor, dq: Tensor, dk: Tensor, dv: Tensor
   ) {
     let (q, d, first, length) = (queries.value, shape.headDimension, rows.lowerBound, rows.count)
+    let precision = shape.precision
     let (k, v) = (
       shape.head(keys.value, row: first, head: keyHead), shape.head(values.value, row: first, head: keyHead)
     )
-    let turnedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length)
-    let turnedValues = TaskProduct.pack(.turnedValues, v.transpose, inner: d, columns: length)
-    let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d)
+    let turnedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length, precision: precision)
+    let turnedValues = TaskProduct.pack(.turnedValues, v.transpose, inner: d, columns: length, precision: precision)
+    let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d, precision: precision)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(length) { block in
         let (row, visible, count) = (first + block.lowerBound, block.upperBound, block.count)
@@ -170,7 +178,8 @@ extension Tape {
   /// Causal attention within each packed sequence: queries `[rows, heads * d]` against keys and values
   /// `[rows, keyValueHeads * d]`, output as the queries. Query head h uses key head `h / (heads / keyValueHeads)`.
   ///
-  /// Scores are held for one block of query rows at a time; what is kept for the backward pass grows with the rows, not
+  /// On a tape in bf16 keys and values are rounded, as a cache of that precision keeps them; queries, probabilities and
+  /// gradients are not. Scores are held for one block of query rows at a time; what is kept for the backward pass grows with the rows, not
   /// with their square.
   public func attention(
     queries: Variable, keys: Variable, values: Variable, packing: Packing, heads: Int, keyValueHeads: Int, scale: Float
@@ -185,7 +194,8 @@ extension Tape {
       "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit \(packing.rowCount) rows of \(keyValueHeads) key heads"
     )
     let shape = AttentionShape(
-      packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: d, scale: scale)
+      packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: d, scale: scale,
+      precision: precision)
     let (output, logSumExp) = (arena.tensor(q.shape), arena.tensor([q.rows, heads]))
     Attention.forward(q, k, v, shape, output: output, logSumExp: logSumExp)
     return record(

@@ -1,35 +1,5 @@
 import CKernels
 
-/// The keys or the values of one text in one layer, head after head.
-public struct CachedRows: Sendable {
-  /// [heads * capacity, d]: the rows of a head lie one after the other.
-  let rows: Tensor
-  let capacity: Int
-  /// Rows of each head that are there.
-  let length: Int
-
-  /// The first `length` rows of each head of a tensor [heads * capacity, d]. The last of them may be yet to be written.
-  public init(_ rows: Tensor, heads: Int, length: Int) {
-    self.rows = rows
-    capacity = rows.rows / heads
-    self.length = length
-    precondition(length <= capacity, "\(length) rows of a head do not fit \(rows.shape)")
-  }
-
-  /// Writes a head's part of the last rows: some rows of [rows, heads * d].
-  func write(head: Int, of new: Tensor, rows range: Range<Int>) {
-    let d = rows.columns
-    let target = unsafe self.head(head) + (length - range.count) * d
-    for (index, row) in range.enumerated() {
-      unsafe (target + index * d).update(from: new.base + row * new.columns + head * d, count: d)
-    }
-  }
-
-  func head(_ head: Int) -> UnsafeMutablePointer<Float> { unsafe rows.base + head * capacity * rows.columns }
-
-  func operand(_ head: Int) -> Gemm.Operand { unsafe Gemm.Operand(base: self.head(head), stride: rows.columns) }
-}
-
 /// Attention of new rows against all keys and values so far, for decoding. Nothing is recorded.
 public enum CachedAttention {
   /// For sequence i of the packing, whose rows are the last ones of a longer text: writes their keys and values as the
@@ -57,14 +27,16 @@ public enum CachedAttention {
       "keys \(keys.shape) and values \(values.shape) do not fit queries \(queries.shape)")
     let shape = AttentionShape(
       packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: queries.columns / heads,
-      scale: scale)
+      scale: scale, precision: cachedKeys.first?.layer.precision ?? .fp32)
     for (i, (key, value)) in zip(cachedKeys, cachedValues).enumerated() {
-      precondition(
-        key.rows.columns == shape.headDimension && key.rows.rows == keyValueHeads * key.capacity
-          && value.rows.shape == key.rows.shape && value.length == key.length
-          && key.length >= packing.rows(i).count,
-        "cached keys \(key.rows.shape) and values \(value.rows.shape) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
-      )
+      for cached in [key, value] {
+        precondition(
+          cached.layer.columns == shape.headDimension && cached.layer.heads == keyValueHeads
+            && cached.layer.precision == key.layer.precision && cached.length == key.length
+            && cached.length >= packing.rows(i).count,
+          "\(cached.length) cached rows of \(cached.layer.heads) heads of \(cached.layer.columns) do not fit \(packing.rows(i).count) rows of queries \(queries.shape)"
+        )
+      }
     }
     Engine.parallel(packing.sequenceCount * keyValueHeads) { task in
       let (sequence, keyHead) = (task / keyValueHeads, task % keyValueHeads)
@@ -84,10 +56,16 @@ public enum CachedAttention {
     _ q: Tensor, _ k: CachedRows, _ v: CachedRows, _ shape: AttentionShape, _ row: Int, _ keyHead: Int, _ output: Tensor
   ) {
     let scratch = unsafe TaskProduct.scratch(.scores, k.length)
-    unsafe kernels.cachedAttention(
-      shape.pointer(output, row: row, head: keyHead * shape.group),
-      shape.pointer(q, row: row, head: keyHead * shape.group), shape.group, k.head(keyHead), v.head(keyHead), k.length,
-      shape.headDimension, shape.scale, scratch)
+    let output = unsafe shape.pointer(output, row: row, head: keyHead * shape.group)
+    let queries = unsafe shape.pointer(q, row: row, head: keyHead * shape.group)
+    let (group, d) = (shape.group, shape.headDimension)
+    switch (k.head(keyHead), v.head(keyHead)) {
+    case (.fp32(let keys), .fp32(let values)):
+      unsafe kernels.cachedAttention(output, queries, group, keys, values, k.length, d, shape.scale, scratch)
+    case (.bf16(let keys), .bf16(let values)):
+      unsafe kernels.cachedAttentionBF16(output, queries, group, keys, values, k.length, d, shape.scale, scratch)
+    default: preconditionFailure("keys and values are kept in different types")
+    }
   }
 
   /// A prompt, or a piece of one, by blocks of rows.
