@@ -64,10 +64,13 @@ public struct BatchInference: Sendable {
     let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
     let prompts = set.samples[done...].map(\.tokenIDs)
     let writer = try ResponseFile(appendingTo: output, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
-    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
     let generator = try Generator(
       model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
       batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
+    if let memory = generator.memory(prompts: prompts) {
+      InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce()
+    }
+    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
     do {
       try generator.generate(prompts: prompts, streamIndices: prompts.indices.map { UInt64(done + $0) }) {
         index, completion in
@@ -81,6 +84,7 @@ public struct BatchInference: Sendable {
     }
     try writer.finish()
     progress.finish()
+    Log.info("memory: \(Readable.mebibytes(ProcessMemory.peak)) MiB at its peak")
     return outcome
   }
 }

@@ -66,6 +66,7 @@ public struct Regeneration: Sendable {
       student: student.model, scorer: scorer, settings: decoding.settings,
       endOfText: student.model.configuration.eosTokenIDs,
       slots: slots)
+    try regenerator.forecast(prompts: prompts)?.announce()
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
     let writer = try ReplayWriter(directory: replay)
     let samples: [ReplaySample]

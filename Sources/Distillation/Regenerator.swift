@@ -5,6 +5,7 @@ public import Models
 public import RandomStreams
 public import Replay
 import TeacherSignal
+import Tensor
 
 /// Stage three's work on one set of prompts: the student answers, the teacher scores what it wrote.
 public final class Regenerator {
@@ -45,9 +46,8 @@ public final class Regenerator {
     onResponse: () throws -> Void = {}
   ) throws -> [ReplaySample] {
     var completions = [Completion?](repeating: nil, count: prompts.count)
-    let generator = try Generator(
-      model: student, settings: settings, eosTokenIDs: endOfText, batchSize: slots, stream: stream)
-    try generator.generate(prompts: prompts, streamIndices: prompts.indices.map(UInt64.init)) { index, completion in
+    try generator(stream).generate(prompts: prompts, streamIndices: prompts.indices.map(UInt64.init)) {
+      index, completion in
       completions[index] = completion
       try onResponse()
     }
@@ -58,6 +58,18 @@ public final class Regenerator {
     return zip(finished, try score(sequences)).map { completion, scored in
       ReplaySample(scored: scored, endedByEOS: completion.finishReason == .eos, birthStep: birthStep)
     }
+  }
+
+  /// What writing the responses will hold in memory; nil where there are no prompts. Scoring them, afterwards, is not
+  /// counted.
+  func forecast(prompts: [[Int32]]) throws -> InferenceForecast? {
+    try generator(RandomStream(key: 0, position: 0)).memory(prompts: prompts).map { memory in
+      InferenceForecast(parameters: student.parameters.bytes + scorer.teacher.parameters.bytes, decoding: memory)
+    }
+  }
+
+  private func generator(_ stream: RandomStream) throws -> Generator {
+    try Generator(model: student, settings: settings, eosTokenIDs: endOfText, batchSize: slots, stream: stream)
   }
 
   /// What a version of these responses is recorded with.

@@ -42,14 +42,27 @@ struct DecodingRun {
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
 
-  init(model: any CausalLanguageModel, settings: SamplingSettings, slotCount: Int, capacity: Int) {
+  private let forecast: DecodingMemory
+
+  /// - Parameter memory: What the run will take at most, and for how many rows of which length.
+  init(model: any CausalLanguageModel, settings: SamplingSettings, memory: DecodingMemory) {
     let sizes = model.configuration
     self.model = model
+    forecast = memory
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
-      slots: slotCount, layers: sizes.layerCount, capacity: capacity,
+      slots: memory.slots, layers: sizes.layerCount, capacity: memory.capacity,
       heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
-    samplers = (0..<slotCount).map { _ in Sampler(settings) }
+    samplers = (0..<memory.slots).map { _ in Sampler(settings) }
+    arena.reserve(bytes: memory.pass)
+  }
+
+  /// What the run has taken so far.
+  var memory: DecodingMemory {
+    var taken = forecast
+    taken.weights = packed.bytes
+    taken.pass = arena.peakBytes
+    return taken
   }
 
   /// One forward pass over every row, and a new token for those whose prompt is in the cache.

@@ -43,18 +43,18 @@ public final class Generator {
   /// - Throws: before anything is written, a `Diagnostic` that names the prompt that is empty, leaves no room in the
   ///   context or holds an id outside the vocabulary; later what `onCompletion` throws, and a `Diagnostic` where the
   ///   model gives logits that are not numbers.
+  /// - Returns: What it took of memory; nil where there is no prompt.
+  @discardableResult
   public func generate(
     prompts: [[Int32]], streamIndices: [UInt64], onCompletion: (Int, Completion) throws -> Void
-  ) throws {
+  ) throws -> DecodingMemory? {
     precondition(
       prompts.count == streamIndices.count, "\(prompts.count) prompts, \(streamIndices.count) stream indices")
     for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
-    guard let longest = prompts.map(\.count).max() else { return }
-    let slotCount = min(batchSize, prompts.count)
-    let capacity = longest + min(settings.maximumNewTokens, model.configuration.contextLength - longest)
-    let run = DecodingRun(model: model, settings: settings, slotCount: slotCount, capacity: capacity)
+    guard let memory = memory(prompts: prompts) else { return nil }
+    let run = DecodingRun(model: model, settings: settings, memory: memory)
     var queue = prompts.indices.makeIterator()
-    var rows = [DecodingRow?](repeating: nil, count: slotCount)
+    var rows = [DecodingRow?](repeating: nil, count: memory.slots)
     while true {
       for slot in rows.indices where rows[slot] == nil {
         guard let index = queue.next() else { break }
@@ -62,7 +62,7 @@ public final class Generator {
         rows[slot] = DecodingRow(
           index: index, prompt: prompts[index], stream: stream.split(streamIndices[index]), block: promptBlock)
       }
-      if rows.allSatisfy({ $0 == nil }) { return }
+      if rows.allSatisfy({ $0 == nil }) { return run.memory }
       try run.step(&rows)
       for slot in rows.indices {
         guard let row = rows[slot], let completion = completion(of: row) else { continue }
@@ -70,6 +70,18 @@ public final class Generator {
         try onCompletion(row.index, completion)
       }
     }
+  }
+
+  /// What decoding those prompts will take of memory, at most; nil where there are none. Runs the model on a few rows.
+  public func memory(prompts: [[Int32]]) -> DecodingMemory? {
+    guard let longest = prompts.map(\.count).max() else { return nil }
+    let slots = min(batchSize, prompts.count)
+    let room = max(model.configuration.contextLength - longest, 0)
+    // No pass has more rows than the longest first blocks together.
+    let blocks = prompts.map { min($0.count, promptBlock) }.sorted(by: >)
+    return DecodingMemory(
+      model, settings: settings, slots: slots, capacity: longest + min(settings.maximumNewTokens, room),
+      rows: blocks.prefix(slots).reduce(0, +))
   }
 
   private func completion(of row: DecodingRow) -> Completion? {

@@ -25,6 +25,11 @@ package final class Sampler {
 
   package init(_ settings: SamplingSettings) { self.settings = settings }
 
+  /// Floats that it keeps for each token of the vocabulary.
+  static func buffers(_ settings: SamplingSettings) -> Int {
+    settings.temperature == 0 ? 0 : settings.topK > 0 || settings.topP < 1 ? 2 : 1
+  }
+
   /// What is counted along the ordered tokens.
   private enum Measure { case tokens, mass }
 

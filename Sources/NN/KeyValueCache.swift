@@ -32,15 +32,23 @@ public final class KeyValueCache {
     lengths = [Int](repeating: 0, count: slots)
     let memory = Arena()
     memory.reserve(
-      bytes: 2 * layers
-        * CachedLayer.bytes(
-          texts: slots, heads: heads, capacity: capacity, columns: headDimension, precision: precision))
+      bytes: Self.bytes(
+        slots: slots, layers: layers, capacity: capacity, heads: heads, headDimension: headDimension,
+        precision: precision))
     func layer(_: Int) -> CachedLayer {
       CachedLayer(
         texts: slots, heads: heads, capacity: capacity, columns: headDimension, precision: precision, arena: memory)
     }
     keys = (0..<layers).map(layer)
     values = (0..<layers).map(layer)
+  }
+
+  /// What such a cache takes.
+  public static func bytes(
+    slots: Int, layers: Int, capacity: Int, heads: Int, headDimension: Int, precision: Precision
+  ) -> Int {
+    2 * layers
+      * CachedLayer.bytes(texts: slots, heads: heads, capacity: capacity, columns: headDimension, precision: precision)
   }
 
   /// Empties a slot for another text.

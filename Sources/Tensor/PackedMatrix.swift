@@ -25,6 +25,9 @@ public final class PackedMatrix: Sendable {
     panels.fill(Gemm.Factor(w, transposed: transposed), rows: 0..<inner, columns: 0..<columns)
   }
 
+  /// Bytes that it takes.
+  public var bytes: Int { memory.count * MemoryLayout<Float>.stride }
+
   /// Bytes that a matrix laid out takes.
   public static func bytes(_ w: Weights, transposed: Bool, precision: Precision) -> Int {
     let (inner, columns) = transposed ? (w.columns, w.rows) : (w.rows, w.columns)
@@ -45,6 +48,9 @@ public final class PackedWeights: Sendable {
   private let matrices = Mutex<[Key: PackedMatrix]>([:])
 
   public init(precision: Precision) { self.precision = precision }
+
+  /// Bytes of all that was laid out so far.
+  public var bytes: Int { matrices.withLock { $0.values.reduce(0) { $0 + $1.bytes } } }
 
   /// The parameter's matrix, or, where `transposed`, its transpose.
   public func matrix(_ parameter: Parameter, transposed: Bool) -> PackedMatrix {

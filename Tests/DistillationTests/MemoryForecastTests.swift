@@ -4,6 +4,7 @@ import Divergences
 import Evaluation
 import Files
 import Fixtures
+import Generation
 import JSON
 import Models
 import NN
@@ -220,5 +221,24 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     let already = try configuration(training: ", recompute: true").training
     #expect(forecast.shortage(limit: 999 << 20, training: already)?.contains("recompute") == false)
     #expect(forecast.shortage(limit: 90 << 20, training: plain)?.contains("a smaller student") == true)
+  }
+
+  @Test("what decoding holds is said, and what does not fit is warned of with what helps") func inference() throws {
+    var forecast = InferenceForecast(
+      parameters: 100 << 20,
+      decoding: DecodingMemory(
+        slots: 8, capacity: 192, weights: 110 << 20, cache: 800 << 20, pass: 70 << 20, sampling: 10 << 20))
+    #expect(
+      "\(forecast)"
+        == "up to 1,090 MiB expected: parameters 100, weights laid out 110, keys and values 800 (8 rows of 192 tokens), pass 80"
+    )
+    #expect(forecast.shortage(limit: 1090 << 20) == nil)
+    let warning = try #require(forecast.shortage(limit: 1089 << 20))
+    for words in ["1,090 MiB expected", "1,089 MiB available", "batch size to 7 or less"] {
+      #expect(warning.contains(words), "\(warning)")
+    }
+    #expect(forecast.shortage(limit: 220 << 20)?.contains("a smaller model") == true)
+    forecast.decoding.slots = 1
+    #expect("\(forecast)".contains("(1 row of 192 tokens)"))
   }
 }

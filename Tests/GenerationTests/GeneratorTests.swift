@@ -162,4 +162,28 @@ struct GeneratorTests {
       _ = try Self.generate(model, SamplingSettings(maximumNewTokens: 2), prompts: [[1]], batchSize: 1)
     }
   }
+
+  @Test(
+    "Memory is forecast: keys and values to the byte, the largest pass within 5 %, no less than the weights laid out",
+    arguments: ["gpt2", "llama"], Precision.allCases)
+  func memory(_ family: String, _ precision: Precision) throws {
+    let model = try Self.model(family)
+    model.precision = precision
+    for (settings, batchSize) in zip(Self.settings, [1, 4, 9]) {
+      let generator = try Generator(
+        model: model, settings: settings, eosTokenIDs: [], batchSize: batchSize,
+        stream: RandomStream(seed: 1, name: "decoding"))
+      let prompts = (0..<9).map { first in (0..<20).map { Int32(first + $0) } }
+      let forecast = try #require(generator.memory(prompts: prompts))
+      let streams = prompts.indices.map(UInt64.init)
+      let taken = try #require(try generator.generate(prompts: prompts, streamIndices: streams) { _, _ in })
+      #expect((taken.slots, taken.capacity, taken.cache) == (forecast.slots, forecast.capacity, forecast.cache))
+      #expect((0.95...1.05).contains(Double(taken.pass) / Double(forecast.pass)), "\(taken) \(forecast)")
+      #expect((0.7...1).contains(Double(taken.weights) / Double(forecast.weights)), "\(taken) \(forecast)")
+    }
+    let generator = try Generator(
+      model: model, settings: Self.settings[0], eosTokenIDs: [], batchSize: 1,
+      stream: RandomStream(seed: 1, name: "decoding"))
+    #expect(generator.memory(prompts: []) == nil)
+  }
 }

@@ -1,0 +1,55 @@
+import Models
+import NN
+import Tensor
+
+/// What decoding takes beside the model's parameters, in bytes.
+///
+/// Not counted: the panels of scores that attention holds for each thread, which grow with the longest text.
+public struct DecodingMemory: Sendable, Equatable {
+  /// Rows decoded side by side.
+  public var slots: Int
+  /// Tokens of prompt and response that there is room for in each.
+  public var capacity: Int
+  /// Weights laid out for products.
+  public var weights: Int
+  /// Keys and values of all slots.
+  public var cache: Int
+  /// Activations and logits of the largest pass.
+  public var pass: Int
+  /// What sampling from the logits takes.
+  public var sampling: Int
+
+  public var total: Int { weights + cache + pass + sampling }
+
+  public init(slots: Int, capacity: Int, weights: Int, cache: Int, pass: Int, sampling: Int) {
+    (self.slots, self.capacity) = (slots, capacity)
+    (self.weights, self.cache, self.pass, self.sampling) = (weights, cache, pass, sampling)
+  }
+}
+
+extension DecodingMemory {
+  /// What it will take at most; a matrix that is only looked up counts as laid out where its shape does not tell.
+  ///
+  /// - Parameter rows: Of the largest pass.
+  init(_ model: any CausalLanguageModel, settings: SamplingSettings, slots: Int, capacity: Int, rows: Int) {
+    let sizes = model.configuration
+    let word = MemoryLayout<Float>.stride
+    let matrices = model.parameters.parameters.filter { parameter in
+      parameter.shape.count == 2 && (parameter.shape[0] != sizes.vocabularySize || parameter.name == model.head.name)
+    }
+    weights = matrices.reduce(0) { sum, matrix in
+      sum
+        + [true, false].map {
+          PackedMatrix.bytes(matrix.weights, transposed: $0, precision: model.precision)
+        }.max()!
+    }
+    cache = KeyValueCache.bytes(
+      slots: slots, layers: sizes.layerCount, capacity: capacity, heads: sizes.keyValueHeadCount,
+      headDimension: sizes.headDimension, precision: model.precision)
+    let forward = ForwardMemory(model)
+    let logits = slots * (sizes.hiddenSize + sizes.vocabularySize) * word
+    pass = max(forward.peak(rows), forward.kept(rows) + logits)
+    sampling = slots * sizes.vocabularySize * Sampler.buffers(settings) * word
+    (self.slots, self.capacity) = (slots, capacity)
+  }
+}
