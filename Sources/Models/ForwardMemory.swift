@@ -1,4 +1,3 @@
-import NN
 package import Tensor
 
 /// Bytes that grow linearly with the rows that go through a model.

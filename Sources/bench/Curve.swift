@@ -67,7 +67,7 @@ struct Curve: Sendable {
     explanation: """
       A sequence of 256 rows fills the matrix products already. What a larger batch saves is what is done once a step, \
       whatever the batch: clearing the gradients and AdamW, which read and write seven numbers for each weight. The \
-      curve rises until that is spread thin, then stays level.
+      curve rises until that is spread thin; beyond that it moves with what else the machine does.
       """,
     values: batches
   ) { try .cachedStep(small, BatchShape(rows: $0)) }
