@@ -3,7 +3,7 @@ import Telemetry
 
 /// What writing texts with a model will hold in memory at most, in bytes, by what holds it.
 ///
-/// Not counted: what ``DecodingMemory`` leaves out, the rows of data, and the program itself (some tens of MiB).
+/// Not counted: what `DecodingMemory` leaves out, the rows of data, and the program itself (some tens of MiB).
 public struct InferenceForecast: Sendable, Equatable {
   /// Those of the models that are loaded. What a bf16 file maps in bf16 is the page cache's.
   public var parameters: Int

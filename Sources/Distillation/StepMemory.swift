@@ -6,7 +6,7 @@ import Tensor
 
 /// What a piece of a student's step takes of the arena, in bytes, by its rows.
 ///
-/// Two small passes of the models at hand tell it (``RowMemory``), with dropout and recomputation as they are set; the
+/// Two small passes of the models at hand tell it (`RowMemory`), with dropout and recomputation as they are set; the
 /// head's part is known by `HeadLoss.scratchBytes`.
 package struct StepMemory: Sendable {
   /// What a student's forward pass leaves for the backward pass, and the most that this one takes beside it.
