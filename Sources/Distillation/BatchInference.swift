@@ -67,13 +67,12 @@ public struct BatchInference: Sendable {
     let generator = try Generator(
       model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
       batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
-    if let memory = generator.memory(prompts: prompts) {
-      InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce()
-    }
+    let memory = generator.memory(prompts: prompts)
+    if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
     let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
     do {
-      try generator.generate(prompts: prompts, streamIndices: prompts.indices.map { UInt64(done + $0) }) {
-        index, completion in
+      let streams = prompts.indices.map { UInt64(done + $0) }
+      try generator.generate(prompts: prompts, streamIndices: streams, forecast: memory) { index, completion in
         outcome.generatedTokens += completion.tokenIDs.count
         try writer.add(completion, at: index)
         progress.advance(work: completion.tokenIDs.count)

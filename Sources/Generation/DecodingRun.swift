@@ -42,27 +42,23 @@ struct DecodingRun {
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
 
-  private let forecast: DecodingMemory
-
-  /// - Parameter memory: What the run will take at most, and for how many rows of which length.
-  init(model: any CausalLanguageModel, settings: SamplingSettings, memory: DecodingMemory) {
+  /// - Parameter reserved: Bytes of the largest pass, where they are known beforehand.
+  init(model: any CausalLanguageModel, settings: SamplingSettings, slots: Int, capacity: Int, reserved: Int?) {
     let sizes = model.configuration
     self.model = model
-    forecast = memory
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
-      slots: memory.slots, layers: sizes.layerCount, capacity: memory.capacity,
+      slots: slots, layers: sizes.layerCount, capacity: capacity,
       heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
-    samplers = (0..<memory.slots).map { _ in Sampler(settings) }
-    arena.reserve(bytes: memory.pass)
+    samplers = (0..<slots).map { _ in Sampler(settings) }
+    if let reserved { arena.reserve(bytes: reserved) }
   }
 
   /// What the run has taken so far.
   var memory: DecodingMemory {
-    var taken = forecast
-    taken.weights = packed.bytes
-    taken.pass = arena.peakBytes
-    return taken
+    DecodingMemory(
+      slots: cache.slots, capacity: cache.capacity, weights: packed.bytes, cache: cache.bytes, pass: arena.peakBytes,
+      sampling: samplers.reduce(0) { $0 + $1.bytes })
   }
 
   /// One forward pass over every row, and a new token for those whose prompt is in the cache.

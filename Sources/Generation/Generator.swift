@@ -43,18 +43,21 @@ public final class Generator {
   /// - Throws: before anything is written, a `Diagnostic` that names the prompt that is empty, leaves no room in the
   ///   context or holds an id outside the vocabulary; later what `onCompletion` throws, and a `Diagnostic` where the
   ///   model gives logits that are not numbers.
+  /// - Parameter forecast: What ``memory(prompts:)`` said, where it was asked: its largest pass is allocated as one block.
   /// - Returns: What it took of memory; nil where there is no prompt.
   @discardableResult
   public func generate(
-    prompts: [[Int32]], streamIndices: [UInt64], onCompletion: (Int, Completion) throws -> Void
+    prompts: [[Int32]], streamIndices: [UInt64], forecast: DecodingMemory? = nil,
+    onCompletion: (Int, Completion) throws -> Void
   ) throws -> DecodingMemory? {
     precondition(
       prompts.count == streamIndices.count, "\(prompts.count) prompts, \(streamIndices.count) stream indices")
     for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
-    guard let memory = memory(prompts: prompts) else { return nil }
-    let run = DecodingRun(model: model, settings: settings, memory: memory)
+    guard let (slots, capacity) = room(for: prompts) else { return nil }
+    let run = DecodingRun(
+      model: model, settings: settings, slots: slots, capacity: capacity, reserved: forecast?.pass)
     var queue = prompts.indices.makeIterator()
-    var rows = [DecodingRow?](repeating: nil, count: memory.slots)
+    var rows = [DecodingRow?](repeating: nil, count: slots)
     while true {
       for slot in rows.indices where rows[slot] == nil {
         guard let index = queue.next() else { break }
@@ -74,14 +77,18 @@ public final class Generator {
 
   /// What decoding those prompts will take of memory, at most; nil where there are none. Runs the model on a few rows.
   public func memory(prompts: [[Int32]]) -> DecodingMemory? {
-    guard let longest = prompts.map(\.count).max() else { return nil }
-    let slots = min(batchSize, prompts.count)
-    let room = max(model.configuration.contextLength - longest, 0)
+    guard let (slots, capacity) = room(for: prompts) else { return nil }
     // No pass has more rows than the longest first blocks together.
     let blocks = prompts.map { min($0.count, promptBlock) }.sorted(by: >)
     return DecodingMemory(
-      model, settings: settings, slots: slots, capacity: longest + min(settings.maximumNewTokens, room),
-      rows: blocks.prefix(slots).reduce(0, +))
+      model, settings: settings, slots: slots, capacity: capacity, rows: blocks.prefix(slots).reduce(0, +))
+  }
+
+  /// Rows decoded side by side, and the tokens of each.
+  private func room(for prompts: [[Int32]]) -> (slots: Int, capacity: Int)? {
+    guard let longest = prompts.map(\.count).max() else { return nil }
+    let left = max(model.configuration.contextLength - longest, 0)
+    return (min(batchSize, prompts.count), longest + min(settings.maximumNewTokens, left))
   }
 
   private func completion(of row: DecodingRow) -> Completion? {

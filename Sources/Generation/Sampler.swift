@@ -25,7 +25,10 @@ package final class Sampler {
 
   package init(_ settings: SamplingSettings) { self.settings = settings }
 
-  /// Floats that it keeps for each token of the vocabulary.
+  /// Bytes that its buffers of the vocabulary's length take so far.
+  var bytes: Int { (distances.count + weights.count) * MemoryLayout<Float>.stride }
+
+  /// How many such buffers it needs.
   static func buffers(_ settings: SamplingSettings) -> Int {
     settings.temperature == 0 ? 0 : settings.topK > 0 || settings.topP < 1 ? 2 : 1
   }

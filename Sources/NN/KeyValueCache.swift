@@ -12,6 +12,8 @@ public final class KeyValueCache {
   public let headDimension: Int
   /// Tokens each slot holds.
   public private(set) var lengths: [Int]
+  /// Bytes of all keys and values.
+  public let bytes: Int
   /// By layer; a text for each slot.
   private let keys: [CachedLayer]
   private let values: [CachedLayer]
@@ -41,6 +43,7 @@ public final class KeyValueCache {
     }
     keys = (0..<layers).map(layer)
     values = (0..<layers).map(layer)
+    bytes = memory.usedBytes
   }
 
   /// What such a cache takes.

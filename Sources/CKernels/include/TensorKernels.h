@@ -167,9 +167,9 @@
       (float *y, long strideY, const float *_Nullable bias, const float *x, long strideX, int transposed,             \
        const uint32_t *panels, long panelInner, long rows, long columns, long inner, long chunk, float alpha,         \
        int accumulate))                                                                                               \
-  /* To the nearest bf16, ties to even, and back. */                                                                  \
   /* The nearest bf16, ties to even, as floats; y may be x. */                                                        \
   KERNEL(void, roundFloatsToBF16, (float *y, const float *x, long n))                                                 \
+  /* To the nearest bf16, ties to even, and back. */                                                                  \
   KERNEL(void, toBF16, (uint16_t *y, const float *x, long n))                                                         \
   KERNEL(void, fromBF16, (float *y, const uint16_t *x, long n))
 
