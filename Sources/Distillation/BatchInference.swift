@@ -55,9 +55,15 @@ public struct BatchInference: Sendable {
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
     let (dataset, set) = try source.prompts(of: data)
-    let identity = Fingerprint(
-      of: "\(loaded.fingerprint) \(set.fingerprint) \(decoding) \(seed)\(precision == .fp32 ? "" : " \(precision)")")
-    let done = try ResponseFile.prepare(output, identity: identity)
+    var made = Provenance()
+    made.pin("model", loaded.fingerprint, place: loaded.directory)
+    try made.pin("data", file: data)
+    made.pin("tokenizer", bundle.fingerprint, place: bundle.directory)
+    made.pin("samples", set.fingerprint)
+    made.pin("decoding", decoding)
+    made.pin("seed", seed)
+    made.pin("precision", precision.rawValue)
+    let done = try ResponseFile.prepare(output, madeFrom: made)
     var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
     guard done < set.samples.count else { return outcome }
     if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
@@ -111,23 +117,29 @@ private final class ResponseFile {
   /// Checks an existing output against what is asked for and cuts off a half-written last line.
   ///
   /// - Returns: rows that are complete.
-  static func prepare(_ path: String, identity: Fingerprint) throws -> Int {
+  static func prepare(_ path: String, madeFrom now: Provenance) throws -> Int {
     let marker = "\(path).made-by"
     guard File.exists(path), let size = File.size(path), size > 0 else {
-      try File.write(Array(identity.description.utf8), to: marker)
+      try now.write(to: marker)
       return 0
     }
-    let found = (try? File.read(marker)).flatMap { String(validating: $0, as: UTF8.self) } ?? "nothing known"
-    guard found == identity.description else {
+    let remedy = "choose another --output, or remove the file"
+    guard let before = try Self.provenance(marker) else {
       throw Diagnostic.input(
-        "was made with another model, data set or settings (\(found) and \(identity))", file: path,
-        remedy: "choose another --output, or remove the file")
+        "holds rows, and nothing says what they were made from", file: path, field: "--output", remedy: remedy)
     }
+    try before.check(now, file: path, remedy: remedy)
     let bytes = try File.read(path)
     let newline = UInt8(ascii: "\n")
     let complete = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
     if complete < bytes.count { try File.truncate(path, to: complete) }
     return bytes[..<complete].count { $0 == newline }
+  }
+
+  /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.
+  private static func provenance(_ marker: String) throws -> Provenance? {
+    guard File.exists(marker), try File.read(marker).first == UInt8(ascii: "{") else { return nil }
+    return try Provenance(path: marker)
   }
 
   func add(_ completion: Completion, at index: Int) throws {

@@ -1,4 +1,5 @@
 import Diagnostics
+import Evaluation
 import Fingerprints
 import Generation
 import Models
@@ -61,6 +62,9 @@ public struct Regeneration: Sendable {
     let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
     let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
+    try ModelLimits(teacher.model.configuration, role: "the teacher").check(
+      answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
+      ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
       student: student.model, scorer: scorer, settings: decoding.settings,

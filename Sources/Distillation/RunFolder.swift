@@ -1,10 +1,12 @@
 import Diagnostics
 public import Files
+import Telemetry
 
 /// The layout of a training run on disk.
 ///
 /// ```
 /// config.yaml                the resolved configuration
+/// made_from.json             what the run depends on, by content
 /// metrics.jsonl              one object a logged step
 /// events.out.tfevents.*      the same for TensorBoard
 /// replay/                    versions of student outputs, where the run uses them
@@ -17,6 +19,7 @@ public struct RunFolder: Sendable {
   public init(_ path: String) { self.path = path }
 
   public var configuration: String { "\(path)/config.yaml" }
+  public var provenance: String { "\(path)/made_from.json" }
   public var metrics: String { "\(path)/metrics.jsonl" }
   public var replay: String { "\(path)/replay" }
   public var checkpoints: String { "\(path)/checkpoints" }
@@ -59,6 +62,34 @@ public struct RunFolder: Sendable {
       "the run was started with another configuration: `\(values[0])` then, `\(values[1])` now", file: configuration,
       line: line + 1, remedy: "resume with the configuration it was started with, or choose another --output")
   }
+
+  /// Records what a new run is made from; of one that goes on, checks that it is the same.
+  ///
+  /// - Parameters:
+  ///   - step: Of the checkpoint that is gone on from, nil for a new run.
+  ///   - acceptChangedData: Go on with other rows all the same, and record that.
+  /// - Throws: a `Diagnostic` with both values for what has changed.
+  func record(_ now: Provenance, resumedAt step: Int?, acceptChangedData: Bool) throws {
+    guard let step, let before = try Provenance(path: provenance) else {
+      if step != nil { Log.warning("\(path): begun by a version that did not record what a run is made from") }
+      return try now.write(to: provenance)
+    }
+    let changed = before.differences(from: now).map(\.now.name)
+    guard !changed.isEmpty else { return }
+    let onlyData = changed.contains { $0.hasPrefix("data.") } && changed.allSatisfy(Self.dataParts.contains)
+    if acceptChangedData && onlyData {
+      Log.warning("\(path): goes on from step \(step) with changed data: \(changed.joined(separator: ", "))")
+      return try before.accepting(now, after: "step \(step)").write(to: provenance)
+    }
+    let anew = "choose another --output"
+    try before.check(
+      now, file: provenance,
+      remedy: onlyData
+        ? "bring the file back, \(anew), or go on with --accept-changed-data" : "bring it back, or \(anew)")
+  }
+
+  /// What may change where somebody says so: the rows, and with them the samples.
+  private static let dataParts: Set = ["data.train", "data.validation", "samples", "samples.validation"]
 
   /// Removes what an interrupted write left behind.
   func removeLeftovers() throws {

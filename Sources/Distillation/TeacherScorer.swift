@@ -33,8 +33,11 @@ public final class TeacherScorer {
   ///
   /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context or the logits are not finite.
   public func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
+    let limits = ModelLimits(teacher.configuration, role: "the teacher")
+    for sequence in sequences {
+      try limits.check(sequence.tokenIDs, inputs: sequence.tokenIDs.count - 1, name: "a sample")
+    }
     let batch = PackedBatch(sequences)
-    try batch.check(against: teacher.configuration, role: "teacher")
     func scored(_ signals: [SparseSignal]) -> [ScoredSample] {
       zip(sequences, signals).map { ScoredSample(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength, signal: $1) }
     }

@@ -53,22 +53,31 @@ public final class Trainer {
   /// - Parameters:
   ///   - output: The run folder.
   ///   - resume: Go on from the newest checkpoint where there is one.
-  /// - Throws: a `Diagnostic` for input that does not fit, a run folder in use, or a loss that stays non-finite.
-  public static func train(_ configuration: TrainingConfiguration, output: String, resume: Bool) throws -> Outcome {
+  ///   - acceptChangedData: Go on also where the rows are not those the run began with; the run folder records it.
+  /// - Throws: a `Diagnostic` for input that does not fit or has changed, a run folder in use, or a loss that stays non-finite.
+  public static func train(
+    _ configuration: TrainingConfiguration, output: String, resume: Bool, acceptChangedData: Bool = false
+  ) throws -> Outcome {
     EngineAnnouncement.print(configuration.precision)
     let folder = RunFolder(output)
     let lock = try folder.lock()
     defer { withExtendedLifetime(lock) {} }
-    let trainer = try Trainer(configuration, folder: folder, resume: resume)
+    let trainer = try Trainer(
+      configuration, folder: folder, resume: resume, acceptChangedData: acceptChangedData)
     return try trainer.loop()
   }
 
-  private init(_ configuration: TrainingConfiguration, folder: RunFolder, resume: Bool) throws {
+  private init(
+    _ configuration: TrainingConfiguration, folder: RunFolder, resume: Bool, acceptChangedData: Bool
+  ) throws {
     self.configuration = configuration
     self.folder = folder
     let resumed = try Self.checkpointToResume(folder, resume: resume)
     try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
     run = try TrainingRun(configuration, student: resumed)
+    try folder.record(
+      run.provenance, resumedAt: try resumed.map { _ in try folder.checkpointSteps().last ?? 0 },
+      acceptChangedData: acceptChangedData)
     let schedule = configuration.training
     // Before the optimizer's moments are made, while there is still somebody to say what does not fit.
     forecast = MemoryForecast(run)

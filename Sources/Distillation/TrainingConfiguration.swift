@@ -92,7 +92,7 @@ public struct TeacherConfiguration: Sendable, Codable {
     model = try keys.decodeIfPresent(String.self, forKey: .model)
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)
     live = try keys.value(.live, default: live)
-    topK = try keys.atLeast(1, .topK)
+    topK = try keys.count(.topK, in: 1...Limits.count)
   }
 }
 
@@ -151,7 +151,7 @@ public struct RowFormat: Sendable, Codable {
     template = try keys.value(.template, default: template)
     fields = try keys.value(.fields, default: fields)
     separator = try keys.decodeIfPresent(String.self, forKey: .separator)
-    maximumLength = try keys.atLeast(2, .maximumLength)
+    maximumLength = try keys.count(.maximumLength, in: 2...Limits.sequence)
     longPrompts = try keys.value(.longPrompts, default: longPrompts)
     emptyResponses = try keys.value(.emptyResponses, default: emptyResponses)
   }
@@ -183,8 +183,8 @@ public struct ObjectiveConfiguration: Sendable, Codable {
       guard let key = fault.field.flatMap(CodingKeys.init) else { throw fault }
       throw keys.fault(key, fault.message, remedy: fault.remedy)
     }
-    divergenceWeight = try keys.value(.divergenceWeight, default: divergenceWeight)
-    crossEntropyWeight = try keys.value(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
+    divergenceWeight = try keys.finite(.divergenceWeight, default: divergenceWeight)
+    crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
     let trains = objective.needsTeacher && divergenceWeight > 0 || crossEntropyWeight > 0
     guard trains && divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
       throw DecodingError.dataCorrupted(
@@ -248,13 +248,13 @@ public struct ScheduleConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    steps = try keys.atLeast(0, .steps)
+    steps = try keys.count(.steps, in: 0...Limits.count)
     epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs) == nil ? nil : keys.decode(.epochs, in: 0...1e6)
     guard (steps == nil) != (epochs == nil) else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `steps` and `epochs`"))
     }
-    batchSize = try keys.positive(.batchSize, default: batchSize)
+    batchSize = try keys.decode(.batchSize, default: batchSize, in: 1...Limits.batch)
     microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
     recompute = try keys.value(.recompute, default: recompute)
     learningRate = try keys.notNegative(.learningRate, default: learningRate)
@@ -291,7 +291,7 @@ public struct ValidationConfiguration: Sendable, Codable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     every = try keys.notNegative(.every, default: every)
-    limit = try keys.atLeast(1, .limit)
+    limit = try keys.count(.limit, in: 1...Limits.count)
   }
 }
 
@@ -329,7 +329,7 @@ public struct ReplayConfiguration: Sendable, Codable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     sampler.initialPhi = try keys.decode(.initialPhi, default: sampler.initialPhi, in: 0...1)
-    sampler.epsilon = try keys.value(.epsilon, default: sampler.epsilon)
+    sampler.epsilon = try keys.finite(.epsilon, default: sampler.epsilon)
     sampler.phiSteps = try keys.positive(.phiSteps, default: sampler.phiSteps)
     sampler.ratio = try keys.value(.ratio, default: sampler.ratio)
     sampler.comparison = try keys.value(.comparison, default: sampler.comparison)
@@ -378,33 +378,16 @@ public struct DecodingConfiguration: Sendable, Equatable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    maximumNewTokens = try keys.positive(.maximumNewTokens, default: maximumNewTokens)
+    maximumNewTokens = try keys.decode(.maximumNewTokens, default: maximumNewTokens, in: 1...Limits.sequence)
     temperature = try keys.notNegative(.temperature, default: temperature)
     topP = try keys.decode(.topP, default: topP, in: 1e-6...1)
     topK = try keys.notNegative(.topK, default: topK)
   }
 }
 
-extension KeyedDecodingContainer {
-  /// The value of a key, or a default where the key is absent.
-  package func value<Value: Decodable>(_ key: Key, default fallback: Value) throws -> Value {
-    try decodeIfPresent(Value.self, forKey: key) ?? fallback
-  }
-
-  /// A count of at least one, or a default where the key is absent.
-  func positive(_ key: Key, default fallback: Int) throws -> Int { try atLeast(1, key) ?? fallback }
-
-  /// A count with a lower bound, nil where the key is absent.
-  package func atLeast(_ bound: Int, _ key: Key) throws -> Int? {
-    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
-    guard value >= bound else { throw fault(key, "must be at least \(bound), not \(value)") }
-    return value
-  }
-
-  /// A number that is zero or more, or a default where the key is absent.
-  func notNegative<Value: Decodable & Comparable & Numeric>(_ key: Key, default fallback: Value) throws -> Value {
-    let value = try value(key, default: fallback)
-    guard value >= .zero else { throw fault(key, "must not be negative, but is \(value)") }
-    return value
+extension DecodingConfiguration: CustomStringConvertible {
+  /// Every setting by its key: what a result that depends on them is pinned by.
+  public var description: String {
+    "max_new_tokens \(maximumNewTokens), temperature \(temperature), top_p \(topP), sample_top_k \(topK)"
   }
 }

@@ -7,6 +7,7 @@ import LogitCache
 import Models
 import RandomStreams
 import Samples
+import TeacherSignal
 import Tensor
 import Tokenizers
 
@@ -16,10 +17,13 @@ struct TrainingParts {
   let student: any CausalLanguageModel
   let teacher: LoadedModel?
   let tokenizer: TokenizerBundle
+  /// False where the student comes from a checkpoint of the run.
+  private let startsAfresh: Bool
 
   /// - Parameter checkpoint: The student to go on from; nil makes the one the configuration asks for.
   init(_ configuration: TrainingConfiguration, checkpoint: String?) throws {
     self.configuration = configuration
+    startsAfresh = checkpoint == nil
     let source = configuration.student
     let needsTeacher =
       configuration.teacher?.live == true || configuration.replay != nil || (source.layers != nil && checkpoint == nil)
@@ -30,11 +34,7 @@ struct TrainingParts {
         remedy: "name the teacher's model directory")
     }
     teacher = needsTeacher ? try teacherModel.map { try Self.teacher($0, configuration) } : nil
-    guard let folder = source.tokenizer ?? source.from ?? teacherModel else {
-      throw Diagnostic.input(
-        "the student has no tokenizer", field: "student.tokenizer", remedy: "name the folder of its tokenizer.json")
-    }
-    tokenizer = try TokenizerBundle(directory: try ModelStore.resolve(folder))
+    tokenizer = try Self.tokenizer(source.tokenizer ?? source.from ?? teacherModel, checkpoint: checkpoint)
     student = try Self.student(configuration, checkpoint: checkpoint, teacher: teacher)
     student.precision = configuration.precision
     guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
@@ -47,6 +47,21 @@ struct TrainingParts {
         to: TokenizerBundle(directory: try ModelStore.resolve(teacherModel)).fingerprint, mine: "the student",
         theirs: "the teacher \(teacherModel)")
     }
+  }
+
+  /// The tokenizer of the folder that the configuration names. A checkpoint has a copy, which stands in where that folder
+  /// has gone; where it is still there it is read, so that a change in it is seen.
+  private static func tokenizer(_ folder: String?, checkpoint: String?) throws -> TokenizerBundle {
+    if let checkpoint {
+      let named = folder.flatMap { try? ModelStore.resolve($0) }
+      let isThere = named.map { File.exists("\($0)/tokenizer.json") } ?? false
+      return try TokenizerBundle(directory: isThere ? named ?? checkpoint : checkpoint)
+    }
+    guard let folder else {
+      throw Diagnostic.input(
+        "the student has no tokenizer", field: "student.tokenizer", remedy: "name the folder of its tokenizer.json")
+    }
+    return try TokenizerBundle(directory: try ModelStore.resolve(folder))
   }
 
   /// A teacher that gives the student its layers keeps them in fp32, unrounded.
@@ -103,6 +118,34 @@ struct TrainingParts {
         remedy: "name the model that the cache was made with, or run precompute with this one into another folder")
     }
     return cache
+  }
+
+  /// What the run is made from, by content. A student that goes on from a checkpoint no longer depends on what it began
+  /// as.
+  ///
+  /// - Parameters:
+  ///   - samples: Fingerprint of the training samples.
+  ///   - validation: That of the validation samples, all of the file.
+  func provenance(
+    cache: LogitCache?, samples: Fingerprint, validation: Fingerprint?
+  ) throws -> Provenance {
+    var made = Provenance()
+    let data = configuration.data
+    try made.pin("data.train", file: data.train)
+    if let path = data.validation { try made.pin("data.validation", file: path) }
+    made.pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
+    if let cache {
+      made.pin("teacher.cache", cache: cache.manifest, place: cache.directory)
+    } else if let teacher {
+      made.pin("teacher", teacher.fingerprint, place: teacher.directory)
+    }
+    // The file's rows as token ids: what a template or a length decides is in here too.
+    made.pin("samples", samples)
+    if let validation { made.pin("samples.validation", validation) }
+    if startsAfresh {
+      made.pin("student", ModelStore.fingerprint(of: student), place: configuration.student.from)
+    }
+    return made
   }
 
   /// Size of the vocabulary that the teacher's distributions are over; nil without a teacher.

@@ -24,6 +24,8 @@ final class TrainingRun {
   let validationSamples: [Sample]
   /// The part of the vocabulary that teacher and student share.
   let vocabulary: Int
+  /// What the run is made from, by content.
+  let provenance: Provenance
   /// Lines for the log: what was loaded and what was decided.
   private(set) var summary: [String] = []
   private let cache: LogitCache?
@@ -38,15 +40,21 @@ final class TrainingRun {
     companionFiles = ModelStore.companionFiles(in: parts.tokenizer.directory)
     let data = configuration.data
     let source = try SampleSource(data.format, tokenizer: parts.tokenizer, model: student.configuration)
-    let training = try source.samples(of: data.train).samples
+    let trainingSet = try source.samples(of: data.train)
+    let validationSet = try data.validation.map(source.samples)
+    let training = trainingSet.samples
     samples = training
-    validationSamples =
-      try data.validation.map {
-        try Array(source.samples(of: $0).samples.prefix(configuration.validation.limit ?? .max))
-      } ?? []
+    validationSamples = Array((validationSet?.samples ?? []).prefix(configuration.validation.limit ?? .max))
     cache = try parts.openCache()
+    let checks = TrainingChecks(
+      configuration: configuration, student: student.configuration, teacher: teacher?.model.configuration,
+      isCached: cache != nil)
+    try checks.checkSources()
+    try checks.check(samples, of: data.train)
+    if let path = data.validation { try checks.check(validationSamples, of: path, trains: false) }
     (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training)
-    try Self.check(configuration, samples: training, hasTeacher: cache != nil || teacher != nil)
+    provenance = try parts.provenance(
+      cache: cache, samples: trainingSet.fingerprint, validation: validationSet?.fingerprint)
     summary = parts.summary(
       samples: training.count, validation: validationSamples.count, vocabulary: vocabulary,
       theirs: parts.teacherVocabulary(cache))
@@ -126,29 +134,5 @@ final class TrainingRun {
     return try StudentOutputs(
       regenerator: regenerator, directory: folder.replay, teacher: teacher.fingerprint, seed: configuration.seed,
       resumingAfter: version)
-  }
-
-  /// Combinations that cannot train.
-  private static func check(_ configuration: TrainingConfiguration, samples: [Sample], hasTeacher: Bool) throws {
-    let objective = configuration.objective
-    let needsTeacher = objective.objective.needsTeacher && objective.divergenceWeight > 0
-    guard !needsTeacher || hasTeacher else {
-      throw Diagnostic.input(
-        "objective \(objective.objective.name.rawValue) needs a teacher", field: "teacher",
-        remedy: "name teacher.cache (written by `decant precompute`), or teacher.model with live: true")
-    }
-    guard configuration.replay == nil || configuration.teacher?.model != nil else {
-      throw Diagnostic.input(
-        "replay needs the teacher's model to score student outputs", field: "teacher.model",
-        remedy: "name the model that the cache was made with")
-    }
-    guard configuration.replay == nil || needsTeacher else {
-      throw Diagnostic.input(
-        "replay with objective sft would teach the student its own outputs", field: "objective.name",
-        remedy: "choose a divergence such as srkl, or remove replay")
-    }
-    guard !samples.isEmpty else {
-      throw Diagnostic.input("holds no sample to train on", file: configuration.data.train)
-    }
   }
 }

@@ -36,9 +36,13 @@ public struct Evaluator {
   public func evaluate(
     _ samples: [TokenSequence], onProgress: (Int) throws -> Void = { _ in }
   ) throws -> EvaluationReport {
+    let limits =
+      [ModelLimits(model.configuration, role: "the model")]
+      + (teacher.map { [ModelLimits($0.configuration, role: "the teacher")] } ?? [])
     for (index, sample) in samples.enumerated() {
-      try check(sample, index, model, "the model")
-      if let teacher { try check(sample, index, teacher, "the teacher") }
+      for limit in limits {
+        try limit.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "sample \(index)")
+      }
     }
     guard samples.contains(where: { !$0.scoredPositions.isEmpty }) else {
       throw Diagnostic.input(
@@ -116,19 +120,5 @@ public struct Evaluator {
       perRow[row].studentNLL = loss.crossEntropy
     }
     return perRow
-  }
-
-  private func check(_ sample: TokenSequence, _ index: Int, _ model: any CausalLanguageModel, _ name: String) throws {
-    let context = model.configuration.contextLength
-    let vocabulary = model.configuration.vocabularySize
-    guard sample.tokenIDs.count <= context else {
-      throw Diagnostic.input(
-        "sample \(index) has \(sample.tokenIDs.count) tokens, more than the context of \(name), \(context)",
-        remedy: "set max_length to \(context) or less")
-    }
-    guard let outside = sample.tokenIDs.first(where: { $0 < 0 || Int($0) >= vocabulary }) else { return }
-    throw Diagnostic.input(
-      "sample \(index) holds token \(outside), outside the vocabulary of \(name), \(vocabulary)",
-      remedy: "use the tokenizer that \(name) was trained with")
   }
 }

@@ -1,5 +1,3 @@
-import Diagnostics
-public import Models
 public import Tensor
 import TeacherSignal
 
@@ -32,8 +30,6 @@ public struct PackedBatch: Sendable {
   public let targets: [Int32]
   /// Sequence i owns `scoredRows[scoredRanges[i]]`.
   public let scoredRanges: [Range<Int>]
-  /// Highest token id, -1 for no tokens.
-  private let highestToken: Int32
 
   public init(_ sequences: [TokenSequence]) {
     var tokens: [Int32] = []
@@ -53,20 +49,5 @@ public struct PackedBatch: Sendable {
     packing = Packing(lengths: sequences.map { max($0.tokenIDs.count - 1, 0) })
     scoredRows = rows
     scoredRanges = ranges
-    highestToken = sequences.lazy.flatMap(\.tokenIDs).max() ?? -1
-  }
-
-  /// Refuses what a model cannot read: ids beyond its vocabulary, sequences beyond its context.
-  public func check(against model: ModelConfiguration, role: String) throws {
-    guard highestToken < model.vocabularySize else {
-      throw Diagnostic.input(
-        "token id \(highestToken) lies beyond the \(role)'s vocabulary of \(model.vocabularySize)",
-        remedy: "use the tokenizer that the \(role) was trained with")
-    }
-    for (start, end) in zip(packing.offsets, packing.offsets.dropFirst()) where end - start > model.contextLength {
-      throw Diagnostic.input(
-        "a sample of \(end - start + 1) tokens exceeds the \(role)'s context of \(model.contextLength)",
-        field: "max_length", remedy: "lower max_length to \(model.contextLength)")
-    }
   }
 }

@@ -29,7 +29,9 @@ public struct PipelineRunner: Sendable {
       let folder = "\(file.pipeline.output)/\(stage.name)"
       let fingerprint = Fingerprint(of: file.stageTexts[index])
       let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(stage.name)"
-      if let record = try StageRecord.find(in: folder, configuration: fingerprint) {
+      if let record = try StageRecord.find(in: folder, configuration: fingerprint, inputs: stage.work.inputs),
+        stage.work.productIsThere(in: folder)
+      {
         Log.info("\(label): its product is there")
         outcomes.append(
           StageOutcome(
@@ -40,10 +42,11 @@ public struct PipelineRunner: Sendable {
       if Interruption.requested { return outcomes }
       Log.info("\(label): \(folder)")
       let start = ContinuousClock.now
+      let inputs = try stage.work.inputs()
       let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
       guard case .done(let text) = result else { return outcomes }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder)
+      try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder, inputs: inputs)
       outcomes.append(StageOutcome(name: stage.name, folder: folder, skipped: false, seconds: seconds, text: text))
     }
     return outcomes

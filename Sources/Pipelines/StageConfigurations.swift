@@ -1,3 +1,4 @@
+import Diagnostics
 public import Distillation
 public import TeacherSignal
 public import Tensor
@@ -23,7 +24,7 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
     teacher = try keys.decode(String.self, forKey: .teacher)
     data = try keys.decode(String.self, forKey: .data)
     format = try RowFormat(from: decoder)
-    topK = try keys.atLeast(1, .topK) ?? 64
+    topK = try keys.count(.topK, in: 1...Limits.count) ?? 64
     let name = try keys.decodeIfPresent(String.self, forKey: .codec) ?? SignalCodec.compact.rawValue
     guard let codec = SignalCodec(rawValue: name) else {
       let known = SignalCodec.allCases.map(\.rawValue).joined(separator: ", ")
@@ -77,7 +78,7 @@ public struct RegenerateConfiguration: Sendable, Decodable {
     teacher = try keys.decode(String.self, forKey: .teacher)
     data = try keys.decode(String.self, forKey: .data)
     format = try RowFormat(from: decoder)
-    topK = try keys.atLeast(1, .topK) ?? 64
+    topK = try keys.count(.topK, in: 1...Limits.count) ?? 64
     decoding = try DecodingConfiguration(from: decoder)
     precision = try keys.value(.precision, default: precision)
   }
@@ -118,7 +119,7 @@ public struct ComparisonConfiguration: Sendable, Decodable {
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)
     let named = try keys.nestedContainer(keyedBy: StageName.self, forKey: .models)
     models = try named.allKeys.map { Entry(name: $0.stringValue, model: try named.decode(String.self, forKey: $0)) }
-    maximumNewTokens = try keys.atLeast(1, .maximumNewTokens)
-    limit = try keys.atLeast(1, .limit)
+    maximumNewTokens = try keys.count(.maximumNewTokens, in: 1...Limits.sequence)
+    limit = try keys.count(.limit, in: 1...Limits.count)
   }
 }

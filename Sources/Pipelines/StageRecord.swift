@@ -1,4 +1,5 @@
 import Diagnostics
+import Distillation
 import Files
 import Fingerprints
 import FoundationEssentials
@@ -11,11 +12,15 @@ struct StageRecord: Codable, Sendable, Equatable {
   var seconds: Double
 
   static let fileName = "stage.json"
+  static let inputsName = "stage_inputs.json"
 
   /// The record of a stage's folder; nil where the stage has not been finished.
   ///
-  /// - Throws: a `Diagnostic` where the folder's product was made by another configuration.
-  static func find(in folder: String, configuration: Fingerprint) throws -> StageRecord? {
+  /// - Parameter inputs: What the stage would read now.
+  /// - Throws: a `Diagnostic` where the folder's product was made by another configuration or from something else.
+  static func find(in folder: String, configuration: Fingerprint, inputs: () throws -> Provenance) throws
+    -> StageRecord?
+  {
     let path = "\(folder)/\(fileName)"
     guard File.exists(path) else { return nil }
     let record: StageRecord
@@ -25,13 +30,19 @@ struct StageRecord: Codable, Sendable, Equatable {
     guard record.configuration == configuration.description else {
       throw Diagnostic.input(
         "was made by another configuration (\(record.configuration) there, \(configuration) now)", file: folder,
-        remedy: "remove that folder and those of later stages, or choose another --output")
+        remedy: Self.remedy)
     }
+    let inputsPath = "\(folder)/\(inputsName)"
+    try Provenance(path: inputsPath)?.check(inputs(), file: inputsPath, remedy: Self.remedy)
     return record
   }
 
-  func write(to folder: String) throws {
+  private static let remedy = "remove that folder and those of later stages, or choose another --output"
+
+  /// - Parameter inputs: What the stage read.
+  func write(to folder: String, inputs: Provenance) throws {
     try File.makeFolder(folder)
+    try inputs.write(to: "\(folder)/\(Self.inputsName)")
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     try File.write(Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], to: "\(folder)/\(Self.fileName)")

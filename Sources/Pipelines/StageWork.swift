@@ -36,6 +36,21 @@ extension Stage.Work {
     }
   }
 
+  /// Whether the product of a finished stage still lies in its folder.
+  func productIsThere(in folder: String) -> Bool {
+    let name =
+      switch self {
+      case .synthesize: "tokenizer.json"
+      case .train: "checkpoints/last/config.json"
+      case .sweep: "best/config.json"
+      case .precompute: "cache/manifest.json"
+      case .generate: "responses.jsonl"
+      case .regenerate: "replay/data.mdb"
+      case .compare: "table.txt"
+      }
+    return File.exists("\(folder)/\(name)")
+  }
+
   /// What a finished stage printed.
   func savedText(in folder: String) throws -> String? {
     guard case .compare = self else { return nil }

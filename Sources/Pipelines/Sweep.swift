@@ -36,7 +36,7 @@ public struct SweepConfiguration: Sendable, Decodable {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     learningRates = try keys.decode([Double].self, forKey: .learningRates)
     selection = try keys.decodeIfPresent(Selection.self, forKey: .selection) ?? .nll
-    maximumNewTokens = try keys.atLeast(1, .maximumNewTokens) ?? 128
+    maximumNewTokens = try keys.count(.maximumNewTokens, in: 1...Limits.sequence) ?? 128
     train = try keys.decode(TrainingConfiguration.self, forKey: .train)
     guard !learningRates.isEmpty, Set(learningRates).count == learningRates.count,
       learningRates.allSatisfy({ $0.isFinite && $0 > 0 })

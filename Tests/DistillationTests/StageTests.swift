@@ -83,7 +83,9 @@ import Testing
       decoding: Self.decoding)
     _ = try stage.run()
     stage.seed = 2
-    expectDiagnostic(file: stage.output, saying: "another model, data set or settings") { _ = try stage.run() }
+    expectDiagnostic(file: stage.output, saying: "begun with something else", "seed is 2 now, 1 then") {
+      _ = try stage.run()
+    }
   }
 
   @Test("a regenerated version scores the positions that predict generated tokens") func regenerates() throws {

@@ -58,6 +58,25 @@ import Testing
     }
   }
 
+  @Test("a finished stage is not taken for this one's where what it read has changed") func changedInputs() throws {
+    _ = try PipelineRunner(file()).run()
+    let rows = try File.read(world.validation)
+    try File.write(rows + rows, to: world.validation)
+    expectDiagnostic(field: "data.validation", saying: "begun with something else", world.validation) {
+      _ = try PipelineRunner(self.file()).run()
+    }
+    // What has gone is not needed by stages that are finished.
+    try File.write(rows, to: world.validation)
+    try File.remove(world.train)
+    #expect(try PipelineRunner(file()).run().allSatisfy { $0.skipped })
+  }
+
+  @Test("a stage whose product has gone runs again") func lostProduct() throws {
+    _ = try PipelineRunner(file()).run()
+    try File.remove(world.folder.file("out/table/table.txt"))
+    #expect(try PipelineRunner(file()).run().map(\.skipped) == [true, true, false])
+  }
+
   @Test(
     "what is wrong is named with its place",
     arguments: [

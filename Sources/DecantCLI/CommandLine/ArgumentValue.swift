@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// A type that a word of the command line can be read as.
 package protocol ArgumentValue: Sendable {
   /// Reads a word; nil where it does not fit.
@@ -79,4 +81,9 @@ extension Allowed where Value: Comparable {
   package static func atLeast(_ bound: Value) -> Allowed {
     only("\(Value.expectation) of at least \(bound.argumentText)") { $0 >= bound }
   }
+}
+
+extension Allowed where Value == Int {
+  /// Counts of at least `low` and at most ``Limits/count``, which later arithmetic can take.
+  package static func count(from low: Int) -> Allowed { range(low...Limits.count) }
 }

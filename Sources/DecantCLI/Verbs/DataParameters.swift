@@ -9,7 +9,7 @@ struct DataParameters: Sendable {
   let template = Parameter<Template>.option(
     "template", "NAME", default: .plain, "How a row becomes a prompt: plain, alpaca, chatml, llama2 or zephyr.")
   let maximumLength = Parameter<Int?>.optional(
-    "max-length", "N", without: "the model's context", allowed: .atLeast(2),
+    "max-length", "N", without: "the model's context", allowed: .count(from: 2),
     "Longest sample in tokens, special tokens included.")
   let longPrompts = Parameter<SampleBuilder.LongPrompts>.option(
     "long-prompts", "POLICY", default: .refuse,
@@ -64,13 +64,13 @@ extension Parameter where Value == Precision {
 /// The options of sampling, the same for every verb that writes text.
 struct DecodingParameters: Sendable {
   let maximumNewTokens = Parameter<Int>.option(
-    "max-new-tokens", "N", default: 128, allowed: .atLeast(1), "Longest response in tokens.")
+    "max-new-tokens", "N", default: 128, allowed: .count(from: 1), "Longest response in tokens.")
   let temperature = Parameter<Double>.option(
     "temperature", "T", default: 1, allowed: .atLeast(0), "Divides the logits; 0 is greedy.")
   let topP = Parameter<Double>.option(
     "top-p", "P", default: 1, allowed: .range(0...1), "Samples from the smallest set of tokens with this mass.")
   let topK = Parameter<Int>.option(
-    "sample-top-k", "K", default: 0, allowed: .atLeast(0), "Samples from the K most probable tokens; 0 is off.")
+    "sample-top-k", "K", default: 0, allowed: .count(from: 0), "Samples from the K most probable tokens; 0 is off.")
   let seed = Parameter<Int>.option("seed", "S", default: 1, allowed: .atLeast(0), "Seeds every random stream.")
 
   var specifications: [ParameterSpecification] {

@@ -11,9 +11,9 @@ struct EvaluateCommand: Command {
     "teacher", "DIR", without: "no divergence", "Measures the divergence to this model, both ways.")
   let generate = Parameter<Bool>.flag("generate", "Also answers every prompt greedily, for ROUGE-L and exact match.")
   let maximumNewTokens = Parameter<Int>.option(
-    "max-new-tokens", "N", default: 128, allowed: .atLeast(1), "Longest response in tokens, with --generate.")
+    "max-new-tokens", "N", default: 128, allowed: .count(from: 1), "Longest response in tokens, with --generate.")
   let limit = Parameter<Int?>.optional(
-    "limit", "N", without: "all rows", allowed: .atLeast(1), "Only the first N rows.")
+    "limit", "N", without: "all rows", allowed: .count(from: 1), "Only the first N rows.")
   let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 

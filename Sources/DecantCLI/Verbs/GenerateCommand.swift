@@ -10,7 +10,7 @@ struct GenerateCommand: Command {
   let rows = DataParameters()
   let output = Parameter<String>.required("output", "FILE", "The JSONL file to write.")
   let decoding = DecodingParameters()
-  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .atLeast(1), "Rows decoded together.")
+  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .count(from: 1), "Rows decoded together.")
   let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 

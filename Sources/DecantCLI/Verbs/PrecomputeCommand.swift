@@ -11,15 +11,15 @@ struct PrecomputeCommand: Command {
     "teacher", "DIR", "The teacher: a directory, or a hub id in the local cache.")
   let rows = DataParameters()
   let cache = Parameter<String>.required("cache", "DIR", "The cache to write; made where missing.")
-  let topK = Parameter<Int>.option("top-k", "K", default: 64, allowed: .atLeast(1), "Entries kept per position.")
+  let topK = Parameter<Int>.option("top-k", "K", default: 64, allowed: .count(from: 1), "Entries kept per position.")
   let codec = Parameter<SignalCodec>.option(
     "codec", "NAME", default: .compact, "How records are written: compact or exact.")
   let vocabulary = Parameter<Int?>.optional(
-    "vocabulary", "N", without: "the teacher's", allowed: .atLeast(2),
+    "vocabulary", "N", without: "the teacher's", allowed: .count(from: 2),
     "Counts only the first N vocabulary entries, for a student whose vocabulary is padded less.")
   let precision = Parameter<Precision>.precision
   let tokens = Parameter<Int>.option(
-    "batch-tokens", "N", default: 4096, allowed: .atLeast(1), "Tokens computed together.")
+    "batch-tokens", "N", default: 4096, allowed: .count(from: 1), "Tokens computed together.")
   let dryRun = Parameter<Bool>.flag("dry-run", "Say what would be computed and how large the cache would be, and stop.")
   let json = Parameter<Bool>.json
 

@@ -10,9 +10,9 @@ struct RegenerateCommand: Command {
   let rows = DataParameters()
   let replay = Parameter<String>.required("replay", "DIR", "The replay store; made where missing.")
   let topK = Parameter<Int>.option(
-    "top-k", "K", default: 64, allowed: .atLeast(1), "Teacher entries kept per position.")
+    "top-k", "K", default: 64, allowed: .count(from: 1), "Teacher entries kept per position.")
   let decoding = DecodingParameters()
-  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .atLeast(1), "Rows decoded together.")
+  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .count(from: 1), "Rows decoded together.")
   let precision = Parameter<Precision>.precision
   let json = Parameter<Bool>.json
 

@@ -51,7 +51,7 @@ struct ReplayInfo: Command {
 /// `decant replay show`.
 struct ReplayShow: Command {
   let version = Parameter<Int?>.optionalPositional(
-    "VERSION", without: "the newest", allowed: .atLeast(1), "A version's number.")
+    "VERSION", without: "the newest", allowed: .count(from: 1), "A version's number.")
   let all = Parameter<Bool>.flag("all", "Every version instead of one.")
 
   var declaration: Declaration {
@@ -79,7 +79,7 @@ struct ReplayShow: Command {
 
 /// `decant replay prune`.
 struct ReplayPrune: Command {
-  let keep = Parameter<Int>.required("keep", "N", allowed: .atLeast(0), "The newest versions to keep.")
+  let keep = Parameter<Int>.required("keep", "N", allowed: .count(from: 0), "The newest versions to keep.")
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {

@@ -6,7 +6,7 @@ import SyntheticData
 struct SynthesizeCommand: Command {
   let output = Parameter<String>.required("output", "DIR", "The folder to write.")
   let seed = Parameter<Int>.option("seed", "S", default: 1, allowed: .atLeast(0), "Decides every row.")
-  let train = Parameter<Int>.option("train", "N", default: 2000, allowed: .atLeast(1), "Rows of train.jsonl.")
+  let train = Parameter<Int>.option("train", "N", default: 2000, allowed: .count(from: 1), "Rows of train.jsonl.")
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {

@@ -9,6 +9,8 @@ struct TrainCommand: Command {
   let configuration = Parameter<String>.required("config", "FILE", "The run's YAML file.")
   let output = Parameter<String>.required("output", "DIR", "The run folder.")
   let resume = Parameter<Bool>.flag("resume", "Go on from the newest checkpoint where there is one.")
+  let acceptChangedData = Parameter<Bool>.flag(
+    "accept-changed-data", "Resume although the rows are not those the run began with; the run records it.")
   let overrides = Parameter<[String]>.repeated(
     "set", "KEY=VALUE", "Overrides a value of the file, such as training.steps=100.")
   let json = Parameter<Bool>.json
@@ -22,7 +24,8 @@ struct TrainCommand: Command {
         checkpoint. Checkpoints are directories that transformers loads.
         """,
       parameters: [
-        configuration.specification, output.specification, resume.specification, overrides.specification,
+        configuration.specification, output.specification, resume.specification,
+        acceptChangedData.specification, overrides.specification,
         json.specification,
       ],
       examples: [
@@ -36,7 +39,9 @@ struct TrainCommand: Command {
     for override in arguments[overrides] { try file.set(override) }
     let settings = try file.decode(TrainingConfiguration.self)
     Interruption.install()
-    let outcome = try Trainer.train(settings, output: arguments[output], resume: arguments[resume])
+    let outcome = try Trainer.train(
+      settings, output: arguments[output], resume: arguments[resume],
+      acceptChangedData: arguments[acceptChangedData])
     var entries: [(String, JSONValue)] = [
       ("model", .string(RunFolder(arguments[output]).last)), ("steps", .integer(Int64(outcome.steps))),
       ("tokens", .integer(Int64(outcome.tokens))), ("seconds", .double(outcome.seconds)),
