@@ -63,6 +63,7 @@ public struct BatchInference: Sendable {
     made.pin("decoding", decoding)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
+    made.pinEngine()
     let done = try ResponseFile.prepare(output, madeFrom: made)
     var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
     guard done < set.samples.count else { return outcome }

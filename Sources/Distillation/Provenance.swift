@@ -4,6 +4,8 @@ public import Fingerprints
 import JSON
 package import LogitCache
 import TeacherSignal
+import Telemetry
+import Tensor
 
 /// What a result was made from, part by part, each named by its content: the one rule by which a run folder, an output or
 /// a pipeline's product is gone on with or refused.
@@ -62,6 +64,11 @@ public struct Provenance: Sendable, Equatable {
         + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)", place: place)
   }
 
+  /// Adds the kernels in use. Another machine may go on with a result: that is told, not refused.
+  mutating func pinEngine() { pin(Self.engine, Engine.variant) }
+
+  private static let engine = "engine"
+
   // MARK: Comparing
 
   /// The parts that both name and that differ.
@@ -72,7 +79,12 @@ public struct Provenance: Sendable, Equatable {
     }
   }
 
-  /// Refuses to go on with a result that was made from something else.
+  /// The parts that differ and must not.
+  func changes(in now: Provenance) -> [(before: Part, now: Part)] {
+    differences(from: now).filter { $0.now.name != Self.engine }
+  }
+
+  /// Refuses to go on with a result that was made from something else; tells of other kernels.
   ///
   /// - Parameters:
   ///   - now: What it would be gone on with.
@@ -80,7 +92,12 @@ public struct Provenance: Sendable, Equatable {
   ///   - remedy: What to do about it.
   /// - Throws: a `Diagnostic` of category `input` that names every part that differs, with both values.
   public func check(_ now: Provenance, file: String, remedy: String) throws {
-    let differing = differences(from: now)
+    if let before = self[Self.engine], let engine = now[Self.engine], before.content != engine.content {
+      Log.warning(
+        "\(file): begun with \(before.content), gone on with \(engine.content): these round differently, so the result is "
+          + "not that of either alone")
+    }
+    let differing = changes(in: now)
     guard let first = differing.first else { return }
     let list = differing.map { "\($0.now.name) is \(Self.text($0.now)) now, \(Self.text($0.before)) then" }
     throw Diagnostic.input(

@@ -74,18 +74,18 @@ public struct RunFolder: Sendable {
       if step != nil { Log.warning("\(path): begun by a version that did not record what a run is made from") }
       return try now.write(to: provenance)
     }
-    let changed = before.differences(from: now).map(\.now.name)
-    guard !changed.isEmpty else { return }
+    let changed = before.changes(in: now).map(\.now.name)
     let onlyData = changed.contains { $0.hasPrefix("data.") } && changed.allSatisfy(Self.dataParts.contains)
     if acceptChangedData && onlyData {
       Log.warning("\(path): goes on from step \(step) with changed data: \(changed.joined(separator: ", "))")
-      return try before.accepting(now, after: "step \(step)").write(to: provenance)
+    } else {
+      let anew = "choose another --output"
+      try before.check(
+        now, file: provenance,
+        remedy: onlyData
+          ? "bring the file back, \(anew), or go on with --accept-changed-data" : "bring it back, or \(anew)")
     }
-    let anew = "choose another --output"
-    try before.check(
-      now, file: provenance,
-      remedy: onlyData
-        ? "bring the file back, \(anew), or go on with --accept-changed-data" : "bring it back, or \(anew)")
+    if !before.differences(from: now).isEmpty { try before.accepting(now, after: "step \(step)").write(to: provenance) }
   }
 
   /// What may change where somebody says so: the rows, and with them the samples.

@@ -142,6 +142,7 @@ struct TrainingParts {
     // The file's rows as token ids: what a template or a length decides is in here too.
     made.pin("samples", samples)
     if let validation { made.pin("samples.validation", validation) }
+    made.pinEngine()
     if startsAfresh {
       made.pin("student", ModelStore.fingerprint(of: student), place: configuration.student.from)
     }

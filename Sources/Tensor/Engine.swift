@@ -29,11 +29,18 @@ public enum Engine {
     return Int(poolThreads())
   }
 
+  /// What decides the bits of results beside the input: what computes products, and the kernels in use, such as
+  /// `own matrix kernels, avx512`.
+  public static var variant: String {
+    start()
+    return "\(matrixLibrary.description), \(kernels.rawValue)"
+  }
+
   /// What computes products, kernels and threads in use, such as `own matrix kernels, avx512, 2 threads`.
   public static var summary: String {
-    start()
+    let variant = variant
     let threads = poolThreads()
-    return "\(matrixLibrary.description), \(kernels.rawValue), \(threads) \(threads == 1 ? "thread" : "threads")"
+    return "\(variant), \(threads) \(threads == 1 ? "thread" : "threads")"
   }
 
   /// How this machine multiplies in a precision, such as `bf16 (the CPU's own multiply-adds)`.

@@ -102,6 +102,17 @@ import Testing
     #expect(try Provenance(path: RunFolder(run).provenance)?["data.train"] != nil)
   }
 
+  @Test("other kernels are told and recorded, not refused") func engine() throws {
+    let settings = try configuration()
+    try trainHalf(settings)
+    var made = try #require(try Provenance(path: RunFolder(run).provenance))
+    made.pin("engine", "kernels of another machine")
+    try made.write(to: RunFolder(run).provenance)
+    _ = try resume(settings)
+    let changes = try #require(try Provenance(path: RunFolder(run).provenance)).acceptedChanges
+    #expect(changes.map(\.part) == ["engine"] && changes.first?.before == "kernels of another machine")
+  }
+
   @Test("a damaged record is named, not ignored") func damaged() throws {
     let settings = try configuration()
     try trainHalf(settings)
