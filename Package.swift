@@ -12,7 +12,7 @@ let rooms = """
   RandomStreams:
   JSON: Diagnostics
   Configuration: CYAML Diagnostics Files JSON
-  LMDB: CLMDB Diagnostics
+  LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
   Tokenizers: CPCRE2 Diagnostics Files JSON
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics

@@ -70,6 +70,11 @@ public final class Environment: Sendable {
     return unsafe (information.me_last_pgno + 1) * Int(statistics.ms_psize)
   }
 
+  /// Walks over every page that the newest transaction can reach. Opening does so too, but for the pages of large values.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` for the first page that is not right.
+  public func checkStructure() throws { try handle.checkStructure() }
+
   /// Runs `body` over a snapshot of the store: it sees the transactions committed before it began and no other. Any
   /// number may run at once, also beside a write; a long one keeps the pages it can see from being used again.
   ///

@@ -1,18 +1,21 @@
 import CLMDB
 import Diagnostics
+import Files
 import Glibc
 import Synchronization
 
-/// An open `MDB_env`, shared by every ``Environment`` of this process over the same folder.
+/// An open `MDB_env`, shared by the ``Environment``s of this process over the same folder.
 ///
-/// LMDB must not have one store open twice in a process (closing either would drop the other's file locks), so handles
-/// are counted in a table keyed by the folder's device and inode, and opened and closed under its lock.
+/// Who only reads opens the file for reading alone: nothing that goes wrong can then write to it. Handles are counted in a
+/// table keyed by the folder's device and inode, one for readers and one for writers (which readers that come later share).
+/// Closing either would drop the file locks that the other one holds in this process, so both stay open until nobody uses
+/// the folder.
 @safe final class Handle: @unchecked Sendable {
   // Sendable: an MDB_env may be used from any thread; what this class adds is atomic or guarded by the table's lock.
   let environment: OpaquePointer
   let folder: String
   let mapSize: Int
-  /// False where the file system or the permissions allow reading only.
+  /// False where it was opened for reading.
   let isWritable: Bool
   private let identity: FileIdentity
   /// `pthread_self` of the thread inside a write transaction, 0 where there is none.
@@ -33,10 +36,18 @@ import Synchronization
     var inode: UInt
   }
 
-  private struct Entry {
+  /// One handle with the databases opened in it.
+  private struct Opened {
     var handle: Handle
-    var users: Int
     var databases: [String: MDB_dbi] = [:]
+  }
+
+  private struct Entry {
+    var reader: Opened?
+    var writer: Opened?
+    var users = 0
+
+    func close() { for opened in [reader, writer] { opened?.handle.close() } }
   }
 
   private static let table = Mutex<[FileIdentity: Entry]>([:])
@@ -50,18 +61,21 @@ import Synchronization
     guard unsafe stat(folder, &status) == 0 else { throw ResultCode.diagnostic(errno, "open the store", in: folder) }
     let identity = FileIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
     return try table.withLock { table in
-      var entry =
-        try table[identity]
-        ?? Entry(handle: open(folder: folder, options: options, identity: identity), users: 0)
-      do { try entry.handle.open(options, in: &entry.databases) } catch {
-        if entry.users == 0 { entry.handle.close() }
+      var entry = table[identity] ?? Entry()
+      let writes = !options.readOnly || entry.writer != nil
+      var opened =
+        try (writes ? entry.writer : entry.reader)
+        ?? Opened(handle: open(folder: folder, options: options, identity: identity))
+      do { try opened.handle.open(options, in: &opened.databases) } catch {
+        if (writes ? entry.writer : entry.reader) == nil { opened.handle.close() }
         throw error
       }
+      if writes { entry.writer = opened } else { entry.reader = opened }
       entry.users += 1
       table[identity] = entry
-      let owner = ObjectIdentifier(entry.handle)
-      let databases = options.databases.map { ($0, Database(name: $0, index: entry.databases[$0]!, owner: owner)) }
-      return (entry.handle, Dictionary(uniqueKeysWithValues: databases))
+      let owner = ObjectIdentifier(opened.handle)
+      let databases = options.databases.map { ($0, Database(name: $0, index: opened.databases[$0]!, owner: owner)) }
+      return (opened.handle, Dictionary(uniqueKeysWithValues: databases))
     }
   }
 
@@ -70,8 +84,8 @@ import Synchronization
     Self.table.withLock { table in
       table[identity]!.users -= 1
       if table[identity]!.users == 0 {
+        table[identity]!.close()
         table[identity] = nil
-        close()
       }
     }
   }
@@ -82,12 +96,18 @@ import Synchronization
 
   /// Reserves as much address space as asked for, or, where nothing was asked for, as much as can be had.
   private static func open(folder: String, options: Environment.Options, identity: FileIdentity) throws -> Handle {
-    if options.readOnly, unsafe access("\(folder)/data.mdb", F_OK) != 0 {
+    try refuseLinks(in: folder)
+    if unsafe access("\(folder)/data.mdb", F_OK) == 0 {
+      // An empty file is a store that was killed before its first page.
+      if options.readOnly || File.size("\(folder)/data.mdb") != 0 { try PageFile(folder: folder).checkMetas() }
+    } else if options.readOnly {
       throw ResultCode.diagnostic(ENOENT, "open the store", in: folder)
     }
     var size = options.mapSize ?? Environment.Options.largestMap
     while true {
-      do { return try open(folder: folder, size: size, identity: identity) } catch let refusal as OutOfAddressSpace {
+      do { return try open(folder: folder, size: size, readOnly: options.readOnly, identity: identity) } catch let
+        refusal as OutOfAddressSpace
+      {
         guard options.mapSize == nil, size > Environment.Options.smallestMap else {
           throw Diagnostic.failure(
             "cannot reserve \(size >> 20) MiB of address space for the store", file: folder,
@@ -98,11 +118,35 @@ import Synchronization
     }
   }
 
+  /// Neither of a store's files may be a link that leads elsewhere: what is written through it would be somebody else's.
+  private static func refuseLinks(in folder: String) throws {
+    for name in ["data.mdb", "lock.mdb"] {
+      var status = stat()
+      let path = "\(folder)/\(name)"
+      guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { continue }
+      throw Diagnostic.input(
+        "is no regular file", file: path, remedy: "put the store's own file there, or name another folder")
+    }
+  }
+
   private struct OutOfAddressSpace: Error {
     var reason: String
   }
 
-  private static func open(folder: String, size: Int, identity: FileIdentity) throws -> Handle {
+  private static func open(folder: String, size: Int, readOnly: Bool, identity: FileIdentity) throws -> Handle {
+    do {
+      return try open(folder: folder, size: size, flags: readOnly ? MDB_RDONLY : 0, identity: identity)
+    } catch is NoLock {
+      // Where the table of readers cannot be written, reading goes on without a place in it: a writer elsewhere does not
+      // know of this reader then, and a long read beside it may find pages used again.
+      return try open(folder: folder, size: size, flags: MDB_RDONLY | MDB_NOLOCK, identity: identity)
+    }
+  }
+
+  /// The lock file cannot be opened for writing.
+  private struct NoLock: Error {}
+
+  private static func open(folder: String, size: Int, flags: Int32, identity: FileIdentity) throws -> Handle {
     var created: OpaquePointer?
     try unsafe ResultCode.check(mdb_env_create(&created), "open the store", in: folder)
     guard let environment = unsafe created else { preconditionFailure("mdb_env_create succeeded without a handle") }
@@ -111,39 +155,62 @@ import Synchronization
         mdb_env_set_mapsize(environment, size), mdb_env_set_maxdbs(environment, 16),
         mdb_env_set_maxreaders(environment, 512),
       ] { try ResultCode.check(code, "configure the store", in: folder) }
-      let isWritable = unsafe access(folder, W_OK) == 0
-      // Where no lock file can be made, nobody can write either, so a reader needs no lock.
-      let flags = MDB_NOTLS | (isWritable ? 0 : MDB_RDONLY | (errno == EROFS ? MDB_NOLOCK : 0))
-      let code = unsafe mdb_env_open(environment, folder, UInt32(flags), 0o666)
+      let code = unsafe mdb_env_open(environment, folder, UInt32(MDB_NOTLS | flags), 0o666)
       if code == ENOMEM { throw unsafe OutOfAddressSpace(reason: String(cString: unsafe mdb_strerror(code))) }
+      if [EACCES, EPERM, EROFS].contains(code), flags == MDB_RDONLY { throw NoLock() }
       try ResultCode.check(code, "open the store", in: folder)
       // Readers that were killed leave their slots behind, and with them pages that could not be used again.
       try unsafe ResultCode.check(mdb_reader_check(environment, nil), "clean the table of readers", in: folder)
-      try unsafe refuseTruncated(environment, folder: folder, isWritable: isWritable)
-      return unsafe Handle(environment, folder: folder, mapSize: size, isWritable: isWritable, identity: identity)
+      try unsafe checkStructure(environment, folder: folder, touchesValues: false)
+      if flags & MDB_RDONLY == 0 { try unsafe extend(environment, folder: folder) }
+      return unsafe Handle(
+        environment, folder: folder, mapSize: size, isWritable: flags & MDB_RDONLY == 0, identity: identity)
     } catch {
       unsafe mdb_env_close(environment)
       throw error
     }
   }
 
-  /// Refuses a file that ends well before its last page, as after an interrupted copy: touching the map there would
-  /// kill the process. The last few pages may be missing with right, where they were freed before they were written:
-  /// the file grows to hold them as zeros, which no page of LMDB's is, so that a cut shows as damage when it is read.
-  private static func refuseTruncated(_ environment: OpaquePointer, folder: String, isWritable: Bool) throws {
+  /// Walks over the pages before LMDB follows them: on a damaged one it may end the process, or write elsewhere. Values
+  /// that have pages of their own need not be touched, so that this takes little beside what reading them takes.
+  private static func checkStructure(_ environment: OpaquePointer, folder: String, touchesValues: Bool) throws {
+    for attempt in 1...5 {
+      var transaction: OpaquePointer?
+      try unsafe ResultCode.check(
+        mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), "begin a transaction", in: folder)
+      defer { unsafe mdb_txn_abort(transaction) }
+      let id = UInt64(unsafe mdb_txn_id(transaction))
+      // A new store has no transaction yet.
+      if id == 0 { return }
+      do {
+        // Under the transaction nobody uses the pages again that it can reach.
+        let file = try PageFile(folder: folder)
+        var check = StructureCheck(file, try file.meta(of: id), touchesValues: touchesValues)
+        return try check.run()
+      } catch {
+        // Two commits of another process overwrite the meta page of this transaction: the next one is newer.
+        var newer = unsafe MDB_envinfo()
+        unsafe mdb_env_info(environment, &newer)
+        guard attempt < 5, UInt64(unsafe newer.me_last_txnid) > id else { throw error }
+      }
+    }
+  }
+
+  /// Walks over the pages of the newest transaction, the first page of every large value included.
+  func checkStructure() throws {
+    try unsafe Self.checkStructure(environment, folder: folder, touchesValues: true)
+  }
+
+  /// Grows a file whose last pages were freed before they were written, so that touching the map there does not kill the
+  /// process; zeros are no page of LMDB's.
+  private static func extend(_ environment: OpaquePointer, folder: String) throws {
     var information = unsafe MDB_envinfo(), statistics = MDB_stat(), status = stat(), descriptor: Int32 = -1
     unsafe mdb_env_info(environment, &information)
     unsafe mdb_env_stat(environment, &statistics)
     unsafe mdb_env_get_fd(environment, &descriptor)
     guard unsafe fstat(descriptor, &status) == 0 else { throw ResultCode.diagnostic(errno, "measure", in: folder) }
-    let pageSize = Int(statistics.ms_psize), pages = unsafe information.me_last_pgno + 1
-    if Int(status.st_size) / pageSize + 16 < pages {
-      throw Diagnostic.failure(
-        "the store is cut short: \(status.st_size) bytes where its last transaction knows \(pages * pageSize)",
-        file: "\(folder)/data.mdb", remedy: "copy it again, or remove it and make it again")
-    }
-    let missing = pages * pageSize - Int(status.st_size)
-    guard missing > 0, isWritable else { return }
+    let missing = (unsafe information.me_last_pgno + 1) * Int(statistics.ms_psize) - Int(status.st_size)
+    guard missing > 0 else { return }
     // This call never shortens a file, also where another process has grown it meanwhile.
     let code = posix_fallocate(descriptor, status.st_size, off_t(missing))
     if code != 0 { throw ResultCode.diagnostic(code, "extend the store", in: folder) }

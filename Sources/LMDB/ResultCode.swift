@@ -27,6 +27,10 @@ enum ResultCode {
         remedy:
           "lift the limit on address space (ulimit -v unlimited) or ask for a larger map, and run again; what was committed is kept"
       )
+    case MDB_KEYEXIST:
+      return .failure(
+        "cannot \(what): the key is there already, so the store is not what its counters say", file: folder,
+        remedy: "run decant cache repair where it is a cache, or restore it from a copy")
     case MDB_MAP_RESIZED:
       return .failure(
         "cannot \(what): another process has grown the store beyond the address space reserved here", file: folder,

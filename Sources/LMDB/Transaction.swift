@@ -130,6 +130,23 @@ public struct WriteTransaction: Transaction, ~Copyable {
     try unsafe value.withUnsafeBytes { bytes in try unsafe put(bytes, for: key, in: database) }
   }
 
+  /// Sets the value of a key that is not there yet.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` where it is there: what stands in a store is never written over by
+  ///   mistake.
+  public mutating func insert(_ value: [UInt8], for key: [UInt8], in database: Database) throws {
+    let context = self.context
+    try attempt("write to \(database.name)") {
+      unsafe value.withUnsafeBytes { bytes in
+        var data = unsafe MDB_val(
+          mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+        return unsafe context.withKey(key) { key in
+          unsafe mdb_put(context.pointer, context.index(of: database), &key, &data, UInt32(MDB_NOOVERWRITE))
+        }
+      }
+    }
+  }
+
   /// Removes a key; false where it was not there.
   @discardableResult
   public mutating func remove(_ key: [UInt8], from database: Database) throws -> Bool {

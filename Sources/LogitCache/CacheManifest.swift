@@ -83,20 +83,35 @@ extension CacheManifest {
     let list = try json.required("shards")
     shards = try list.elements().map { try $0.string() }
     // Names come from a file: they must not lead out of the folder.
-    guard !shards.isEmpty, shards.allSatisfy({ !$0.isEmpty && !$0.contains("/") && $0 != "." && $0 != ".." }) else {
+    guard !shards.isEmpty, shards.allSatisfy(File.isPlainName) else {
       throw list.diagnostic("must name at least one folder inside the cache")
+    }
+    // Last, so that what is wrong by itself is named by its field. Caches of earlier versions have none.
+    guard let stored = try json.optional("checksum"), var object = json.value.objectValue else { return }
+    object["checksum"] = nil
+    let computed = Self.checksum(of: object)
+    guard try stored.fingerprint() == computed else {
+      throw stored.diagnostic(
+        "is \(try stored.string()), but its fields give \(computed): the manifest was damaged or edited",
+        remedy: "restore \(Self.fileName) from a copy, or take the change back; the records are untouched")
     }
   }
 
   func write(to directory: String) throws {
-    let json: JSONObject = [
+    var json: JSONObject = [
       "format_version": .integer(Int64(Self.formatVersion)), "teacher": .string(teacher.description),
       "teacher_path": .string(teacherPath), "numerics": .string(numerics),
       "tokenizer": .string(tokenizer.description), "codec": .string(codec.identifier),
       "top_k": .integer(Int64(topK)), "vocabulary_size": .integer(Int64(vocabularySize)),
       "shards": .array(shards.map { .string($0) }),
     ]
+    json["checksum"] = .string(Self.checksum(of: json).description)
     try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
+  }
+
+  /// A fingerprint of all other fields.
+  private static func checksum(of json: JSONObject) -> Fingerprint {
+    Fingerprint(of: JSONValue.object(json).serialized())
   }
 
   /// Refuses a cache that was made from something else than is wanted now.

@@ -22,9 +22,14 @@ public struct CacheStatistics: Sendable, Equatable {
 
 extension LogitCache {
   /// The sizes, without reading any record.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` where a total is damaged.
   public func statistics() throws -> CacheStatistics {
     CacheStatistics(
-      samples: try sum(.samples), tokens: try sum(.tokens), positions: try sum(.positions), records: try sum(.records),
+      samples: try count, tokens: try sum(.tokens), positions: try sum(.positions),
+      records: try shards.reduce(0) { sum, shard in
+        try sum + shard.environment.read { try $0.count(of: shard.records) }
+      },
       payloadBytes: try sum(.payloadBytes),
       fileBytes: shards.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) })
   }

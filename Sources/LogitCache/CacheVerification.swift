@@ -6,141 +6,156 @@ import TeacherSignal
 /// What a check of a whole cache found.
 public struct CacheVerification: Sendable {
   public var records: Int
+  /// Samples of sound records.
   public var samples: Int
-  /// One for each damaged record and each index entry that leads nowhere, of category `failure`.
+  /// One for each damaged record, each index entry that is not what the records say, each total and plan that is wrong, or
+  /// the first page that is; of category `failure`.
   public var damages: [Diagnostic]
 }
 
 extension LogitCache {
-  /// Reads everything: checksums, every sample decoded, every sample's key computed again from its tokens, and every
-  /// index entry against the records.
+  /// Reads everything: the pages of the store, checksums, every sample decoded, every sample's key computed again from its
+  /// tokens, every index entry against the records' own tables, totals and plans.
   ///
-  /// - Throws: a `Diagnostic` only where the store itself cannot be walked; damage inside it is reported.
+  /// - Throws: a `Diagnostic` only where the store cannot be read for another reason; damage inside it is reported.
   public func verify() throws -> CacheVerification {
     var result = CacheVerification(records: 0, samples: 0, damages: [])
     for shard in shards {
+      do { try shard.environment.checkStructure() } catch let damage as Diagnostic {
+        // LMDB is not let near it.
+        result.damages.append(damage)
+        continue
+      }
       let found = try shard.environment.read { try inspect(shard, $0) }
       result.records += found.records
       result.samples += found.samples
-      result.damages += found.damages.map(\.diagnostic) + found.strays.map(\.diagnostic)
+      result.damages += found.damages
     }
     return result
   }
 
+  /// What a walk over one shard found.
   struct Inspection {
     var records = 0
     var samples = 0
-    var damages: [(record: UInt64, diagnostic: Diagnostic)] = []
-    var strays: [(key: [UInt8], diagnostic: Diagnostic)] = []
+    var damages: [Diagnostic] = []
+    fileprivate var damagedRecords = Set<UInt64>()
+    fileprivate var tokens = 0, positions = 0, payloadBytes = 0, indexed = 0
   }
 
   func inspect(_ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable) throws -> Inspection {
-    var inspection = Inspection()
-    var damaged = Set<UInt64>()
+    var found = Inspection()
+    try inspectRecords(shard, transaction, &found)
+    try inspectIndex(shard, transaction, &found)
+    inspectTotals(shard, transaction, &found)
+    do {
+      for (dataset, _) in try shard.datasets(transaction) { _ = try shard.plan(of: dataset, transaction) }
+    } catch let damage as Diagnostic { found.damages.append(damage) }
+    return found
+  }
+
+  private func inspectRecords(
+    _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
+  ) throws {
+    var numberless = 0
     try transaction.withCursor(over: shard.records) { cursor in
       try unsafe cursor.forEach { key, value in
-        let number = unsafe Key.number(in: key) ?? .max
-        inspection.records += 1
+        found.records += 1
+        guard key.count == 8, let number = unsafe Key.number(in: key) else {
+          numberless += 1
+          return
+        }
         do {
-          let slices = try unsafe inspect(record: value)
-          inspection.samples += slices.count
-          for slice in slices where (try? shard.place(of: slice.key, transaction))?.record != number {
-            let diagnostic = Diagnostic.failure("the index does not lead to sample \(slice.key)")
-            inspection.strays.append((slice.key.bytes, shard.located(diagnostic, record: number)))
+          for (slice, sample) in try unsafe samples(ofRecord: value) {
+            let place = try shard.place(of: slice.key, transaction)
+            if let place, place.record == number, place.offset == slice.offset, place.length == slice.length {
+              found.indexed += 1
+            } else {
+              let damage = Diagnostic.failure("the index does not lead to sample \(slice.key)")
+              found.damages.append(shard.located(damage, record: number))
+            }
+            found.samples += 1
+            found.tokens += sample.tokenIDs.count
+            found.positions += sample.signal.positionCount
+            found.payloadBytes += slice.length
           }
-        } catch let diagnostic as Diagnostic {
-          damaged.insert(number)
-          inspection.damages.append((number, shard.located(diagnostic, record: number)))
+        } catch let damage as Diagnostic {
+          found.damagedRecords.insert(number)
+          found.damages.append(shard.located(damage, record: number))
         }
       }
     }
-    try transaction.withCursor(over: shard.samples) { cursor in
-      while let (key, place) = try unsafe cursor.next({ key, value in
-        unsafe ([UInt8](key), try? Shard.Place(value))
-      }) {
-        if let place, damaged.contains(place.record) { continue }
-        if let place, try transaction.contains(Key.number(place.record), in: shard.records) { continue }
-        let name = key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        inspection.strays.append(
-          (key, shard.located(.failure("the index leads nowhere for sample \(name)"), record: place?.record ?? .max)))
-      }
-    }
-    return inspection
+    if numberless > 0 { found.damages.append(shard.damage("\(numberless) records have keys that are no numbers")) }
   }
 
-  /// The samples of a sound record.
-  private func inspect(record: UnsafeRawBufferPointer) throws -> [Record.Slice] {
-    let slices = try unsafe Record.slices(record)
-    for slice in slices {
+  /// Every entry that no sound record stands behind.
+  private func inspectIndex(
+    _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
+  ) throws {
+    // Each sound sample has its entry or a damage by now: where there are no more entries than those, none is astray.
+    if found.damages.isEmpty, try transaction.count(of: shard.samples) == found.indexed { return }
+    try transaction.withCursor(over: shard.samples) { cursor in
+      while let (key, place) = try unsafe cursor.next({ key, value in
+        unsafe (try? shard.fingerprint(ofKey: key), try? Shard.Place(value))
+      }) {
+        if let place, found.damagedRecords.contains(place.record) { continue }
+        if let key, let place,
+          try unsafe transaction.withValue(
+            of: Key.number(place.record), in: shard.records,
+            { record in
+              let slice = try unsafe Record.slice(of: key, in: record)
+              return slice?.offset == place.offset && slice?.length == place.length
+            }) == true
+        {
+          continue
+        }
+        found.damages.append(
+          shard.located(
+            .failure("the index leads nowhere for sample \(key.map { "\($0)" } ?? "of a damaged key")"),
+            record: place?.record ?? .max))
+      }
+    }
+  }
+
+  /// Totals against what was found; where records are damaged they cannot agree.
+  private func inspectTotals(
+    _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
+  ) {
+    guard found.damagedRecords.isEmpty else { return }
+    let counted: [(Shard.Total, Int)] = [
+      (.samples, found.samples), (.tokens, found.tokens), (.positions, found.positions),
+      (.payloadBytes, found.payloadBytes), (.records, found.records),
+    ]
+    do {
+      for (total, value) in counted where try shard.total(total, transaction) != value {
+        let stored = try shard.total(total, transaction)
+        found.damages.append(shard.damage("the total \(total.rawValue) is \(stored), counted are \(value)"))
+      }
+      let next = try shard.nextRecord(transaction), stored = try shard.total(.nextRecord, transaction)
+      if UInt64(stored) < next {
+        found.damages.append(shard.damage("the next record is said to be \(stored), but \(next - 1) is there"))
+      }
+    } catch let damage as Diagnostic { found.damages.append(damage) } catch {}
+  }
+
+  /// The samples of a record, each checked against the key that names it.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure`.
+  func samples(ofRecord record: UnsafeRawBufferPointer) throws -> [(slice: Record.Slice, sample: ScoredSample)] {
+    try unsafe Record.slices(record).map { slice in
       let payload = unsafe UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length])
       let sample = try unsafe decode(payload)
       let key = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
-      guard key == slice.key else { throw Record.damage("the tokens of sample \(slice.key) belong to \(key)") }
+      guard key == slice.key else { throw ForeignSample(key: slice.key, own: key).diagnostic }
+      return (slice, sample)
     }
-    return slices
   }
 }
 
-extension LogitCacheWriter {
-  /// Removes damaged records with the index entries that lead to them, so that a new run of the teacher fills the gaps,
-  /// and makes the index of the others again; returns what was found. Sound samples are untouched.
-  public func repair() throws -> CacheVerification {
-    var result = CacheVerification(records: 0, samples: 0, damages: [])
-    for shard in cache.shards {
-      let found = try shard.environment.write { transaction in
-        let found = try cache.inspect(shard, transaction)
-        if !found.damages.isEmpty || !found.strays.isEmpty { try remove(found, from: shard, &transaction) }
-        return found
-      }
-      result.records += found.records
-      result.samples += found.samples
-      result.damages += found.damages.map(\.diagnostic) + found.strays.map(\.diagnostic)
-    }
-    return result
-  }
+/// A sound sample under a key that the manifest does not give it.
+struct ForeignSample: Error {
+  var key: Fingerprint
+  var own: Fingerprint
 
-  private func remove(
-    _ found: LogitCache.Inspection, from shard: Shard, _ transaction: inout WriteTransaction
-  ) throws {
-    let damaged = Set(found.damages.map(\.record))
-    var lost = found.strays.map(\.key)
-    try transaction.withCursor(over: shard.samples) { cursor in
-      while let (key, place) = try unsafe cursor.next({ key, value in
-        unsafe ([UInt8](key), try? Shard.Place(value))
-      }) {
-        if let place, damaged.contains(place.record) { lost.append(key) }
-      }
-    }
-    for key in lost { try transaction.remove(key, from: shard.samples) }
-    for record in damaged { try transaction.remove(Key.number(record), from: shard.records) }
-    try recount(shard, &transaction)
-  }
-
-  /// Makes the index and the totals again from the records that are left.
-  private func recount(_ shard: Shard, _ transaction: inout WriteTransaction) throws {
-    var places: [(key: Fingerprint, place: Shard.Place)] = []
-    var tokens = 0, positions = 0, payloadBytes = 0, records = 0
-    try transaction.withCursor(over: shard.records) { cursor in
-      try unsafe cursor.forEach { key, record in
-        records += 1
-        for slice in try unsafe Record.slices(record) {
-          let payload = unsafe UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length])
-          let sample = try unsafe cache.decode(payload)
-          tokens += sample.tokenIDs.count
-          positions += sample.signal.positionCount
-          payloadBytes += slice.length
-          let number = unsafe Key.number(in: key) ?? .max
-          places.append((slice.key, Shard.Place(record: number, offset: slice.offset, length: slice.length)))
-        }
-      }
-    }
-    for (key, place) in places { try transaction.put(place.bytes, for: key.bytes, in: shard.samples) }
-    let totals: [(Shard.Total, Int)] = [
-      (.samples, places.count), (.tokens, tokens), (.positions, positions), (.payloadBytes, payloadBytes),
-      (.records, records),
-    ]
-    for (total, value) in totals {
-      try transaction.put(Key.number(UInt64(value)), for: Array(total.rawValue.utf8), in: shard.totals)
-    }
-  }
+  var diagnostic: Diagnostic { Record.damage("the tokens of sample \(key) belong to \(own)") }
 }

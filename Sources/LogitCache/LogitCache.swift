@@ -28,7 +28,11 @@ public final class LogitCache: Sendable {
   }
 
   /// Number of samples.
-  public var count: Int { get throws { try sum(.samples) } }
+  public var count: Int {
+    get throws {
+      try shards.reduce(0) { sum, shard in try sum + shard.environment.read { try $0.count(of: shard.samples) } }
+    }
+  }
   /// Number of tokens over all samples, prompts included.
   public var tokens: Int { get throws { try sum(.tokens) } }
 
@@ -49,7 +53,12 @@ public final class LogitCache: Sendable {
   /// - Throws: a `Diagnostic` of category `failure` naming the record where it is damaged.
   public func sample(_ key: Fingerprint) throws -> ScoredSample? {
     for shard in shards {
-      let sample = try unsafe shard.withPayload(of: key) { try unsafe decode($0) }
+      let sample = try unsafe shard.withPayload(of: key) { payload in
+        let sample = try unsafe decode(payload)
+        let own = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
+        guard own == key else { throw Record.damage("the tokens of sample \(key) belong to \(own)") }
+        return sample
+      }
       if let sample { return sample }
     }
     return nil
@@ -100,7 +109,7 @@ public final class LogitCache: Sendable {
     for shard in shards {
       try shard.environment.read { transaction in
         try transaction.withCursor(over: shard.samples) { cursor in
-          while let key = try unsafe cursor.next({ key, _ in unsafe Record.fingerprint(key, at: 0) }) {
+          while let key = try unsafe cursor.next({ key, _ in try unsafe shard.fingerprint(ofKey: key) }) {
             keys.append(key)
           }
         }
@@ -142,48 +151,5 @@ extension LogitCache {
     throw Diagnostic.input(
       "the cache was not made for the data set \(dataset); it knows \(known.isEmpty ? "none" : known)", file: directory,
       remedy: "run decant precompute with this data set and this cache")
-  }
-}
-
-extension Shard {
-  func plan(of dataset: Fingerprint, _ transaction: borrowing some Transaction & ~Copyable) throws -> [Fingerprint]? {
-    try transaction.withCursor(over: plans) { cursor in
-      var keys: [Fingerprint]?
-      cursor.seek(dataset.bytes)
-      while let chunk = try unsafe cursor.next({ key, value in
-        unsafe key.starts(with: dataset.bytes)
-          ? stride(from: 0, to: value.count / 16 * 16, by: 16).map { unsafe Record.fingerprint(value, at: $0) } : nil
-      }), let chunk { keys = (keys ?? []) + chunk }
-      return keys
-    }
-  }
-
-  func datasets(
-    _ transaction: borrowing some Transaction & ~Copyable
-  ) throws -> [(dataset: Fingerprint, samples: Int)] {
-    try transaction.withCursor(over: plans) { cursor in
-      var counts: [(dataset: Fingerprint, samples: Int)] = []
-      while let (dataset, count) = try unsafe cursor.next({ key, value in
-        unsafe (Record.fingerprint(key, at: 0), value.count / 16)
-      }) {
-        if counts.last?.dataset == dataset {
-          counts[counts.count - 1].samples += count
-        } else {
-          counts.append((dataset, count))
-        }
-      }
-      return counts
-    }
-  }
-
-  /// Stores a plan, replacing the one this data set had. An empty data set has one empty chunk.
-  func setPlan(_ keys: [Fingerprint], of dataset: Fingerprint, _ transaction: inout WriteTransaction) throws {
-    let end = UInt64(max(1, (keys.count + Self.keysPerChunk - 1) / Self.keysPerChunk))
-    for chunk in 0..<end {
-      let part = keys.dropFirst(Int(chunk) * Self.keysPerChunk).prefix(Self.keysPerChunk)
-      try transaction.put(part.flatMap(\.bytes), for: dataset.bytes + Key.number(chunk), in: plans)
-    }
-    try transaction.remove(
-      from: dataset.bytes + Key.number(end), upTo: dataset.bytes + Key.number(.max), in: plans)
   }
 }

@@ -20,19 +20,30 @@ public final class LogitCacheWriter: Sendable {
   public init(directory: String, manifest: CacheManifest, mapSize: Int? = nil) throws {
     try File.makeFolder(directory)
     let isNew = !File.exists("\(directory)/\(CacheManifest.fileName)")
-    if isNew, let other = try File.list(directory).first(where: { $0 != Self.lockName }) {
+    let temporary = "\(CacheManifest.fileName).tmp-"
+    if isNew,
+      let other = try File.list(directory).first(where: { $0 != Self.lockName && !$0.hasPrefix(temporary) })
+    {
       throw Diagnostic.input(
         "is not a logit cache but holds \(other)", file: directory, remedy: "name an empty or a new folder")
     }
-    lock = try FileLock(path: "\(directory)/\(Self.lockName)", owner: "the logit cache")
+    lock = try Self.lock(directory)
+    // What a process left that was killed while it wrote its manifest.
+    for name in try File.list(directory) where name.hasPrefix(temporary) { try File.remove("\(directory)/\(name)") }
     if isNew { try manifest.write(to: directory) }
     let found = try CacheManifest(directory: directory)
     try found.check(wanted: manifest, directory: directory)
+    for name in found.shards { try Shard.settle("\(directory)/\(name)") }
     let shards = try found.shards.map { try Shard(folder: "\(directory)/\($0)", readOnly: false, mapSize: mapSize) }
     cache = LogitCache(directory: directory, manifest: found, shards: shards)
   }
 
   private static let lockName = "writer.lock"
+
+  /// Keeps every other writer out.
+  static func lock(_ directory: String) throws -> FileLock {
+    try FileLock(path: "\(directory)/\(lockName)", owner: "the logit cache")
+  }
 
   /// Records which samples a data set has and in which order, before or after they are there. A plan of the same data
   /// set is replaced.
@@ -92,18 +103,20 @@ struct Encoded {
 extension Shard {
   /// Stores one record with its index entries and adds it to the totals.
   func put(_ samples: ArraySlice<Encoded>, _ transaction: inout WriteTransaction) throws {
-    let number = UInt64(try total(.nextRecord, transaction))
+    let number = try nextRecord(transaction)
+    guard number < UInt64(1) << 56 else { throw damage("the last record has the number \(number - 1)") }
     let (bytes, slices) = Record.pack(samples.map { ($0.key, $0.payload) })
-    try transaction.put(bytes, for: Key.number(number), in: records)
+    try transaction.insert(bytes, for: Key.number(number), in: records)
     for slice in slices {
       let place = Place(record: number, offset: slice.offset, length: slice.length)
-      try transaction.put(place.bytes, for: slice.key.bytes, in: self.samples)
+      try transaction.insert(place.bytes, for: slice.key.bytes, in: self.samples)
     }
     try add(samples.count, to: .samples, &transaction)
     try add(samples.reduce(0) { $0 + $1.tokens }, to: .tokens, &transaction)
     try add(samples.reduce(0) { $0 + $1.positions }, to: .positions, &transaction)
     try add(samples.reduce(0) { $0 + $1.payload.count }, to: .payloadBytes, &transaction)
     try add(1, to: .records, &transaction)
-    try add(1, to: .nextRecord, &transaction)
+    // Kept for readers of earlier versions alone.
+    try set(.nextRecord, to: Int(number) + 1, &transaction)
   }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Fingerprints
+import Glibc
 
 /// Several samples in one LMDB value, since a value of its own for each would waste the rest of its last page.
 ///
@@ -40,7 +41,10 @@ enum Record {
   ///
   /// - Throws: a `Diagnostic` of category `failure`.
   static func slices(_ bytes: UnsafeRawBufferPointer) throws -> [Slice] {
-    let body = try unsafe checked(bytes)
+    try unsafe table(of: checked(bytes))
+  }
+
+  private static func table(of body: UnsafeRawBufferPointer) throws -> [Slice] {
     let count = unsafe Int(uint32(body, at: 4))
     guard count <= (body.count - headerBytes) / entryBytes else { throw damage("\(count) samples do not fit in it") }
     var offset = headerBytes + entryBytes * count
@@ -61,6 +65,59 @@ enum Record {
     guard stored == computed else { throw damage("its checksum is \(computed) where \(stored) is stored") }
     guard unsafe body.prefix(4).elementsEqual(mark) else { throw damage("it does not begin with its mark") }
     return unsafe body
+  }
+
+  /// Where a sample lies in a record whose sum has been compared, by the record's own table; nil where it holds none of
+  /// that key.
+  static func slice(of key: Fingerprint, in body: UnsafeRawBufferPointer) throws -> Slice? {
+    let count = unsafe Int(uint32(body, at: 4))
+    guard count <= (body.count - headerBytes) / entryBytes else { throw damage("\(count) samples do not fit in it") }
+    var offset = headerBytes + entryBytes * count
+    for index in 0..<count {
+      let entry = headerBytes + entryBytes * index
+      let length = unsafe Int(uint32(body, at: entry + 16))
+      guard length <= body.count - offset else { throw damage("sample \(index) reaches past its end") }
+      if unsafe fingerprint(body, at: entry) == key { return Slice(key: key, offset: offset, length: length) }
+      offset += length
+    }
+    return nil
+  }
+
+  /// Calls `body` with every sound record in some bytes, wherever it begins: a record tells by itself what it is.
+  static func forEach(
+    in bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) rethrows {
+    guard let base = bytes.baseAddress else { return }
+    var offset = 0
+    // Bytes are looked for by the C library, which reads them at the speed of memory.
+    while offset < bytes.count,
+      let found = unsafe memchr(base + offset, Int32(mark[0]), bytes.count - offset)
+    {
+      offset = unsafe UnsafeRawPointer(found) - base
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      if unsafe rest.starts(with: mark), let length = unsafe length(ofRecordIn: rest) {
+        let record = unsafe UnsafeRawBufferPointer(rebasing: rest[..<length])
+        if unsafe (try? checked(record)) != nil {
+          unsafe try body(record)
+          offset += length
+          continue
+        }
+      }
+      offset += 1
+    }
+  }
+
+  /// How long the record is that some bytes begin with, by its own table; nil where it would reach past them.
+  private static func length(ofRecordIn bytes: UnsafeRawBufferPointer) -> Int? {
+    guard bytes.count >= headerBytes + checksumBytes else { return nil }
+    let count = unsafe Int(uint32(bytes, at: 4))
+    guard count <= (bytes.count - headerBytes) / entryBytes else { return nil }
+    var length = headerBytes + entryBytes * count + checksumBytes
+    for index in 0..<count {
+      length += unsafe Int(uint32(bytes, at: headerBytes + entryBytes * index + 16))
+      guard length <= bytes.count else { return nil }
+    }
+    return length <= bytes.count ? length : nil
   }
 
   static func damage(_ what: String) -> Diagnostic { .failure("the record is damaged: \(what)") }

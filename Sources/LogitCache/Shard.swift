@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Fingerprints
 import LMDB
 
@@ -17,7 +18,13 @@ struct Shard: Sendable {
 
   static let keysPerChunk = 255
 
+  /// - Throws: a `Diagnostic` where the folder is missing, a link, or its store is damaged.
   init(folder: String, readOnly: Bool, mapSize: Int? = nil) throws {
+    guard !File.isLink(folder) else {
+      throw Diagnostic.input(
+        "is a link: a shard lies in its cache's own folder", file: folder,
+        remedy: "put the folder itself there, or link the whole cache")
+    }
     environment = try Environment(
       folder: folder,
       .init(databases: ["records", "samples", "plans", "totals"], readOnly: readOnly, mapSize: mapSize))
@@ -56,34 +63,60 @@ struct Shard: Sendable {
     case samples, tokens, positions, payloadBytes = "payload_bytes", records, nextRecord = "next_record"
   }
 
+  /// - Throws: a `Diagnostic` of category `failure` where it is no number that a count can be.
   func total(_ total: Total, _ transaction: borrowing some Transaction & ~Copyable) throws -> Int {
-    let number = try unsafe transaction.withValue(of: Array(total.rawValue.utf8), in: totals) {
-      unsafe Key.number(in: $0) ?? 0
+    let bytes = try transaction.value(of: Array(total.rawValue.utf8), in: totals)
+    guard let bytes else { return 0 }
+    let number = unsafe bytes.withUnsafeBytes { unsafe $0.count == 8 ? Key.number(in: $0) : nil }
+    guard let number, number <= UInt64(1) << 56 else {
+      throw damage("the total \(total.rawValue) is no count: \(number.map { "\($0)" } ?? "\(bytes.count) bytes")")
     }
-    return Int(number ?? 0)
+    return Int(number)
+  }
+
+  func set(_ total: Total, to value: Int, _ transaction: inout WriteTransaction) throws {
+    try transaction.put(Key.number(UInt64(max(0, value))), for: Array(total.rawValue.utf8), in: totals)
   }
 
   func add(_ amount: Int, to total: Total, _ transaction: inout WriteTransaction) throws {
-    let sum = try self.total(total, transaction) + amount
-    try transaction.put(Key.number(UInt64(max(0, sum))), for: Array(total.rawValue.utf8), in: totals)
+    try set(total, to: try self.total(total, transaction) + amount, &transaction)
+  }
+
+  /// The number of the next record: one after the last that is there, whatever a counter says.
+  func nextRecord(_ transaction: borrowing some Transaction & ~Copyable) throws -> UInt64 {
+    let last = try transaction.withCursor(over: records) { cursor in
+      try unsafe cursor.last { key, _ in unsafe key.count == 8 ? Key.number(in: key) ?? .max : .max }
+    }
+    guard let last else { return 0 }
+    guard last < .max else { throw damage("the last record has no number") }
+    return last + 1
+  }
+
+  /// What to say of a store that is not what it should be.
+  func damage(_ what: String) -> Diagnostic {
+    .failure(what, file: environment.folder, remedy: "run decant cache repair, then decant precompute again")
   }
 
   func place(of key: Fingerprint, _ transaction: borrowing some Transaction & ~Copyable) throws -> Place? {
     try unsafe transaction.withValue(of: key.bytes, in: samples) { try unsafe Place($0) }
   }
 
-  /// Lends the checked bytes of a sample; nil where it is not here.
+  /// Lends the checked bytes of a sample; nil where it is not here. Its record's own table says where it lies: an index
+  /// entry that says otherwise is damage.
   func withPayload<Result>(of key: Fingerprint, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result? {
     try environment.read { transaction in
       guard let place = try place(of: key, transaction) else { return nil }
       do {
         let result = try unsafe transaction.withValue(of: Key.number(place.record), in: records) { bytes in
           let record = try unsafe Record.checked(bytes)
-          guard place.length <= record.count, place.offset <= record.count - place.length else {
-            throw Record.damage("sample \(key) lies outside it")
+          guard let slice = try unsafe Record.slice(of: key, in: record) else {
+            throw Record.damage("the index looks for sample \(key) in it, and it is not there")
+          }
+          guard slice.offset == place.offset, slice.length == place.length else {
+            throw Record.damage("the index gives sample \(key) another place than its own table")
           }
           return try unsafe body(
-            UnsafeRawBufferPointer(rebasing: record[place.offset..<place.offset + place.length]))
+            UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length]))
         }
         guard let result else { throw Diagnostic.failure("the record is gone, its index is not") }
         return result

@@ -107,16 +107,24 @@ struct DamageTests {
     #expect(verification.records == 4 && verification.samples == 30)
     #expect(verification.damages.map(\.field) == ["record 2"])
 
+    #expect(try LogitCache.repair(directory: folder.path).damages.count == 1)
+    // A reader that has the old store open keeps it.
+    #expect(try cache.sample(all[0][0].key) == all[0][0])
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
-    #expect(try writer.repair().damages.count == 1)
-    #expect(try cache.verify().damages.isEmpty)
-    #expect(try cache.count == 30)
-    #expect(try cache.sample(victim.key) == nil)
+    #expect(try writer.cache.verify().damages.isEmpty)
+    #expect(try writer.cache.count == 30)
+    #expect(try writer.cache.sample(victim.key) == nil)
     #expect(try writer.append(all.flatMap { $0 }) == 10)
-    #expect(try cache.sample(victim.key) == victim)
-    let before = try cache.statistics()
-    #expect(try writer.repair().damages.isEmpty)
-    #expect(try cache.statistics().samples == before.samples)
+    #expect(try writer.cache.sample(victim.key) == victim)
+  }
+
+  @Test func `A sound cache is left as it is by a repair`() throws {
+    let folder = try TemporaryFolder()
+    do { try LogitCacheWriter(directory: folder.path, manifest: manifest()).append(samples(10)) }
+    let before = try File.read(folder.file("shard-0000/data.mdb"))
+    let repaired = try LogitCache.repair(directory: folder.path)
+    #expect(repaired.damages.isEmpty && repaired.samples == 10)
+    #expect(try File.read(folder.file("shard-0000/data.mdb")) == before)
   }
 
   @Test func `A writer killed at any moment leaves whole batches, and the next run completes them`() async throws {

@@ -59,7 +59,10 @@ struct CacheVerify: Command {
   var declaration: Declaration {
     Declaration(
       "verify", "read everything and report damage",
-      discussion: "Checks every record's checksum, every signal and every key. Ends with 1 where anything is damaged.",
+      discussion: """
+        Checks the store's pages, every record's checksum, every signal and every key, the index, totals and plans. Ends with
+        1 where anything is damaged.
+        """,
       parameters: [cacheFolder.specification, json.specification],
       examples: [Example("decant cache verify cache/", "check a cache after a disk trouble")])
   }
@@ -75,18 +78,25 @@ struct CacheRepair: Command {
 
   var declaration: Declaration {
     Declaration(
-      "repair", "remove damaged records, so that precompute fills the gaps",
+      "repair", "rescue what is sound of a damaged cache, so that precompute fills the gaps",
+      discussion: """
+        Finds every sound record in the store's file, also those that nothing leads to any more, and builds a new store from
+        them, which replaces the old one when it has been verified. Where nothing is damaged, nothing is written.
+        """,
       parameters: [cacheFolder.specification, json.specification],
       examples: [Example("decant cache repair cache/", "then run the same precompute again")])
   }
 
   func run(_ arguments: Arguments) throws {
     let folder = arguments[cacheFolder]
-    let found = try LogitCacheWriter(directory: folder, manifest: CacheManifest(directory: folder)).repair()
-    for damage in found.damages { Log.warning("removed: \(damage)") }
+    let found = try LogitCache.repair(directory: folder)
+    for damage in found.damages { Log.warning("damaged: \(damage)") }
     try arguments.output.result(
       json: arguments[json],
-      [("records", .integer(Int64(found.records))), ("removed", .integer(Int64(found.damages.count)))])
+      [
+        ("records", .integer(Int64(found.records))), ("samples", .integer(Int64(found.samples))),
+        ("damages", .integer(Int64(found.damages.count))),
+      ])
   }
 }
 
@@ -151,7 +161,7 @@ private func report(_ found: CacheVerification, _ arguments: Arguments, json: Bo
     ])
   guard found.damages.isEmpty else {
     throw Diagnostic.failure(
-      "\(found.damages.count) records are damaged", file: arguments[cacheFolder],
+      "\(found.damages.count) damages", file: arguments[cacheFolder],
       remedy: "run decant cache repair, then the same precompute again")
   }
 }

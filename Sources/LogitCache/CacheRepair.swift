@@ -1,0 +1,203 @@
+public import Diagnostics
+import Files
+import Fingerprints
+import LMDB
+import TeacherSignal
+
+/// What a repair did.
+public struct RepairedCache: Sendable {
+  /// Records of the cache as it is now.
+  public var records: Int
+  public var samples: Int
+  /// What was wrong; empty where nothing was, and then nothing was written.
+  public var damages: [Diagnostic]
+}
+
+extension LogitCache {
+  /// Makes a damaged cache whole: every sound record is found in the bytes of the store's file, wherever it lies and
+  /// whether or not anything leads there, and put with a new index into a new store, which takes the old one's place when
+  /// it has been verified. What was damaged is missing afterwards, so that a new run of the teacher fills the gaps.
+  ///
+  /// A repair that is killed, or finds the disk full, leaves the old store. Readers that have it open keep it.
+  ///
+  /// - Throws: a `Diagnostic` where another process writes to the cache, its manifest does not belong to its records, or
+  ///   the new store cannot be written.
+  public static func repair(directory: String) throws -> RepairedCache {
+    let manifest = try CacheManifest(directory: directory)
+    let lock = try LogitCacheWriter.lock(directory)
+    defer { withExtendedLifetime(lock) {} }
+    var result = RepairedCache(records: 0, samples: 0, damages: [])
+    for name in manifest.shards {
+      let folder = "\(directory)/\(name)"
+      try Shard.settle(folder)
+      let damages = try Self.damages(folder, directory: directory, manifest)
+      if !damages.isEmpty { try rebuild(folder, directory: directory, manifest) }
+      let found = try verified(folder, directory: directory, manifest)
+      result.records += found.records
+      result.samples += found.samples
+      result.damages += damages
+    }
+    return result
+  }
+
+  /// What is wrong with one shard: what a check finds, and sound samples that nothing leads to, as in a copy that was made
+  /// while the cache grew.
+  ///
+  /// - Throws: a `Diagnostic` where it is not the store that is at fault.
+  private static func damages(_ folder: String, directory: String, _ manifest: CacheManifest) throws -> [Diagnostic] {
+    guard File.exists("\(folder)/data.mdb") else { return [.failure("the store's file is missing", file: folder)] }
+    do {
+      let found = try verified(folder, directory: directory, manifest)
+      guard found.damages.isEmpty else { return found.damages }
+      var samples = Set<Fingerprint>()
+      let file = try StoreFile(folder: folder)
+      try unsafe Record.forEach(in: file.bytes) { record in
+        for slice in try unsafe Record.slices(record) { samples.insert(slice.key) }
+      }
+      let astray = samples.count - found.samples
+      return astray > 0 ? [.failure("\(astray) sound samples in the file are led to by nothing", file: folder)] : []
+    } catch let damage as Diagnostic where damage.category == .failure { return [damage] }
+  }
+
+  private static func verified(
+    _ folder: String, directory: String, _ manifest: CacheManifest
+  ) throws -> CacheVerification {
+    let shard = try Shard(folder: folder, readOnly: true)
+    return try LogitCache(directory: directory, manifest: manifest, shards: [shard]).verify()
+  }
+
+  // MARK: Rebuilding
+
+  private static func rebuild(_ folder: String, directory: String, _ manifest: CacheManifest) throws {
+    let fresh = Shard.rebuiltFolder(folder)
+    try File.remove(fresh)
+    do {
+      try fill(fresh, from: folder, directory: directory, manifest)
+      let found = try verified(fresh, directory: directory, manifest)
+      if let damage = found.damages.first { throw damage }
+    } catch {
+      try? File.remove(fresh)
+      throw error
+    }
+    try Shard.replace(folder, by: fresh)
+  }
+
+  private static func fill(_ fresh: String, from folder: String, directory: String, _ manifest: CacheManifest) throws {
+    let shard = try Shard(folder: fresh, readOnly: false)
+    // Without a file there is nothing to rescue.
+    guard let file = try? StoreFile(folder: folder) else { return }
+    var rescue = Rescue(cache: LogitCache(directory: directory, manifest: manifest, shards: [shard]), shard: shard)
+    try unsafe Record.forEach(in: file.bytes) { try unsafe rescue.take($0) }
+    try unsafe file.forEachMisplacedValue { value in
+      try unsafe Record.forEach(in: value) { try unsafe rescue.take($0) }
+    }
+    try rescue.finish()
+    try rescue.checkManifest()
+    try rescuePlans(of: file, into: shard)
+  }
+
+  /// Plans that are whole; one that is not comes again with the next precompute of its data set.
+  private static func rescuePlans(of file: StoreFile, into shard: Shard) throws {
+    let chunks = (file.entries(of: "plans") ?? []).filter { $0.key.count == 24 }
+    let checksums = file.entries(of: "totals") ?? []
+    for dataset in Set(chunks.map { Array($0.key.prefix(16)) }) {
+      let own = chunks.filter { $0.key.starts(with: dataset) }.map { Shard.Chunk(key: $0.key, value: $0.value) }
+      let name = unsafe dataset.withUnsafeBytes { unsafe Record.fingerprint($0, at: 0) }
+      guard let keys = try? shard.joined(own) else { continue }
+      let stored = checksums.first { $0.key == Array("plan/\(name)".utf8) }?.value
+      guard stored == nil || stored == Shard.checksum(of: keys).bytes else { continue }
+      try shard.environment.write { try shard.setPlan(keys, of: name, &$0) }
+    }
+  }
+}
+
+/// Sound samples on their way into a new store, each once.
+private struct Rescue {
+  let cache: LogitCache
+  let shard: Shard
+  private var seen = Set<Fingerprint>()
+  private var waiting: [[Encoded]] = []
+  private var waitingBytes = 0
+  private var foreign = 0
+
+  init(cache: LogitCache, shard: Shard) {
+    self.cache = cache
+    self.shard = shard
+  }
+
+  /// Takes the samples of a record whose sum is right.
+  mutating func take(_ record: UnsafeRawBufferPointer) throws {
+    guard let slices = try? unsafe Record.slices(record) else { return }
+    var samples: [Encoded] = []
+    for slice in slices {
+      let payload = unsafe UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length])
+      guard let sample = try? unsafe cache.decode(payload) else {
+        foreign += 1
+        continue
+      }
+      guard cache.manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength) == slice.key else {
+        foreign += 1
+        continue
+      }
+      guard seen.insert(slice.key).inserted else { continue }
+      samples.append(
+        Encoded(
+          key: slice.key, payload: unsafe [UInt8](payload), tokens: sample.tokenIDs.count,
+          positions: sample.signal.positionCount))
+    }
+    guard !samples.isEmpty else { return }
+    waiting.append(samples)
+    waitingBytes += record.count
+    if waitingBytes > 64 << 20 { try finish() }
+  }
+
+  /// Writes what has been taken.
+  mutating func finish() throws {
+    let records = waiting
+    (waiting, waitingBytes) = ([], 0)
+    guard !records.isEmpty else { return }
+    try shard.environment.write { transaction in
+      for record in records { try shard.put(record[...], &transaction) }
+    }
+  }
+
+  /// Records that are sound and yet not of this manifest say that the manifest is wrong, not they.
+  func checkManifest() throws {
+    guard foreign > seen.count else { return }
+    throw Diagnostic.failure(
+      "the manifest does not belong to the records: \(foreign) sound samples have keys of another one, \(seen.count) of this",
+      file: "\(cache.directory)/\(CacheManifest.fileName)",
+      remedy: "restore \(CacheManifest.fileName) from a copy; the records are untouched")
+  }
+}
+
+// MARK: - Taking a store's place
+
+extension Shard {
+  /// Where a shard is rebuilt.
+  static func rebuiltFolder(_ folder: String) -> String { "\(folder).rebuilt" }
+
+  /// Puts a finished store in a shard's place: both names change hands in one step where the file system can do that.
+  static func replace(_ folder: String, by fresh: String) throws {
+    if File.exists(folder), StoreFile.exchange(fresh, folder) {
+      try File.synchronizeFolder(of: folder)
+      return try File.remove(fresh)
+    }
+    // Otherwise in two, the first of which says that the new store is whole: see `settle`.
+    let old = "\(folder).damaged"
+    try File.remove(old)
+    if File.exists(folder) { try File.move(folder, to: old) }
+    try File.move(fresh, to: folder)
+    try File.remove(old)
+  }
+
+  /// Finishes or forgets what a repair left that was killed. Only the one writer of a cache may call this.
+  static func settle(_ folder: String) throws {
+    let old = "\(folder).damaged", fresh = rebuiltFolder(folder)
+    if !File.exists(folder), File.exists(old) {
+      // Killed between two renames: the new store had been verified.
+      try File.exists(fresh) ? File.move(fresh, to: folder) : File.move(old, to: folder)
+    }
+    for leftover in [old, fresh] where File.exists(folder) { try File.remove(leftover) }
+  }
+}
