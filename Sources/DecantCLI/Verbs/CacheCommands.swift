@@ -136,7 +136,7 @@ struct CacheExport: Command {
     guard let path = arguments[output] else {
       return try cache.export { try arguments.output.write(String(decoding: $0, as: UTF8.self)) }
     }
-    try File.write(to: path) { writer in try cache.export { try writer.append($0) } }
+    try File.write(to: Destination(path)) { writer in try cache.export { try writer.append($0) } }
   }
 }
 
