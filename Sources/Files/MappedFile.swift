@@ -1,5 +1,6 @@
 import Diagnostics
 import Glibc
+import Synchronization
 
 /// A whole file in memory, read-only, for as long as this object lives: mapped, or read to its end where it is a pipe.
 @safe public final class MappedFile: @unchecked Sendable {
@@ -7,7 +8,8 @@ import Glibc
   public let path: String
   /// The file's bytes; valid while this object lives.
   public let bytes: UnsafeRawBufferPointer
-  private let isMapped: Bool
+  /// What was read of a pipe; nil where the bytes are mapped.
+  private let content: PipeContent?
 
   /// Maps a file, or reads a pipe such as a shell's `<(...)`; an empty file gives empty bytes.
   ///
@@ -24,8 +26,9 @@ import Glibc
     try SystemCall.check("read the file's size", path: path) { unsafe fstat(descriptor, &status) }
     let kind = FileKind(descriptor)
     if kind == .pipe {
-      unsafe bytes = try Self.pipe(descriptor, path: path)
-      isMapped = false
+      let found = try PipeContent.read(descriptor, path: path, device: status.st_dev, inode: status.st_ino)
+      unsafe bytes = found.bytes
+      content = found
       return
     }
     guard kind == .regular else {
@@ -33,7 +36,7 @@ import Glibc
         "is not a regular file\(kind.map { ", but \($0.rawValue)" } ?? "")", file: path, remedy: "name a file or a pipe"
       )
     }
-    isMapped = true
+    content = nil
     let size = Int(status.st_size)
     guard size > 0 else {
       unsafe bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -47,23 +50,41 @@ import Glibc
   }
 
   deinit {
-    guard let base = unsafe bytes.baseAddress else { return }
-    if isMapped {
-      _ = unsafe munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
-    } else {
-      unsafe bytes.deallocate()
-    }
+    guard content == nil, let base = unsafe bytes.baseAddress else { return }
+    _ = unsafe munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
+  }
+}
+
+/// All that a pipe gave, kept for whoever names it again: it can be read once only.
+@safe private final class PipeContent: @unchecked Sendable {
+  // Sendable: the bytes are immutable and given back only in deinit.
+  let bytes: UnsafeRawBufferPointer
+
+  private struct Place: Hashable {
+    var device: dev_t
+    var inode: ino_t
   }
 
-  private static func pipe(_ descriptor: Int32, path: String) throws -> UnsafeRawBufferPointer {
-    let content = try File.readToEnd(descriptor, path: path)
-    guard !content.isEmpty else {
-      throw Diagnostic.input(
-        "nobody writes to this pipe, or what was written has been read", file: path,
-        remedy: "start its writer first and name it once, or name a file")
-    }
+  private static let known = Mutex<[Place: PipeContent]>([:])
+
+  private init(_ content: [UInt8]) {
     let copy = UnsafeMutableRawPointer.allocate(byteCount: content.count, alignment: 64)
     unsafe copy.copyMemory(from: content, byteCount: content.count)
-    return unsafe UnsafeRawBufferPointer(start: copy, count: content.count)
+    unsafe bytes = UnsafeRawBufferPointer(start: copy, count: content.count)
+  }
+
+  deinit { unsafe bytes.deallocate() }
+
+  static func read(_ descriptor: Int32, path: String, device: dev_t, inode: ino_t) throws -> PipeContent {
+    let place = Place(device: device, inode: inode)
+    let content = try File.readToEnd(descriptor, path: path)
+    if content.isEmpty, let before = known.withLock({ $0[place] }) { return before }
+    guard !content.isEmpty else {
+      throw Diagnostic.input(
+        "nobody writes to this pipe", file: path, remedy: "start its writer first, or name a file")
+    }
+    let made = PipeContent(content)
+    known.withLock { $0[place] = made }
+    return made
   }
 }

@@ -42,8 +42,11 @@ public struct PipelineRunner: Sendable {
       if Interruption.requested { return outcomes }
       Log.info("\(label): \(folder)")
       let start = ContinuousClock.now
-      let inputs = try stage.work.inputs()
-      let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
+      let inputs = try Interruption.endingAtOnce(stage.work.inputs)
+      let result: StageResult
+      do { result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes) } catch is Interrupted {
+        return outcomes
+      }
       guard case .done(let text) = result else { return outcomes }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder, inputs: inputs)
