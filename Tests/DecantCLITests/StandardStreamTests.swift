@@ -54,9 +54,11 @@ import Testing
   @Test("a reader of the log that goes ends no work; one of the results ends it as Unix tools do") func readers() throws
   {
     let world = try ArtefactWorld()
-    try Self.shell("$GENERATE --output o 2> >(head -c 1 >/dev/null) >/dev/null", in: world)
+    // A pipe whose reader has gone before anything is written.
+    let broken = "mkfifo p; exec 3<>p 4>p 3<&-; "
+    try Self.shell(broken + "$GENERATE --output o 2>&4 >/dev/null", in: world)
     #expect(try File.read(world.file("o")) == File.read(world.answers))
-    let line = "$D cache export cache 2>errors | true; echo ${PIPESTATUS[0]}; cat errors"
+    let line = "rm p; \(broken) $D cache export cache >&4 2>errors; echo $?; cat errors"
     #expect(try Self.shell(line, in: world) == "141\n")
     let ignored = try Self.shell("trap '' PIPE; \(line)", in: world)
     #expect(ignored.hasPrefix("1\n") && ignored.contains("nobody reads them any more"), "\(ignored)")
@@ -99,7 +101,7 @@ import Testing
   }
 
   @Test("locks are no links, and one process writes an output") func locks() throws {
-    let world = try ArtefactWorld(rows: 200)
+    let world = try ArtefactWorld()
     _ = try world.write("precious", to: "precious")
     _ = try world.write(world.configuration(), to: "locked.yaml")
     for line in [
@@ -110,27 +112,41 @@ import Testing
       #expect(try Self.shell(line, in: world, expecting: 2).contains("is a symbolic link"))
       #expect(try File.read(world.file("precious")) == Array("precious".utf8), "\(line)")
     }
-    let words = ["generate", "--model", world.student, "--data", world.training, "--max-new-tokens", "24", "--output"]
-    let first = try DecantProcess(words + [world.file("o")], in: world.folder)
-    while first.process.isRunning && File.size(world.file("o")) ?? 0 == 0 { Thread.sleep(forTimeInterval: 0.002) }
-    // Not at its end, however slow the second one is.
-    kill(first.process.processIdentifier, SIGSTOP)
-    let second = try DecantProcess.run(words + [world.file("o")], in: world.folder, expecting: 2)
-    kill(first.process.processIdentifier, SIGCONT)
-    #expect(second.errors.contains("is in use by process"), "\(second.errors)")
-    #expect(try first.wait().status == 0)
-    try DecantProcess.run(words + [world.file("alone")], in: world.folder)
-    #expect(try File.read(world.file("o")) == File.read(world.file("alone")))
+    do {
+      let first = try AppendingFile(to: Destination(world.file("o")), owner: "the output o")
+      let second = try Self.shell("$GENERATE --output o", in: world, expecting: 2)
+      #expect(second.contains("is in use by process \(getpid())"), "\(second)")
+      withExtendedLifetime(first) {}
+    }
+    try Self.shell("$GENERATE --output o", in: world)
+    #expect(try File.read(world.file("o")) == File.read(world.answers))
   }
 
   @Test("a crash says who died and where to turn") func crashes() throws {
-    let world = try ArtefactWorld(rows: 200)
-    let words = ["generate", "--model", world.student, "--data", world.training, "--max-new-tokens", "60", "--output"]
-    let job = try DecantProcess(words + [world.file("o")], in: world.folder)
-    while job.process.isRunning && File.size(world.file("o")) ?? 0 == 0 { Thread.sleep(forTimeInterval: 0.002) }
+    let world = try ArtefactWorld()
+    let pipe = world.file("pipe")
+    _ = unsafe mkfifo(pipe, 0o600)
+    // Somebody who never writes, so that the program waits.
+    let writer = unsafe open(pipe, O_RDWR)
+    defer { close(writer) }
+    let job = try DecantProcess(world.generate(data: pipe), in: world.folder)
+    while try job.process.isRunning && !job.errorsSoFar().contains("engine:") { Thread.sleep(forTimeInterval: 0.002) }
     kill(job.process.processIdentifier, SIGILL)
     let said = try job.wait()
     #expect(said.status == SIGILL && said.errors.contains("decant 0.1.0 generate: died of a defect"), "\(said.errors)")
     #expect(said.errors.contains("report it"))
+  }
+
+  @Test("a signal ends what waits for its input at once, with the status of a stop") func waiting() throws {
+    let world = try ArtefactWorld()
+    let pipe = world.file("pipe")
+    _ = unsafe mkfifo(pipe, 0o600)
+    let writer = unsafe open(pipe, O_RDWR)
+    defer { close(writer) }
+    let job = try DecantProcess(world.generate(data: pipe), in: world.folder)
+    while try job.process.isRunning && !job.errorsSoFar().contains("engine:") { Thread.sleep(forTimeInterval: 0.002) }
+    job.process.terminate()
+    let said = try job.wait()
+    #expect(said.status == 75 && said.errors.contains("stopped by a signal"), "\(said.errors)")
   }
 }
