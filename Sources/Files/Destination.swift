@@ -83,7 +83,7 @@ public struct Destination: Sendable, Equatable {
 extension File {
   /// Writes what the user named: a file completely or not at all, as ``write(to:_:)``, where a link leads to one too;
   /// a stream piece by piece.
-  public static func write(to destination: Destination, _ body: (inout Writer) throws -> Void) throws {
+  public static func write(into destination: Destination, _ body: (inout Writer) throws -> Void) throws {
     guard destination.isStream else { return try write(to: destination.path, body) }
     var writer = Writer(descriptor: try destination.open(), path: destination.path)
     do { try body(&writer) } catch {

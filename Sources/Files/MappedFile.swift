@@ -77,8 +77,13 @@ import Synchronization
 
   static func read(_ descriptor: Int32, path: String, device: dev_t, inode: ino_t) throws -> PipeContent {
     let place = Place(device: device, inode: inode)
-    let content = try File.readToEnd(descriptor, path: path)
+    var content = try File.readToEnd(descriptor, path: path)
     if content.isEmpty, let before = known.withLock({ $0[place] }) { return before }
+    if content.isEmpty {
+      // A writer that was started beside this process may be a moment late; one that has gone shows at once.
+      var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      if unsafe poll(&waiting, 1, 1_000) > 0 { content = try File.readToEnd(descriptor, path: path) }
+    }
     guard !content.isEmpty else {
       throw Diagnostic.input(
         "nobody writes to this pipe", file: path, remedy: "start its writer first, or name a file")

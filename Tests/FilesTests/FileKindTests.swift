@@ -70,7 +70,7 @@ import Testing
     }
     try first.synchronize()
     #expect(try File.read(link) == [7])
-    try File.write(to: destination) { try $0.append([8]) }
+    try File.write(into: destination) { try $0.append([8]) }
     #expect(try File.read(folder.file("later/answers")) == [8] && Destination(link) == destination)
   }
 
@@ -84,7 +84,7 @@ import Testing
     let file = try AppendingFile(to: destination, owner: "it")
     try file.append([1, 2])
     try file.synchronize()
-    try File.write(to: destination) { try $0.append([3]) }
+    try File.write(into: destination) { try $0.append([3]) }
     var bytes = [UInt8](repeating: 0, count: 8)
     #expect(unsafe read(reader, &bytes, 8) == 3 && bytes.prefix(3) == [1, 2, 3])
     expectDiagnostic(file: pipe, saying: "is a pipe") { try File.write([1], to: pipe) }
@@ -96,7 +96,7 @@ import Testing
     let output = try Destination("/dev/stdout")
     #expect(output.isStream && output.isStandardOutput)
     #expect(try Destination(link("out", to: "/dev/stdout")).isStandardOutput)
-    try File.write(to: Destination("/dev/null")) { try $0.append([1]) }
+    try File.write(into: Destination("/dev/null")) { try $0.append([1]) }
     expectDiagnostic(file: folder.path, saying: "is a folder") { _ = try Destination(self.folder.path) }
     expectDiagnostic(file: folder.file("precious"), saying: "is a regular file, not a folder") {
       try File.makeFolder(self.folder.file("precious"))

@@ -139,7 +139,7 @@ struct CacheExport: Command {
     let destination = try Destination(path)
     // A stream may keep its writer waiting for ever, and there is nothing to tidy up.
     if !destination.isStream { Interruption.install() }
-    try File.write(to: destination) { writer in
+    try File.write(into: destination) { writer in
       try cache.export { line in
         try Interruption.check()
         try writer.append(line)
