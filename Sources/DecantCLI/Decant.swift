@@ -1,4 +1,4 @@
-import Glibc
+import Telemetry
 
 /// The command line of Decant.
 public enum Decant {
@@ -20,11 +20,19 @@ public enum Decant {
       .command(SynthesizeCommand()),
     ])
 
-  /// Runs the command line `words`, the program's own name left out, and returns the exit status.
-  ///
-  /// A file that a size limit cuts off is an error like a full disk, not a signal that ends the process.
-  public static func run(_ words: [String]) -> Int32 {
-    _ = signal(SIGXFSZ, SIG_IGN)
-    return program.run(words, output: .standard, errors: .standardError)
+  /// Runs the process's command line and returns the exit status.
+  public static func run() -> Int32 {
+    StandardStreams.makeSafe()
+    return program.finish(output: .standard, errors: .standardError) {
+      let words = try RawArguments.words()
+      CrashReport.install(for: crashName(words))
+      try program.dispatch(words, output: .standard)
+    }
+  }
+
+  /// The program with its version and the verb it runs.
+  private static func crashName(_ words: [String]) -> String {
+    let verb = words.prefix(2).prefix { $0.allSatisfy { $0.isASCII && $0.isLetter } }
+    return ([program.name, version] + verb).joined(separator: " ")
   }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What went wrong, where, and what to do about it: the one error type that reaches a user.
 ///
 /// Rooms throw it directly, or a type of their own that the layer above translates. The command line prints every
@@ -9,6 +11,11 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
     case input
     /// Trouble met while working, such as a damaged record or a full disk: exit status 1.
     case failure
+    /// A signal asked the work to stop, and running it again goes on or starts over: exit status 75 (EX_TEMPFAIL).
+    case stopped
+    /// The reader of the results has gone, as in `decant ... | head`: the end is that of every Unix tool, by SIGPIPE,
+    /// which shells show as 141.
+    case unread
   }
 
   public var category: Category
@@ -49,8 +56,21 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
     Diagnostic(.failure, message, file: file, line: line, field: field, remedy: remedy)
   }
 
-  /// The exit status of a process that ends with this diagnostic: 2 for input, 1 for a failure.
-  public var exitStatus: Int32 { category == .input ? 2 : 1 }
+  /// A polite stop: shorthand for category ``Category/stopped``.
+  public static func stopped(_ message: String, remedy: String? = nil) -> Diagnostic {
+    Diagnostic(.stopped, message, remedy: remedy)
+  }
+
+  /// The exit status of a process that ends with this diagnostic: 2 for input, 1 for a failure, 75 for a stop, 141 where
+  /// nobody reads the results.
+  public var exitStatus: Int32 {
+    switch category {
+    case .input: 2
+    case .failure: 1
+    case .stopped: 75
+    case .unread: 141
+    }
+  }
 
   /// `file:line: field: message`, then the remedy on a line of its own.
   public var description: String {
@@ -63,6 +83,22 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
     if let field { place += "\(field): " }
     let text = place + message
     return remedy.map { "\(text)\n  remedy: \($0)" } ?? text
+  }
+
+  /// The description as it may be shown on a terminal: names and values come from files, and a file may hold anything.
+  public var printable: String {
+    var copy = self
+    copy.file = file.map { $0.printable(keepingLines: false) }
+    copy.field = field.map { $0.printable(keepingLines: false) }
+    return copy.description.printable()
+  }
+
+  /// Prints the diagnostic and ends the process at once with its exit status: for what is met where nothing can be
+  /// thrown, such as memory that is not there. What is on disk is as whole as after a kill.
+  public func endProcess() -> Never {
+    let text = Array("decant: \(printable)\n".utf8)
+    _ = unsafe text.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _exit(exitStatus)
   }
 
   /// The same diagnostic with its place filled in where it is still open, for a caller that knows the file.

@@ -51,6 +51,40 @@ public struct BatchInference: Sendable {
   ///   room for a response.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
+    let destination = try Destination(output)
+    let (loaded, bundle, dataset, set, made) = try Interruption.endingAtOnce(load)
+    let file = try ResponseFile(destination, madeFrom: made)
+    let done = file.rowsThere
+    var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
+    guard done < set.samples.count else { return outcome }
+    if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
+    let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
+    let prompts = set.samples[done...].map(\.tokenIDs)
+    let writer = ResponseWriter(file, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
+    let generator = try Generator(
+      model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
+      batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
+    let memory = generator.memory(prompts: prompts)
+    if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
+    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
+    do {
+      let streams = prompts.indices.map { UInt64(done + $0) }
+      try generator.generate(prompts: prompts, streamIndices: streams, forecast: memory, onPass: Interruption.check) {
+        index, completion in
+        outcome.generatedTokens += completion.tokenIDs.count
+        try writer.add(completion, at: index)
+        progress.advance(work: completion.tokenIDs.count)
+      }
+    } catch is Interrupted {
+      outcome.interrupted = true
+    }
+    try writer.finish()
+    progress.finish()
+    Log.info("memory: \(Readable.mebibytes(ProcessMemory.peak)) MiB at its peak")
+    return outcome
+  }
+
+  private func load() throws -> (LoadedModel, TokenizerBundle, Dataset, SampleSet, Provenance) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
@@ -64,96 +98,6 @@ public struct BatchInference: Sendable {
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
     made.pinEngine()
-    let done = try ResponseFile.prepare(output, madeFrom: made)
-    var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
-    guard done < set.samples.count else { return outcome }
-    if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
-    let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
-    let prompts = set.samples[done...].map(\.tokenIDs)
-    let writer = try ResponseFile(appendingTo: output, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
-    let generator = try Generator(
-      model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
-      batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
-    let memory = generator.memory(prompts: prompts)
-    if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
-    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
-    do {
-      let streams = prompts.indices.map { UInt64(done + $0) }
-      try generator.generate(prompts: prompts, streamIndices: streams, forecast: memory) { index, completion in
-        outcome.generatedTokens += completion.tokenIDs.count
-        try writer.add(completion, at: index)
-        progress.advance(work: completion.tokenIDs.count)
-        if Interruption.requested { throw Interrupted() }
-      }
-    } catch is Interrupted {
-      outcome.interrupted = true
-    }
-    try writer.finish()
-    progress.finish()
-    Log.info("memory: \(Readable.mebibytes(ProcessMemory.peak)) MiB at its peak")
-    return outcome
+    return (loaded, bundle, dataset, set, made)
   }
-}
-
-/// Leaves a generation from inside its callback.
-struct Interrupted: Error {}
-
-/// The output file: rows in input order, appended as the prefix of finished ones grows.
-private final class ResponseFile {
-  private let file: AppendingFile
-  private let rows: [JSONObject]
-  private let prompts: [[Int32]]
-  private let tokenizer: Tokenizer
-  private var waiting: [Int: Completion] = [:]
-  /// Rows appended by this object.
-  private(set) var written = 0
-
-  init(appendingTo path: String, rows: [JSONObject], prompts: [[Int32]], tokenizer: Tokenizer) throws {
-    file = try AppendingFile(path: path)
-    self.rows = rows
-    self.prompts = prompts
-    self.tokenizer = tokenizer
-  }
-
-  /// Checks an existing output against what is asked for and cuts off a half-written last line.
-  ///
-  /// - Returns: rows that are complete.
-  static func prepare(_ path: String, madeFrom now: Provenance) throws -> Int {
-    let marker = "\(path).made-by"
-    guard File.exists(path), let size = File.size(path), size > 0 else {
-      try now.write(to: marker)
-      return 0
-    }
-    let remedy = "choose another --output, or remove the file"
-    guard let before = try Self.provenance(marker) else {
-      throw Diagnostic.input(
-        "holds rows, and nothing says what they were made from", file: path, field: "--output", remedy: remedy)
-    }
-    try before.check(now, file: path, remedy: remedy)
-    let bytes = try File.read(path)
-    let newline = UInt8(ascii: "\n")
-    let complete = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
-    if complete < bytes.count { try File.truncate(path, to: complete) }
-    return bytes[..<complete].count { $0 == newline }
-  }
-
-  /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.
-  private static func provenance(_ marker: String) throws -> Provenance? {
-    guard File.exists(marker), try File.read(marker).first == UInt8(ascii: "{") else { return nil }
-    return try Provenance(path: marker)
-  }
-
-  func add(_ completion: Completion, at index: Int) throws {
-    waiting[index] = completion
-    while let next = waiting.removeValue(forKey: written) {
-      var object = rows[written]
-      object["response"] = .string(tokenizer.response(next.tokenIDs, after: prompts[written]))
-      object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
-      object["finish_reason"] = .string(next.finishReason.rawValue)
-      try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])
-      written += 1
-    }
-  }
-
-  func finish() throws { try file.synchronize() }
 }

@@ -23,6 +23,9 @@ struct TrainerState: Codable, Equatable, Sendable {
   var bestLoss: Double?
   var tokens = 0
   var skippedSteps = 0
+  /// True where the validation that belongs to this step has still to be done: at the start, and where a signal came
+  /// before its end. Left out elsewhere.
+  var validationDue: Bool?
   /// Steps taken from each source.
   var sources: [String: Int] = [:]
   /// Wall time of all sittings, seconds.

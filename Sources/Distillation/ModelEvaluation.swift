@@ -34,9 +34,29 @@ public struct ModelEvaluation: Sendable {
 
   /// Evaluates the model.
   ///
-  /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers.
+  /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers; `Interrupted` where
+  ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print(precision)
+    let (loaded, bundle, judge, samples) = try Interruption.endingAtOnce(load)
+    let progress = Progress("evaluate", total: samples.count, unit: "samples")
+    var done = 0
+    var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
+      .evaluate(samples.map { TokenSequence($0) }) { now in
+        try Interruption.check()
+        progress.advance(by: now - done)
+        done = now
+      }
+    progress.finish()
+    if let maximumNewTokens {
+      report.responses = try answer(samples, loaded.model, bundle.tokenizer, maximumNewTokens: maximumNewTokens)
+    }
+    return report
+  }
+
+  private func load() throws -> (
+    model: LoadedModel, tokenizer: TokenizerBundle, teacher: LoadedModel?, samples: ArraySlice<Sample>
+  ) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }
@@ -47,18 +67,7 @@ public struct ModelEvaluation: Sendable {
     }
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
     let samples = try source.samples(of: data).samples.prefix(limit ?? .max)
-    let progress = Progress("evaluate", total: samples.count, unit: "samples")
-    var done = 0
-    var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
-      .evaluate(samples.map { TokenSequence($0) }) { now in
-        progress.advance(by: now - done)
-        done = now
-      }
-    progress.finish()
-    if let maximumNewTokens {
-      report.responses = try answer(samples, loaded.model, bundle.tokenizer, maximumNewTokens: maximumNewTokens)
-    }
-    return report
+    return (loaded, bundle, judge, samples)
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
@@ -75,7 +84,9 @@ public struct ModelEvaluation: Sendable {
       model: model, tokenizer: tokenizer,
       settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens),
       batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
-    ).evaluate(cases) { _, response in progress.advance(work: response.completion.tokenIDs.count) }
+    ).evaluate(
+      cases, onResponse: { _, response in progress.advance(work: response.completion.tokenIDs.count) },
+      onPass: Interruption.check)
     progress.finish()
     return responses
   }

@@ -64,7 +64,7 @@ public struct Precompute: Sendable {
   ///
   /// - Throws: a `Diagnostic` as ``run()`` does for its input.
   public func forecast() throws -> Forecast {
-    let work = try prepare()
+    let work = try Interruption.endingAtOnce(prepare)
     let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
     try existing?.manifest.check(wanted: work.manifest, directory: cache)
     let missing = try work.samples.indices.filter { try existing?.contains(work.keys[$0]) != true }
@@ -93,13 +93,15 @@ public struct Precompute: Sendable {
   public func run() throws -> Outcome {
     let start = ContinuousClock.now
     EngineAnnouncement.print(precision)
-    let work = try prepare()
+    let work = try Interruption.endingAtOnce(prepare)
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
     try writer.setPlan(work.keys, of: work.dataset)
     let plan = BatchPlan(lengths: work.samples.map(\.tokenIDs.count), tokensPerBatch: tokensPerBatch)
-    let missing = try plan.batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
+    let missing = try Interruption.endingAtOnce {
+      try plan.batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
+    }
     let left = missing.reduce(0) { $0 + $1.count }
     if left < work.samples.count {
       Log.info("\(cache): \(work.samples.count - left) of \(work.samples.count) samples are there already")

@@ -53,14 +53,7 @@ public struct Regeneration: Sendable {
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
-    let student = try ModelStore.load(self.student, trainable: false, precision: precision)
-    let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
-    let bundle = try TokenizerBundle(directory: student.directory)
-    try bundle.requireEqual(
-      to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",
-      theirs: "the teacher \(self.teacher)")
-    let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
-    let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
+    let (student, teacher, prompts) = try Interruption.endingAtOnce(load)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     try ModelLimits(teacher.model.configuration, role: "the teacher").check(
       answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
@@ -79,7 +72,6 @@ public struct Regeneration: Sendable {
         to: prompts, stream: RandomStream(seed: seed, name: "regeneration"), birthStep: 0
       ) {
         progress.advance()
-        if Interruption.requested { throw Interrupted() }
       }
     } catch is Interrupted {
       return Outcome(version: try writer.store.latest()?.number ?? 0, samples: 0, generatedTokens: 0, interrupted: true)
@@ -89,5 +81,17 @@ public struct Regeneration: Sendable {
     progress.finish()
     let tokens = samples.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
     return Outcome(version: version.number, samples: samples.count, generatedTokens: tokens, interrupted: false)
+  }
+
+  private func load() throws -> (student: LoadedModel, teacher: LoadedModel, prompts: [[Int32]]) {
+    let student = try ModelStore.load(self.student, trainable: false, precision: precision)
+    let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
+    let bundle = try TokenizerBundle(directory: student.directory)
+    try bundle.requireEqual(
+      to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",
+      theirs: "the teacher \(self.teacher)")
+    let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
+    let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
+    return (student, teacher, prompts)
   }
 }

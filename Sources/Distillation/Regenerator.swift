@@ -5,6 +5,7 @@ public import Models
 public import RandomStreams
 public import Replay
 import TeacherSignal
+import Telemetry
 import Tensor
 
 /// Stage three's work on one set of prompts: the student answers, the teacher scores what it wrote.
@@ -40,13 +41,16 @@ public final class Regenerator {
   /// - Parameters:
   ///   - stream: Prompt i draws from `stream.split(i)` only, whatever shares its batch.
   ///   - birthStep: The student's training step, recorded with each sample.
-  /// - Throws: a `Diagnostic` for a prompt that is empty or leaves no room in the context, and what `onResponse` throws.
+  /// - Throws: a `Diagnostic` for a prompt that is empty or leaves no room in the context, and what `onResponse` throws;
+  ///   `Interrupted` where a signal asks to stop: what is half done is not kept.
   public func respond(
     to prompts: [[Int32]], stream: RandomStream, birthStep: Int,
     onResponse: () throws -> Void = {}
   ) throws -> [ReplaySample] {
     var completions = [Completion?](repeating: nil, count: prompts.count)
-    try generator(stream).generate(prompts: prompts, streamIndices: prompts.indices.map(UInt64.init)) {
+    try generator(stream).generate(
+      prompts: prompts, streamIndices: prompts.indices.map(UInt64.init), onPass: Interruption.check
+    ) {
       index, completion in
       completions[index] = completion
       try onResponse()
@@ -86,6 +90,7 @@ public final class Regenerator {
     var scored = [ScoredSample?](repeating: nil, count: sequences.count)
     let plan = BatchPlan(lengths: sequences.map(\.tokenIDs.count), tokensPerBatch: scoringTokens)
     for batch in plan.batches {
+      try Interruption.check()
       for (index, sample) in zip(batch, try scorer.score(batch.map { sequences[$0] })) { scored[index] = sample }
     }
     return scored.compactMap(\.self)

@@ -91,10 +91,20 @@ public struct RunFolder: Sendable {
   /// What may change where somebody says so: the rows, and with them the samples.
   private static let dataParts: Set = ["data.train", "data.validation", "samples", "samples.validation"]
 
-  /// Removes what an interrupted write left behind.
+  /// Ends the hidden name of a checkpoint that is being replaced.
+  private static let replaced = ".replaced"
+
+  /// Removes what an interrupted write left behind, and puts back a checkpoint that it did not come to replace.
   func removeLeftovers() throws {
     guard File.isFolder(checkpoints) else { return }
-    for name in try File.list(checkpoints) where name.hasPrefix(".") { try File.remove("\(checkpoints)/\(name)") }
+    for name in try File.list(checkpoints) where name.hasPrefix(".") {
+      let place = "\(checkpoints)/\(name.dropFirst().dropLast(Self.replaced.count))"
+      if name.hasSuffix(Self.replaced) && !File.exists(place) {
+        try File.move("\(checkpoints)/\(name)", to: place)
+      } else {
+        try File.remove("\(checkpoints)/\(name)")
+      }
+    }
   }
 
   /// Writes a checkpoint under a hidden name, renames it into place and points `last` at it.
@@ -107,9 +117,13 @@ public struct RunFolder: Sendable {
       try? File.remove(hidden)
       throw error
     }
-    try File.remove(checkpoint(step: step))
+    // One of the same step, whose validation a signal left undone, stays until the new one stands in its place.
+    let old = hidden + Self.replaced
+    try File.remove(old)
+    if File.isFolder(checkpoint(step: step)) { try File.move(checkpoint(step: step), to: old) }
     try File.move(hidden, to: checkpoint(step: step))
     try File.link(last, to: Self.name(step: step))
+    try File.remove(old)
   }
 
   /// Points `best` at a step's checkpoint and removes all but the newest `keep` and the best.

@@ -19,7 +19,7 @@ public final class Trainer {
   /// How a run ended.
   public struct Outcome: Sendable, Equatable {
     public var steps: Int
-    /// Stopped by a signal before its last step; run again with resume to go on.
+    /// Stopped by a signal before its last step or the validation after it; run again with resume to go on.
     public var interrupted: Bool
     public var validationLoss: Double?
     public var bestStep: Int?
@@ -74,7 +74,7 @@ public final class Trainer {
     self.folder = folder
     let resumed = try Self.checkpointToResume(folder, resume: resume)
     try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
-    run = try TrainingRun(configuration, student: resumed)
+    run = try Interruption.endingAtOnce { try TrainingRun(configuration, student: resumed) }
     try folder.record(
       run.provenance, resumedAt: try resumed.map { _ in try folder.checkpointSteps().last ?? 0 },
       acceptChangedData: acceptChangedData)
@@ -102,7 +102,7 @@ public final class Trainer {
     // A little more than expected: what is not used is not resident.
     if shortage == nil { step.arena.reserve(bytes: forecast.step + forecast.step / 50) }
     outputs = try run.studentOutputs(folder: folder, resumingAfter: state.replayVersion)
-    reports = try TrainingReports(folder: folder, total: run.totalSteps, resumedAt: state.step)
+    reports = try TrainingReports(folder: folder, total: run.totalSteps, resumed: resumed == nil ? nil : state)
   }
 
   /// The newest checkpoint, nil for a fresh start; a run that has checkpoints is never started afresh by accident.
@@ -123,23 +123,26 @@ public final class Trainer {
     func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
     let total = run.totalSteps
     reports.started(state: state)
-    if state.step == 0 { try validate() }
     var nonFinite = 0
-    while state.step < total && !Interruption.requested {
-      let metrics = try takeStep()
-      nonFinite = metrics.skipped ? nonFinite + 1 : 0
-      try reports.stepped(metrics, logEvery: configuration.training.logEvery)
-      if nonFinite == configuration.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
-      let last = state.step == total
-      let improved = last || isDue(configuration.validation.every) ? try validate() : false
-      clock()
-      if last || improved || isDue(configuration.checkpoints.every) { try checkpoint() }
-    }
+    do {
+      // Before the first step, or where a signal came before its end.
+      if state.validationDue == true { try finishStep(clock) }
+      while state.step < total {
+        try Interruption.check()
+        let metrics = try takeStep()
+        nonFinite = metrics.skipped ? nonFinite + 1 : 0
+        try reports.stepped(metrics, logEvery: configuration.training.logEvery)
+        if nonFinite == configuration.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
+        if state.step == total || isDue(configuration.validation.every) { state.validationDue = true }
+        try finishStep(clock)
+      }
+    } catch is Interrupted {}
     clock()
-    if state.step < total, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
+    let isStopped = state.step < total || state.validationDue == true
+    if isStopped, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
     try reports.finished(state: state, total: total, stepPeakBytes: step.arena.peakBytes)
     return Outcome(
-      steps: state.step, interrupted: state.step < total, validationLoss: validationLoss, bestStep: state.bestStep,
+      steps: state.step, interrupted: isStopped, validationLoss: validationLoss, bestStep: state.bestStep,
       bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
       sources: Dictionary(
         uniqueKeysWithValues: state.sources.compactMap { name, count in
@@ -148,14 +151,32 @@ public final class Trainer {
       forecast: forecast, stepPeakBytes: step.arena.peakBytes)
   }
 
+  /// What follows a step where it is due: the validation and the checkpoint.
+  ///
+  /// - Throws: `Interrupted` from a validation, which is then still due and has left no trace.
+  private func finishStep(_ clock: () -> Void) throws {
+    let improved = state.validationDue == true ? try validate() : false
+    state.validationDue = nil
+    clock()
+    let isLast = state.step == run.totalSteps
+    if state.step > 0 && (isLast || improved || isDue(configuration.checkpoints.every)) { try checkpoint() }
+  }
+
   private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
 
   /// One optimizer step from the source that the sampler chooses.
+  ///
+  /// - Throws: `Interrupted` from writing the student's outputs, before anything of the step has changed.
   private func takeStep() throws -> StepMetrics {
     let start = ContinuousClock.now
     let index = state.step
+    let before = state
     let source = state.sampler?.source(step: index, of: run.totalSteps, replayCount: outputs?.count ?? 0) ?? .cache
-    let examples = try examples(from: source, step: index)
+    let examples: [TrainingExample]
+    do { examples = try self.examples(from: source, step: index) } catch let stop as Interrupted {
+      state = before
+      throw stop
+    }
     run.student.parameters.gradients?.fill(0)
     let loss = try step.accumulate(examples)
     let norm = optimizer.clipGradients(maximumNorm: Float(configuration.training.gradientClip))

@@ -34,12 +34,17 @@ final class TrainingReports {
   private let metrics: MetricsLog
   private let events: EventFile
   private let progress: Progress
+  /// The key that tells a validation's entry from a step's.
+  private static let validationLoss = "validation_loss"
 
-  init(folder: RunFolder, total: Int, resumedAt step: Int) throws {
+  /// - Parameter resumed: The state of the checkpoint that the run goes on from, nil for a new run.
+  init(folder: RunFolder, total: Int, resumed: TrainerState?) throws {
     self.folder = folder
-    metrics = try MetricsLog(path: folder.metrics, resumingAfter: step > 0 ? step : nil)
-    events = try EventFile(folder: folder.path, resumingAfter: step > 0 ? step : nil)
-    progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: step)
+    metrics = try MetricsLog(
+      path: folder.metrics, resumingAfter: resumed?.step,
+      without: resumed?.validationDue == true ? Self.validationLoss : nil)
+    events = try EventFile(folder: folder.path, resumingAfter: resumed?.step)
+    progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: resumed?.step ?? 0)
   }
 
   /// Says what was loaded and how much memory the run will take, or why that is too much.
@@ -81,7 +86,7 @@ final class TrainingReports {
     Log.info(
       "step \(step): validation loss \(Readable.decimals(loss, 4))"
         + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
-    var object: JSONObject = ["step": .integer(Int64(step)), "validation_loss": .double(loss)]
+    var object: JSONObject = ["step": .integer(Int64(step)), Self.validationLoss: .double(loss)]
     if let phi { object["phi"] = .double(phi) }
     try metrics.append(object)
     try events.append(step: step, [(tag: "validation/loss", value: loss)])
@@ -98,7 +103,7 @@ final class TrainingReports {
     try synchronize()
     let (peak, step) = (Readable.mebibytes(ProcessMemory.peak), Readable.mebibytes(stepPeakBytes))
     Log.info("memory: \(peak) MiB at its peak; the largest step took \(step)")
-    if state.step < total {
+    if state.step < total || state.validationDue == true {
       Log.info("stopped at step \(state.step) of \(total); run the same command with --resume to go on")
     } else {
       Log.info("trained \(total) steps; the model is in \(folder.last)")

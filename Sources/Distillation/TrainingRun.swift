@@ -10,6 +10,7 @@ import RandomStreams
 import Replay
 import Samples
 import TeacherSignal
+import Telemetry
 import Tensor
 import Tokenizers
 
@@ -84,7 +85,7 @@ final class TrainingRun {
   func initialState() -> TrainerState {
     TrainerState(
       sampler: configuration.replay.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) },
-      dropout: RandomStream(seed: configuration.seed, name: "dropout"))
+      dropout: RandomStream(seed: configuration.seed, name: "dropout"), validationDue: true)
   }
 
   /// A sample of the fixed data with its cached signal.
@@ -116,10 +117,11 @@ final class TrainingRun {
   /// Mean cross-entropy per scored position of the validation rows; nil without any.
   ///
   /// - Parameter tokensPerBatch: Decides time and memory, and no bit of the loss.
+  /// - Throws: `Interrupted` where a signal asks to stop.
   func validationLoss(tokensPerBatch: Int, in arena: Arena) throws -> Double? {
     guard !validationSamples.isEmpty else { return nil }
     return try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
-      .evaluate(validationSamples.map { TokenSequence($0) }).nll
+      .evaluate(validationSamples.map { TokenSequence($0) }) { _ in try Interruption.check() }.nll
   }
 
   /// Stage three for this run; nil where the configuration has no replay.

@@ -46,14 +46,18 @@ public struct ResponseEvaluation {
 
   /// Writes and scores a response to each prompt; nil without prompts.
   ///
-  /// - Parameter onResponse: Called with the index of the prompt as soon as its response is there, in any order.
-  /// - Throws: a `Diagnostic` for a prompt that the model cannot take, and what `onResponse` throws.
+  /// - Parameters:
+  ///   - onResponse: Called with the index of the prompt as soon as its response is there, in any order.
+  ///   - onPass: Called before each forward pass of the model.
+  /// - Throws: a `Diagnostic` for a prompt that the model cannot take, and what `onResponse` and `onPass` throw.
   public func evaluate(
-    _ cases: [Case], onResponse: (Int, Response) throws -> Void = { _, _ in }
+    _ cases: [Case], onResponse: (Int, Response) throws -> Void = { _, _ in }, onPass: () throws -> Void = {}
   ) throws -> EvaluationReport.Responses? {
     if cases.isEmpty { return nil }
     var responses = [Response?](repeating: nil, count: cases.count)
-    try generator.generate(prompts: cases.map(\.prompt), streamIndices: cases.indices.map(UInt64.init)) { index, done in
+    try generator.generate(
+      prompts: cases.map(\.prompt), streamIndices: cases.indices.map(UInt64.init), onPass: onPass
+    ) { index, done in
       let text = tokenizer.decode(done.tokenIDs)
       let response = Response(
         completion: done, text: text, rougeL: Rouge.l(references: cases[index].references, prediction: text),

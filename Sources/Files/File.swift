@@ -15,23 +15,35 @@ public enum File {
   ///
   /// - Throws: a `Diagnostic` when the file cannot be read.
   public static func readToEnd(_ path: String) throws -> [UInt8] {
-    let descriptor = try SystemCall.check("open the file", path: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+    let descriptor = try SystemCall.check("open the file", path: path) {
+      unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    }
     defer { close(descriptor) }
+    return try readToEnd(descriptor, path: path)
+  }
+
+  /// What is left to read of an open file; waits for the writers of a pipe, and no signal is kept from its handler.
+  static func readToEnd(_ descriptor: Int32, path: String) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 1 << 14)
+    var part = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = try unsafe part.withUnsafeMutableBytes { buffer in
-        try SystemCall.check("read the file", path: path) {
-          unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-        }
-      }
+      let count = unsafe part.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
       if count == 0 { return bytes }
-      bytes += part.prefix(count)
+      if count > 0 {
+        bytes += part.prefix(count)
+      } else if errno == EAGAIN {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&waiting, 1, -1)
+      } else if errno != EINTR {
+        throw SystemCall.diagnostic(code: errno, what: "read the file", path: path)
+      }
     }
   }
 
   /// Writes a file so that readers see the old bytes or the new ones, also after a power cut: a temporary file beside
   /// it, fsync, rename, fsync of the folder.
+  ///
+  /// A link at the path is replaced, not followed; anything else that is no regular file is left as it is.
   ///
   /// - Throws: a `Diagnostic`; the previous file is then untouched and the temporary one removed.
   public static func write(_ bytes: [UInt8], to path: String) throws {
@@ -42,6 +54,9 @@ public enum File {
 
   /// As ``write(_:to:)-([UInt8],_)`` with the bytes produced piece by piece.
   public static func write(to path: String, _ body: (inout Writer) throws -> Void) throws {
+    if let found = FileKind(at: path, following: false), found != .regular && found != .link {
+      throw found.refusal(path)
+    }
     let temporary = "\(path).tmp-\(getpid())"
     do {
       var writer = try Writer(creating: temporary)
@@ -79,6 +94,10 @@ public enum File {
     let parent = folder(of: path)
     if parent != path { try makeFolder(parent) }
     let result = unsafe mkdir(path, 0o777)
+    if result != 0 && errno == EEXIST, let found = FileKind(at: path, following: true), found != .folder {
+      throw Diagnostic.input(
+        "is \(found.rawValue), not a folder", file: path, remedy: "remove it, or choose another folder")
+    }
     if result != 0 && !(errno == EEXIST && isFolder(path)) {
       throw SystemCall.diagnostic(code: errno, what: "make the folder", path: path)
     }
@@ -99,32 +118,14 @@ public enum File {
     try move(temporary, to: path)
   }
 
-  /// Removes a file or a folder with all it holds; nothing at the path is no error.
-  public static func remove(_ path: String) throws {
-    var status = stat()
-    guard unsafe lstat(path, &status) == 0 else { return }
-    if status.st_mode & S_IFMT == S_IFDIR {
-      for name in try list(path) { try remove("\(path)/\(name)") }
-      try SystemCall.check("remove the folder", path: path) { unsafe rmdir(path) }
-    } else {
-      try SystemCall.check("remove the file", path: path) { unsafe unlink(path) }
-    }
-  }
+  /// Removes a file or a folder with all it holds; nothing at the path is no error. Links are removed, not followed.
+  public static func remove(_ path: String) throws { try FolderEntries.remove(path) }
 
   /// Names of a folder's entries in byte order, without `.` and `..`.
+  ///
+  /// A name that is not UTF-8, which no file of ours has, is left out: it could not be given back as it is.
   public static func list(_ path: String) throws -> [String] {
-    guard let handle = unsafe opendir(path) else {
-      throw SystemCall.diagnostic(code: errno, what: "list the folder", path: path)
-    }
-    defer { _ = unsafe closedir(handle) }
-    var names: [String] = []
-    while let entry = unsafe readdir(handle) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        unsafe String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+    try FolderEntries.names(path).compactMap { String(validating: $0, as: UTF8.self) }
   }
 
   /// The folder part of a path, `.` where it has none.
@@ -145,7 +146,7 @@ public enum File {
       unsafe open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     }
     defer { close(descriptor) }
-    try SystemCall.check("flush the folder", path: parent) { fsync(descriptor) }
+    try SystemCall.synchronize(descriptor, "flush the folder", path: parent)
   }
 
   /// A sequential writer with a buffer of its own, lent by ``write(to:_:)``.
@@ -156,11 +157,19 @@ public enum File {
     /// Bytes appended so far.
     public private(set) var count = 0
 
+    /// Makes the file anew; what an earlier process left under its name goes, whatever it was.
     fileprivate init(creating path: String) throws {
+      _ = unsafe unlink(path)
+      self.init(
+        descriptor: try SystemCall.check("create the file", path: path) {
+          unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        }, path: path)
+    }
+
+    /// Takes an open file over.
+    init(descriptor: Int32, path: String) {
       self.path = path
-      descriptor = try SystemCall.check("create the file", path: path) {
-        unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-      }
+      self.descriptor = descriptor
     }
 
     /// Appends bytes.
@@ -184,20 +193,15 @@ public enum File {
     }
 
     private func writeAll(_ bytes: UnsafeRawBufferPointer) throws {
-      var offset = 0
-      while offset < bytes.count {
-        offset += try SystemCall.check("write the file", path: path) {
-          unsafe Glibc.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
-        }
-      }
+      try unsafe SystemCall.writeAll(bytes, to: descriptor, path: path)
     }
 
-    fileprivate func close() { _ = Glibc.close(descriptor) }
+    func close() { _ = Glibc.close(descriptor) }
 
-    fileprivate mutating func finish() throws {
+    mutating func finish() throws {
       defer { close() }
       try flush()
-      try SystemCall.check("flush the file", path: path) { fsync(descriptor) }
+      try SystemCall.synchronize(descriptor, "flush the file", path: path)
     }
   }
 }

@@ -43,11 +43,13 @@ public final class Generator {
   /// - Throws: before anything is written, a `Diagnostic` that names the prompt that is empty, leaves no room in the
   ///   context or holds an id outside the vocabulary; later what `onCompletion` throws, and a `Diagnostic` where the
   ///   model gives logits that are not numbers.
-  /// - Parameter forecast: What ``memory(prompts:)`` said, where it was asked: its largest pass is allocated as one block.
+  /// - Parameters:
+  ///   - forecast: What ``memory(prompts:)`` said, where it was asked: its largest pass is allocated as one block.
+  ///   - onPass: Called before each forward pass, of which a text takes one a token; what it throws ends the work.
   /// - Returns: What it took of memory; nil where there is no prompt.
   @discardableResult
   public func generate(
-    prompts: [[Int32]], streamIndices: [UInt64], forecast: DecodingMemory? = nil,
+    prompts: [[Int32]], streamIndices: [UInt64], forecast: DecodingMemory? = nil, onPass: () throws -> Void = {},
     onCompletion: (Int, Completion) throws -> Void
   ) throws -> DecodingMemory? {
     precondition(
@@ -66,6 +68,7 @@ public final class Generator {
           index: index, prompt: prompts[index], stream: stream.split(streamIndices[index]), block: promptBlock)
       }
       if rows.allSatisfy({ $0 == nil }) { return run.memory }
+      try onPass()
       try run.step(&rows)
       for slot in rows.indices {
         guard let row = rows[slot], let completion = completion(of: row) else { continue }

@@ -58,8 +58,8 @@ package enum HubCache {
       return names.count == 1 ? "\(snapshots)/\(names[0])" : nil
     }
     let revision = String(decoding: try File.read("\(folder)/refs/main"), as: UTF8.self)
-    let path = "\(snapshots)/\(revision.filter { !$0.isWhitespace })"
-    return File.isFolder(path) ? path : nil
+    let name = revision.filter { !$0.isWhitespace }
+    return File.isPlainName(name) && File.isFolder("\(snapshots)/\(name)") ? "\(snapshots)/\(name)" : nil
   }
 
   /// True for what may be a hub id: one or two parts of letters, digits, `-`, `_` and `.`.

@@ -1,4 +1,6 @@
+import Configuration
 public import Distillation
+import Files
 
 /// A pipeline file: named stages that run in order, each into a folder of its own name.
 ///
@@ -27,6 +29,11 @@ public struct Pipeline: Sendable, Decodable {
     seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
     variables = try keys.decodeIfPresent([String: String].self, forKey: .variables) ?? [:]
     let named = try keys.nestedContainer(keyedBy: StageName.self, forKey: .stages)
+    for key in named.allKeys where !File.isPlainName(key.stringValue) {
+      throw named.fault(
+        key, "a stage is a folder inside the output, and this is no plain name",
+        remedy: "name it without a slash, such as train-1")
+    }
     stages = try named.allKeys.map { Stage(name: $0.stringValue, work: try named.decode(Stage.Work.self, forKey: $0)) }
   }
 }

@@ -16,7 +16,9 @@ public struct PipelineFile: Sendable {
   ///   - overrides: Assignments such as `seed=2` or `stages.teacher.train.training.steps=100`.
   /// - Throws: a `Diagnostic` with file, line and field for anything that does not fit.
   public init(path: String, output: String? = nil, overrides: [String] = []) throws {
-    let text = String(decoding: try File.read(path), as: UTF8.self)
+    guard let text = String(validating: try File.read(path), as: UTF8.self) else {
+      throw Diagnostic.input("is not valid UTF-8", file: path, remedy: "save it as UTF-8")
+    }
     func file(_ variables: [(String, String)]) throws -> ConfigurationFile {
       func replaced(_ text: String) -> String {
         variables.reduce(text) { $0.replacing("${\($1.0)}", with: $1.1) }

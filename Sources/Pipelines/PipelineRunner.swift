@@ -25,30 +25,36 @@ public struct PipelineRunner: Sendable {
   /// - Returns: the stages in order; fewer than the pipeline has where a signal stopped it.
   public func run() throws -> [StageOutcome] {
     var outcomes: [StageOutcome] = []
-    for (index, stage) in file.pipeline.stages.enumerated() {
-      let folder = "\(file.pipeline.output)/\(stage.name)"
-      let fingerprint = Fingerprint(of: file.stageTexts[index])
-      let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(stage.name)"
-      if let record = try StageRecord.find(in: folder, configuration: fingerprint, inputs: stage.work.inputs),
-        stage.work.productIsThere(in: folder)
-      {
-        Log.info("\(label): its product is there")
-        outcomes.append(
-          StageOutcome(
-            name: stage.name, folder: folder, skipped: true, seconds: record.seconds,
-            text: try stage.work.savedText(in: folder)))
-        continue
-      }
-      if Interruption.requested { return outcomes }
-      Log.info("\(label): \(folder)")
-      let start = ContinuousClock.now
-      let inputs = try stage.work.inputs()
-      let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
-      guard case .done(let text) = result else { return outcomes }
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder, inputs: inputs)
-      outcomes.append(StageOutcome(name: stage.name, folder: folder, skipped: false, seconds: seconds, text: text))
-    }
+    do {
+      for index in file.pipeline.stages.indices { outcomes.append(try outcome(of: index, after: outcomes)) }
+    } catch is Interrupted {}
     return outcomes
+  }
+
+  /// Finds a stage's product, or makes it.
+  ///
+  /// - Throws: `Interrupted` where a signal stopped it.
+  private func outcome(of index: Int, after outcomes: [StageOutcome]) throws -> StageOutcome {
+    let stage = file.pipeline.stages[index]
+    let folder = "\(file.pipeline.output)/\(stage.name)"
+    let fingerprint = Fingerprint(of: file.stageTexts[index])
+    let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(stage.name)"
+    let record = try Interruption.endingAtOnce {
+      try StageRecord.find(in: folder, configuration: fingerprint, inputs: stage.work.inputs)
+    }
+    if let record, stage.work.productIsThere(in: folder) {
+      Log.info("\(label): its product is there")
+      return StageOutcome(
+        name: stage.name, folder: folder, skipped: true, seconds: record.seconds,
+        text: try stage.work.savedText(in: folder))
+    }
+    Log.info("\(label): \(folder)")
+    let start = ContinuousClock.now
+    let inputs = try Interruption.endingAtOnce(stage.work.inputs)
+    let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
+    guard case .done(let text) = result else { throw Interrupted() }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder, inputs: inputs)
+    return StageOutcome(name: stage.name, folder: folder, skipped: false, seconds: seconds, text: text)
   }
 }

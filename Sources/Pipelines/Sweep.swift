@@ -68,6 +68,7 @@ public struct Sweep: Sendable {
   /// Trains what is missing, resuming where a run was cut off.
   ///
   /// - Returns: the runs, the chosen one first; nil where a signal stopped it.
+  /// - Throws: a `Diagnostic` of a run or its evaluation; `Interrupted` where a signal came during an evaluation.
   public func run() throws -> [Entry]? {
     guard let validation = configuration.train.data.validation else {
       throw Diagnostic.input(

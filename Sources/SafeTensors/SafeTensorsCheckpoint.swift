@@ -48,7 +48,7 @@ public final class SafeTensorsCheckpoint: Sendable {
     var files: [String: SafeTensorsFile] = [:]
     for (tensor, field) in try root.required("weight_map").members() {
       let name = try field.string()
-      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")), name != "..", name != "." else {
+      guard File.isPlainName(name) else {
         throw field.diagnostic("must be the name of a file in the same folder, not \"\(name)\"")
       }
       let path = "\(directory)/\(name)"

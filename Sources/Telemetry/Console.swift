@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 import Synchronization
 
@@ -24,10 +25,12 @@ public final class Console: Sendable {
 
   /// The process's standard error.
   public static let standardError = Console(
-    isTerminal: isatty(STDERR_FILENO) == 1, columns: terminalColumns, sink: writeToStandardError)
+    isTerminal: isatty(STDERR_FILENO) == 1, columns: terminalColumns,
+    sink: { StandardStreams.writeError(Array($0.utf8)) })
 
-  /// Prints a line, above the bar where there is one.
+  /// Prints a line, above the bar where there is one; control characters in it are written out.
   public func line(_ text: String) {
+    let text = text.printable()
     bar.withLock { bar in sink(bar.isEmpty ? "\(text)\n" : "\(Self.erase)\(text)\n\(bar)") }
   }
 
@@ -36,7 +39,7 @@ public final class Console: Sendable {
     precondition(isTerminal, "a bar is drawn on a terminal only")
     let width = max(20, columns()) - 1
     bar.withLock { bar in
-      bar = String(text.prefix(width))
+      bar = String(text.printable(keepingLines: false).prefix(width))
       sink(Self.erase + bar)
     }
   }
@@ -48,17 +51,4 @@ private func terminalColumns() -> Int {
   var size = winsize()
   let known = unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
   return known ? Int(size.ws_col) : 80
-}
-
-/// Telemetry must never stop the work: a standard error that is closed or full is ignored.
-private func writeToStandardError(_ text: String) {
-  let bytes = Array(text.utf8)
-  var offset = 0
-  while offset < bytes.count {
-    let written = unsafe bytes.withUnsafeBytes {
-      unsafe write(STDERR_FILENO, $0.baseAddress! + offset, $0.count - offset)
-    }
-    if written < 0 && errno != EINTR { return }
-    offset += max(0, written)
-  }
 }

@@ -12,10 +12,11 @@ public final class MetricsLog {
 
   /// Opens the file, empty for a new run, cut after `step` for one that resumes there.
   ///
+  /// - Parameter key: Entries of that very step with this key are cut too: what they tell is going to be done again.
   /// - Throws: a `Diagnostic` where the file cannot be read or written, or holds a line that is no metrics entry.
-  public init(path: String, resumingAfter step: Int?) throws {
+  public init(path: String, resumingAfter step: Int?, without key: String? = nil) throws {
     if File.exists(path) {
-      if let step { try Self.truncate(path, afterStep: step) } else { try File.truncate(path, to: 0) }
+      if let step { try Self.truncate(path, afterStep: step, without: key) } else { try File.truncate(path, to: 0) }
     }
     file = try AppendingFile(path: path)
   }
@@ -31,10 +32,11 @@ public final class MetricsLog {
   /// Makes the entries so far durable: called before a checkpoint appears, so that none of its steps is missing later.
   public func synchronize() throws { try file.synchronize() }
 
-  /// Cuts a metrics file before its first entry of a later step, and a torn last line with it.
+  /// Cuts a metrics file before its first entry of a later step, or of that step with the key, and a torn last line
+  /// with it.
   ///
   /// - Throws: a `Diagnostic` where a whole line is no metrics entry.
-  public static func truncate(_ path: String, afterStep step: Int) throws {
+  public static func truncate(_ path: String, afterStep step: Int, without key: String? = nil) throws {
     let bytes = try File.read(path)
     var start = 0
     var line = 1
@@ -43,7 +45,7 @@ public final class MetricsLog {
       guard let found = entry["step"]?.intValue else {
         throw Diagnostic.input("is not a metrics entry: it has no integer step", file: path, line: line)
       }
-      if found > step { break }
+      if found > step || (found == step && key.map { entry[$0] != nil } == true) { break }
       start = end + 1
       line += 1
     }

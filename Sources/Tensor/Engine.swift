@@ -135,9 +135,7 @@ public enum Engine {
 
   private static let started: Void = {
     do { try load() } catch {
-      let text = Array("\(error)\n".utf8)
-      _ = unsafe text.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      exit(1)
+      ((error as? Diagnostic) ?? .failure("\(error)")).endProcess()
     }
     poolResize(poolAvailableCPUs())
   }()

@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 
 /// A row-major matrix of floats: a view of memory that belongs to an ``Arena`` or a ``Storage``, which it keeps alive.
@@ -102,7 +103,12 @@ public final class Storage: Sendable {
     let alignment = large ? Self.largePage : 64
     let bytes = (wanted + alignment - 1) / alignment * alignment
     guard let memory = unsafe aligned_alloc(alignment, bytes) else {
-      fatalError("no memory for \(bytes) bytes; use a smaller batch or a smaller model")
+      Diagnostic.failure(
+        "memory ran out: \(bytes) bytes are not to be had for a tensor of \(count) numbers",
+        remedy: "raise the limit (ulimit -v, the container's memory), or lower what is held at once: "
+          + "training.micro_batch_tokens or batch_size, --batch-size, --batch-tokens, --max-length; "
+          + "--precision bf16 halves a model"
+      ).endProcess()
     }
     if large { _ = unsafe madvise(memory, bytes, MADV_HUGEPAGE) }
     unsafe base = memory.bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)

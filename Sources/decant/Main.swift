@@ -3,7 +3,5 @@ import Glibc
 
 @main
 enum Main {
-  static func main() {
-    exit(Decant.run(Array(CommandLine.arguments.dropFirst())))
-  }
+  static func main() { exit(Decant.run()) }
 }

@@ -38,6 +38,9 @@ struct DecantProcess {
     try process.run()
   }
 
+  /// What it has printed on standard error.
+  func errorsSoFar() throws -> String { try String(contentsOf: errors, encoding: .utf8) }
+
   func kill() { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
 
   func wait() throws -> Result {

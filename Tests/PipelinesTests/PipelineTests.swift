@@ -1,6 +1,8 @@
 import Files
 import Fixtures
+import Glibc
 import Pipelines
+import Telemetry
 import TestSupport
 import Testing
 
@@ -49,6 +51,33 @@ import Testing
     let again = try PipelineRunner(file()).run()
     #expect(again.allSatisfy { $0.skipped })
     #expect(again.last?.text == table)
+  }
+
+  @Test(
+    "a stage's name never leads out of the output", arguments: ["../../x", "/x", "a/b", "..", ".", "", "/\u{338}x"])
+  func names(name: String) throws {
+    let text = "output: \(world.folder.file("out"))\nstages:\n  \"\(name)\":\n    synthesize: {train: 4}\n"
+    let path = try world.folder.write(text, to: "names.yaml")
+    expectDiagnostic(file: path, line: 4, saying: "stages.", "no plain name", "without a slash") {
+      _ = try PipelineFile(path: path)
+    }
+  }
+
+  @Test("a pipeline that is stopped again and again ends in the same table") func stopped() async {
+    await #expect(processExitsWith: .success) {
+      Log.threshold = .warning
+      let tests = try PipelineTests()
+      func table(afterLooks looks: Int?) throws -> [UInt8]? {
+        Interruption.request(afterLooks: looks)
+        let outcomes = try PipelineRunner(tests.file()).run()
+        return outcomes.count == 3 ? try File.read("\(outcomes[2].folder)/table.json") : nil
+      }
+      let whole = try table(afterLooks: nil)
+      try File.remove(tests.world.folder.file("out"))
+      // Each sitting goes a little further, into training, the scoring of a run and the comparison.
+      let sittings = try (0..<40).map { try table(afterLooks: $0) }
+      exit(sittings.prefix(3).allSatisfy { $0 == nil } && whole != nil && sittings.last == whole ? 0 : 1)
+    }
   }
 
   @Test("a stage that was made by another configuration is not taken for this one's") func changed() throws {

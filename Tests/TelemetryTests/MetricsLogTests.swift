@@ -26,6 +26,18 @@ struct MetricsLogTests {
     #expect(try File.read(folder.file("resumed")) == File.read(folder.file("whole")))
   }
 
+  @Test("forgets what a step is going to tell again")
+  func again() throws {
+    let folder = try TemporaryFolder()
+    let whole = try MetricsLog(path: folder.file("whole"), resumingAfter: nil)
+    try append(1...6, to: whole)
+    try append(1...6, to: MetricsLog(path: folder.file("resumed"), resumingAfter: nil))
+    let log = try MetricsLog(path: folder.file("resumed"), resumingAfter: 4, without: "evaluation")
+    try log.append(["step": 4, "evaluation": ["nll": 2.5]])
+    try append(5...6, to: log)
+    #expect(try File.read(folder.file("resumed")) == File.read(folder.file("whole")))
+  }
+
   @Test("starts empty for a new run")
   func fresh() throws {
     let folder = try TemporaryFolder()

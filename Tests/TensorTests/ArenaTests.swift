@@ -78,4 +78,13 @@ struct ArenaTests {
     #expect(allocations(reserving: 19 << 20) == 3)
     #expect(allocations(reserving: 0) > 3)
   }
+
+  @Test("what the system does not give is said with its size, and ends the process as a failure")
+  func noMemory() async {
+    let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
+      _ = Arena().tensor([1 << 45])
+    }
+    let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(said.contains("memory ran out: \(1 << 47) bytes") && said.contains("remedy"), "\(said)")
+  }
 }

@@ -56,7 +56,8 @@ enum Help {
 
   private static let exitStatus = """
     EXIT STATUS
-      0 done, 1 failed, 2 bad usage, configuration or input
+      0 done, 1 failed, 2 bad usage, configuration or input,
+      75 stopped by a signal and worth running again
 
     """
 

@@ -22,18 +22,28 @@ package struct Program: Sendable {
   ///
   /// Results go to `output`; the error printer, one for all verbs, writes to `errors`.
   package func run(_ words: [String], output: Output, errors: Output) -> Int32 {
+    finish(output: output, errors: errors) { try dispatch(words, output: output) }
+  }
+
+  /// Runs `body` and turns what it throws into the message and the exit status of the process.
+  func finish(output: Output, errors: Output, _ body: () throws -> Void) -> Int32 {
     do {
-      try dispatch(words, output: output)
+      try body()
       return 0
     } catch {
-      let diagnostic = ErrorPrinter.diagnostic(for: error)
+      var diagnostic = ErrorPrinter.diagnostic(for: error)
+      if diagnostic.category == .unread {
+        output.endUnread()
+        // The caller wants to be told, like of any other trouble.
+        diagnostic.category = .failure
+      }
       // Where standard error cannot be written either, the exit status is all that can be told.
-      try? errors.line("\(name): \(diagnostic)")
+      try? errors.line("\(name): \(diagnostic.printable)")
       return diagnostic.exitStatus
     }
   }
 
-  private func dispatch(_ words: [String], output: Output) throws {
+  func dispatch(_ words: [String], output: Output) throws {
     if words.first == "--version" { return try output.line("\(name) \(version)") }
     if words.first == "help" {
       // `help VERB` is `VERB --help`.

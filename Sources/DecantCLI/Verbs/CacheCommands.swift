@@ -146,7 +146,15 @@ struct CacheExport: Command {
     guard let path = arguments[output] else {
       return try cache.export { try arguments.output.write(String(decoding: $0, as: UTF8.self)) }
     }
-    try File.write(to: path) { writer in try cache.export { try writer.append($0) } }
+    let destination = try Destination(path)
+    // A stream may keep its writer waiting for ever, and there is nothing to tidy up.
+    if !destination.isStream { Interruption.install() }
+    try File.write(into: destination) { writer in
+      try cache.export { line in
+        try Interruption.check()
+        try writer.append(line)
+      }
+    }
   }
 }
 

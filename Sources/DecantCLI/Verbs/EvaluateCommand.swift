@@ -1,6 +1,7 @@
 import Distillation
 import Evaluation
 import JSON
+import Telemetry
 import Tensor
 
 /// `decant evaluate`: nll, perplexity, divergence to a teacher, ROUGE-L.
@@ -41,6 +42,7 @@ struct EvaluateCommand: Command {
     evaluation.maximumNewTokens = arguments[generate] ? arguments[maximumNewTokens] : nil
     evaluation.limit = arguments[limit]
     evaluation.precision = arguments[precision]
+    Interruption.install()
     let report = try evaluation.run()
     try arguments.output.result(
       json: arguments[json], (report.json.objectValue?.entries ?? []).map { ($0.key, $0.value) })

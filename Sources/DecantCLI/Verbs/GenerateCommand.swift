@@ -1,5 +1,6 @@
 import Diagnostics
 import Distillation
+import Files
 import JSON
 import Telemetry
 import Tensor
@@ -19,7 +20,7 @@ struct GenerateCommand: Command {
       "generate", "write a response to every row of a file",
       discussion: """
         Writes each row again with "response", "token_ids" and "finish_reason", in input order. Run the same command again
-        to resume: rows that stand in the output are kept. A row's text depends on the seed and its place in the file
+        to resume: rows that stand in the output are kept. A pipe or /dev/stdout as output is written from the first row. A row's text depends on the seed and its place in the file
         alone, not on the batch.
         """,
       parameters: [model.specification] + rows.specifications + [output.specification] + decoding.specifications
@@ -41,7 +42,9 @@ struct GenerateCommand: Command {
     inference.precision = arguments[precision]
     Interruption.install()
     let outcome = try inference.run()
-    try arguments.output.result(
+    // Among the rows it would be one that is none.
+    if try Destination(arguments[output]).isStandardOutput { return try interrupted(outcome.interrupted) }
+    try arguments.output.summary(
       json: arguments[json],
       [
         ("output", .string(arguments[output])), ("rows", .integer(Int64(outcome.rows))),

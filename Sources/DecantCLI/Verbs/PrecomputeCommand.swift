@@ -51,8 +51,9 @@ struct PrecomputeCommand: Command {
     stage.vocabulary = arguments[vocabulary]
     stage.precision = arguments[precision]
     stage.tokensPerBatch = arguments[tokens]
+    Interruption.install()
     if arguments[dryRun] {
-      let forecast = try stage.forecast()
+      let forecast = try Interruption.endingAtOnce(stage.forecast)
       return try arguments.output.result(
         json: arguments[json],
         [
@@ -62,9 +63,8 @@ struct PrecomputeCommand: Command {
           ("bytes", .integer(Int64(forecast.bytes))),
         ])
     }
-    Interruption.install()
     let outcome = try stage.run()
-    try arguments.output.result(
+    try arguments.output.summary(
       json: arguments[json],
       [
         ("cache", .string(arguments[cache])), ("samples", .integer(Int64(outcome.samples))),

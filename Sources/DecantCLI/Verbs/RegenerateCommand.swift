@@ -45,7 +45,7 @@ struct RegenerateCommand: Command {
     let outcome = try stage.run()
     try interrupted(
       outcome.interrupted, kept: "nothing has been published", remedy: "run the same command again to start over")
-    try arguments.output.result(
+    try arguments.output.summary(
       json: arguments[json],
       [
         ("replay", .string(arguments[replay])), ("version", .integer(Int64(outcome.version))),

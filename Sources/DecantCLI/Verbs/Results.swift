@@ -1,7 +1,15 @@
 import Diagnostics
 import JSON
+import Telemetry
 
 extension Output {
+  /// Prints what a verb did whose product lies on disk; left out, with a word in the log, where the caller closed
+  /// standard output: the work is done.
+  func summary(json: Bool, _ entries: [(String, JSONValue)]) throws {
+    guard isOpen else { return Log.info("standard output is closed; what would be printed there is left out") }
+    try result(json: json, entries)
+  }
+
   /// Prints a verb's results: one JSON object, or a `name: value` line each.
   func result(json: Bool, _ entries: [(String, JSONValue)]) throws {
     if json {
@@ -9,18 +17,17 @@ extension Output {
       return
     }
     for (name, value) in entries {
-      try line(
-        "\(name.replacing("_", with: " ")): \(value.stringValue ?? String(decoding: value.serialized(), as: UTF8.self))"
-      )
+      let text = value.stringValue ?? String(decoding: value.serialized(), as: UTF8.self)
+      try line("\(name.replacing("_", with: " ")): \(text.printable(keepingLines: false))")
     }
   }
 }
 
-/// Ends a verb that a signal stopped with exit status 1, after saying what is kept and how to go on.
+/// Ends a verb that a signal stopped with the exit status of a stop, after saying what is kept and how to go on.
 func interrupted(
   _ wasInterrupted: Bool, kept: String = "everything done so far is kept",
   remedy: String = "run the same command again to go on"
 ) throws {
   guard wasInterrupted else { return }
-  throw Diagnostic.failure("stopped by a signal; \(kept)", remedy: remedy)
+  throw Diagnostic.stopped("stopped by a signal; \(kept)", remedy: remedy)
 }

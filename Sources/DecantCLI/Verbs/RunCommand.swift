@@ -1,3 +1,4 @@
+import Diagnostics
 import JSON
 import Pipelines
 import Telemetry
@@ -37,9 +38,9 @@ struct RunCommand: Command {
           "seconds": .double(outcome.seconds),
         ])
       }
-      try arguments.output.result(json: true, [("stages", .array(stages))])
-    } else {
-      for text in outcomes.compactMap(\.text) { try arguments.output.write(text) }
+      try arguments.output.summary(json: true, [("stages", .array(stages))])
+    } else if arguments.output.isOpen {
+      for text in outcomes.compactMap(\.text) { try arguments.output.write(text.printable()) }
     }
     try interrupted(outcomes.count < file.pipeline.stages.count)
   }

@@ -21,7 +21,7 @@ struct SynthesizeCommand: Command {
     var configuration = SynthesizeConfiguration()
     configuration.sizes.train = arguments[train]
     let rows = try Synthesis(configuration, seed: UInt64(arguments[seed])).write(to: arguments[output])
-    try arguments.output.result(
+    try arguments.output.summary(
       json: arguments[json], [("output", .string(arguments[output])), ("rows", .integer(Int64(rows)))])
   }
 }

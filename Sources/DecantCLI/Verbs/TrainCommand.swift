@@ -20,8 +20,8 @@ struct TrainCommand: Command {
       "train", "train a student from a teacher's cache, or fine-tune",
       discussion: """
         Streams the cache that precompute wrote; with a `replay` section the student's own outputs are generated, scored
-        by the teacher and replayed (DistiLLM, arXiv 2402.03898). SIGINT and SIGTERM finish the step and write a
-        checkpoint. Checkpoints are directories that transformers loads.
+        by the teacher and replayed (DistiLLM, arXiv 2402.03898). SIGINT, SIGTERM, SIGHUP and SIGUSR1 finish
+        the step, or leave a validation or a generation to the next run, and write a checkpoint. Checkpoints are directories that transformers loads.
         """,
       parameters: [
         configuration.specification, output.specification, resume.specification,
@@ -52,7 +52,7 @@ struct TrainCommand: Command {
     for source in BatchSource.allCases {
       entries.append(("\(source.rawValue)_steps", .integer(Int64(outcome.sources[source] ?? 0))))
     }
-    try arguments.output.result(json: arguments[json], entries)
+    try arguments.output.summary(json: arguments[json], entries)
     try interrupted(
       outcome.interrupted, kept: "the checkpoint of step \(outcome.steps) holds everything done so far",
       remedy: "run the same command with --resume to go on")

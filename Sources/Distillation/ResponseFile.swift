@@ -1,0 +1,92 @@
+import Diagnostics
+import Files
+import Generation
+import JSON
+import Telemetry
+import Tokenizers
+
+/// The output of batch inference: a file that one process writes and a later one goes on with, or a stream, of which
+/// nothing is read back.
+final class ResponseFile {
+  /// Rows that were complete when it was opened.
+  let rowsThere: Int
+  private let file: AppendingFile
+  private let isStream: Bool
+
+  /// Opens the output, keeps other writers out, checks what stands there against what is asked for and cuts off a
+  /// half-written last line.
+  ///
+  /// - Throws: a `Diagnostic` where another process writes to it, or it was begun with something else.
+  init(_ destination: Destination, madeFrom now: Provenance) throws {
+    let path = destination.path
+    isStream = destination.isStream
+    // A named pipe may take long to open, until there is a reader.
+    file = try Interruption.endingAtOnce { try AppendingFile(to: destination, owner: "the output \(path)") }
+    rowsThere = isStream ? 0 : try Self.prepare(path, madeFrom: now)
+  }
+
+  private static func prepare(_ path: String, madeFrom now: Provenance) throws -> Int {
+    let marker = "\(path).made-by"
+    guard let size = File.size(path), size > 0 else {
+      try now.write(to: marker)
+      return 0
+    }
+    let remedy = "choose another --output, or remove the file"
+    guard let before = try Self.provenance(marker) else {
+      throw Diagnostic.input(
+        "holds rows, and nothing says what they were made from", file: path, field: "--output", remedy: remedy)
+    }
+    try before.check(now, file: path, remedy: remedy)
+    let bytes = try File.read(path)
+    let newline = UInt8(ascii: "\n")
+    let complete = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
+    if complete < bytes.count { try File.truncate(path, to: complete) }
+    return bytes[..<complete].count { $0 == newline }
+  }
+
+  /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.
+  private static func provenance(_ marker: String) throws -> Provenance? {
+    guard File.exists(marker), try File.read(marker).first == UInt8(ascii: "{") else { return nil }
+    return try Provenance(path: marker)
+  }
+
+  func append(_ line: [UInt8]) throws {
+    guard isStream else { return try file.append(line) }
+    // A reader may keep a writer waiting for ever; what it has not read is not kept anywhere.
+    try Interruption.endingAtOnce { try file.append(line) }
+  }
+
+  func synchronize() throws { try file.synchronize() }
+}
+
+/// Rows in input order, appended as the prefix of finished ones grows.
+final class ResponseWriter {
+  private let file: ResponseFile
+  private let rows: [JSONObject]
+  private let prompts: [[Int32]]
+  private let tokenizer: Tokenizer
+  private var waiting: [Int: Completion] = [:]
+  /// Rows appended by this object.
+  private(set) var written = 0
+
+  init(_ file: ResponseFile, rows: [JSONObject], prompts: [[Int32]], tokenizer: Tokenizer) {
+    self.file = file
+    self.rows = rows
+    self.prompts = prompts
+    self.tokenizer = tokenizer
+  }
+
+  func add(_ completion: Completion, at index: Int) throws {
+    waiting[index] = completion
+    while let next = waiting.removeValue(forKey: written) {
+      var object = rows[written]
+      object["response"] = .string(tokenizer.response(next.tokenIDs, after: prompts[written]))
+      object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
+      object["finish_reason"] = .string(next.finishReason.rawValue)
+      try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])
+      written += 1
+    }
+  }
+
+  func finish() throws { try file.synchronize() }
+}
