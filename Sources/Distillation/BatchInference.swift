@@ -1,4 +1,5 @@
 import Diagnostics
+import Evaluation
 import Files
 import Fingerprints
 import FoundationEssentials
@@ -60,6 +61,7 @@ public struct BatchInference: Sendable {
     try made.pin("data", file: data)
     made.pin("tokenizer", bundle.fingerprint, place: bundle.directory)
     made.pin("samples", set.fingerprint)
+    made.pin("end_of_text", source.endOfText)
     made.pin("decoding", decoding)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
@@ -71,9 +73,13 @@ public struct BatchInference: Sendable {
     let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
     let prompts = set.samples[done...].map(\.tokenIDs)
     let writer = try ResponseFile(appendingTo: output, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
+    let configuration = loaded.model.configuration
+    let ends = source.endOfText.stops
+    let vocabulary = WritableVocabulary(model: configuration, tokenizer: bundle.tokenizer, ends: ends)
+    if let notice = vocabulary.notice(configuration, role: "the model") { Log.info(notice) }
     let generator = try Generator(
-      model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
-      batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
+      model: loaded.model, settings: decoding.settings, eosTokenIDs: ends, vocabulary: vocabulary, batchSize: slots,
+      stream: RandomStream(seed: seed, name: "decoding"))
     let memory = generator.memory(prompts: prompts)
     if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
     let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
@@ -147,7 +153,7 @@ private final class ResponseFile {
     waiting[index] = completion
     while let next = waiting.removeValue(forKey: written) {
       var object = rows[written]
-      object["response"] = .string(tokenizer.response(next.tokenIDs, after: prompts[written]))
+      object["response"] = .string(tokenizer.response(next.contentTokenIDs, after: prompts[written]))
       object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
       object["finish_reason"] = .string(next.finishReason.rawValue)
       try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])

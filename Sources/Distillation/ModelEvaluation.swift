@@ -56,24 +56,28 @@ public struct ModelEvaluation: Sendable {
       }
     progress.finish()
     if let maximumNewTokens {
-      report.responses = try answer(samples, loaded.model, bundle.tokenizer, maximumNewTokens: maximumNewTokens)
+      report.responses = try answer(
+        samples, loaded.model, bundle.tokenizer, source.endOfText, maximumNewTokens: maximumNewTokens)
     }
     return report
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
   private func answer(
-    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, maximumNewTokens: Int
+    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ endOfText: EndOfText,
+    maximumNewTokens: Int
   ) throws -> EvaluationReport.Responses? {
     let cases = samples.map { sample in
       ResponseEvaluation.Case(
         prompt: Array(sample.tokenIDs.prefix(sample.promptLength)),
-        references: [tokenizer.decode(Array(sample.tokenIDs.dropFirst(sample.promptLength)))])
+        references: [tokenizer.decode(sample.responseTokenIDs)])
     }
+    let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: endOfText.stops)
+    if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }
     let progress = Progress("answer", total: cases.count, unit: "prompts", rateUnit: "tokens")
     let responses = try ResponseEvaluation(
       model: model, tokenizer: tokenizer,
-      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens),
+      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens), ends: endOfText.stops,
       batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
     ).evaluate(cases) { _, response in progress.advance(work: response.completion.tokenIDs.count) }
     progress.finish()

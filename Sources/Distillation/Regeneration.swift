@@ -56,10 +56,12 @@ public struct Regeneration: Sendable {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: student.directory)
+    let theirs = try TokenizerBundle(directory: teacher.directory)
     try bundle.requireEqual(
-      to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",
-      theirs: "the teacher \(self.teacher)")
-    let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
+      to: theirs.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
+    let source = try SampleSource(
+      format, tokenizer: bundle, model: student.model.configuration,
+      taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).appended)
     let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     try ModelLimits(teacher.model.configuration, role: "the teacher").check(
@@ -67,9 +69,9 @@ public struct Regeneration: Sendable {
       ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
-      student: student.model, scorer: scorer, settings: decoding.settings,
-      endOfText: student.model.configuration.eosTokenIDs,
-      slots: slots)
+      student: student.model, scorer: scorer, settings: decoding.settings, tokenizer: bundle.tokenizer,
+      endOfText: source.endOfText, slots: slots)
+    if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
     try regenerator.forecast(prompts: prompts)?.announce()
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
     let writer = try ReplayWriter(directory: replay)

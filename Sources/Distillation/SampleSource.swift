@@ -2,6 +2,7 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Telemetry
 import Tokenizers
 
 /// Files of rows to samples, for one model: what every verb that reads rows goes through, so that they all agree.
@@ -18,9 +19,14 @@ struct SampleSource {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = model.vocabularySize
-    endOfText = try EndOfText(
-      choice: format.endOfText, template: format.template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs,
-      taught: taught)
+    endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
+    if let turn = format.template.endOfTurn, format.template.endOfTurn(in: self.tokenizer) == nil,
+      let end = endOfText.appended
+    {
+      Log.warning(
+        "\(turn), which ends a turn of the template \(format.template.rawValue), is no token of this tokenizer: a "
+          + "response ends with \(EndOfText.name(end, in: self.tokenizer))")
+    }
     builder = try SampleBuilder(
       tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
       maximumLength: min(format.maximumLength ?? model.contextLength, model.contextLength),
@@ -57,6 +63,14 @@ struct SampleSource {
     }
     return Dataset.Options(
       fields: format.fields, separator: separator, emptyResponses: format.emptyResponses, purpose: purpose)
+  }
+}
+
+extension RowFormat {
+  /// What ends a text of a model; see `EndOfText` for the order.
+  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: Int32? = nil) throws -> EndOfText {
+    try EndOfText(
+      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
   }
 }
 

@@ -45,6 +45,19 @@ extension ModelConfiguration {
     return (try config.optional("bos_token_id").map(id), eos)
   }
 
+  /// Names the ids that end a text, in `config.json` too where that says otherwise.
+  public mutating func name(ends: [Int32]) {
+    guard !ends.isEmpty else { return }
+    eosTokenIDs = ends
+    let named = try? Self.specialTokens(JSONField(.object(raw))).eos
+    if named != ends { raw["eos_token_id"] = Self.eosValue(ends) }
+  }
+
+  /// An id, several, or null, as `eos_token_id` holds them.
+  static func eosValue(_ ids: [Int32]) -> JSONValue {
+    ids.count > 1 ? .array(ids.map { JSONValue(Int($0)) }) : ids.first.map { JSONValue(Int($0)) } ?? .null
+  }
+
   /// The dropout this configuration asks for in training (`embd_pdrop`, `resid_pdrop`), nil where the rates are 0.
   ///
   /// - Throws: a `Diagnostic` for a rate outside 0 ..< 1, and where attention probabilities are to be dropped, which

@@ -42,7 +42,7 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
     choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: Int32? = nil
   ) throws {
     self.init(
-      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn.flatMap { Self.token($0, in: tokenizer) },
+      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn(in: tokenizer),
       taught: taught, tokenizer: tokenizer.eosTokenID, model: model)
   }
 
@@ -58,10 +58,14 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
     return tokenizer.token(id).map { "\(id) `\($0)`" } ?? "\(id)"
   }
 
-  /// The one token that a text is read as, nil where it is read as several or as another one.
-  private static func token(_ text: String, in tokenizer: Tokenizer) -> Int32? {
-    let ids = tokenizer.encode(text)
-    return ids.count == 1 && tokenizer.token(ids[0]) == text ? ids[0] : nil
+}
+
+extension Template {
+  /// The token that is ``endOfTurn``; nil where it is read as several tokens or as another one, or there is none.
+  public func endOfTurn(in tokenizer: Tokenizer) -> Int32? {
+    guard let endOfTurn else { return nil }
+    let ids = tokenizer.encode(endOfTurn)
+    return ids.count == 1 && tokenizer.token(ids[0]) == endOfTurn ? ids[0] : nil
   }
 }
 
