@@ -61,7 +61,7 @@ public struct Regeneration: Sendable {
       to: theirs.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
     let source = try SampleSource(
       format, tokenizer: bundle, model: student.model.configuration,
-      taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).appended)
+      taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
     let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     try ModelLimits(teacher.model.configuration, role: "the teacher").check(

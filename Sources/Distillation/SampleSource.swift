@@ -14,8 +14,9 @@ struct SampleSource {
   private let tokenizer: Tokenizer
   private let vocabularySize: Int
 
-  /// - Parameter taught: What the teacher's answers end with, where the rows are to be learnt from one.
-  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: Int32? = nil) throws {
+  /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
+  ///   from.
+  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = model.vocabularySize
@@ -68,7 +69,7 @@ struct SampleSource {
 
 extension RowFormat {
   /// What ends a text of a model; see `EndOfText` for the order.
-  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: Int32? = nil) throws -> EndOfText {
+  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws -> EndOfText {
     try EndOfText(
       choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
   }

@@ -157,16 +157,16 @@ struct TrainingParts {
     cache?.manifest.vocabularySize ?? teacher?.model.configuration.vocabularySize
   }
 
-  /// What the teacher's answers end with, which the student is to learn: what the cache says, else what the teacher's own
-  /// files do; nil where no teacher teaches.
-  func taughtEnd(_ cache: LogitCache?) throws -> Int32? {
-    if let end = cache?.manifest.endOfText { return end }
+  /// What ends a text of the teacher, first what its answers end with, which the student is to learn: what the cache
+  /// says, and then what the teacher's own files do; empty where no teacher teaches.
+  func taughtEnds(_ cache: LogitCache?) throws -> [Int32] {
+    let cached = [cache?.manifest.endOfText].compactMap(\.self)
     guard let teacher, cache != nil || configuration.teacher?.live == true || configuration.replay != nil else {
-      return nil
+      return cached
     }
-    return try configuration.data.format.endOfText(
-      tokenizer: TokenizerBundle(directory: teacher.directory), model: teacher.model.configuration
-    ).appended
+    let own = try configuration.data.format.endOfText(
+      tokenizer: TokenizerBundle(directory: teacher.directory), model: teacher.model.configuration)
+    return cached + own.stops
   }
 
   /// The shared part of the vocabulary, and each sample's key in the cache.
@@ -199,6 +199,14 @@ struct TrainingParts {
       line: samples[missing].line,
       remedy: "run precompute on this file with the same template, max_length and end_of_text (here responses end with "
         + "\(name(endOfText.appended))), until it is complete")
+  }
+
+  /// The ids that the student is not to write, for its configuration: what that names already, and tokens that the
+  /// teacher's vocabulary does not reach. The tokenizer has those, so nothing but the student itself can tell later.
+  func untaught(beyond vocabulary: Int) -> [Int32] {
+    let tokens = Int32(clamping: min(tokenizer.tokenizer.vocabularySize, student.configuration.vocabularySize))
+    let beyond = (Int32(vocabulary)..<max(tokens, Int32(vocabulary))).filter(tokenizer.tokenizer.hasToken)
+    return Set(student.configuration.suppressedTokenIDs + beyond).sorted()
   }
 
   /// Lines for the log; `vocabulary` is the part that teacher and student share, `theirs` the teacher's.

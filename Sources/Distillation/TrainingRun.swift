@@ -48,7 +48,7 @@ final class TrainingRun {
     let data = configuration.data
     cache = try parts.openCache()
     let source = try SampleSource(
-      data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.taughtEnd(cache))
+      data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.taughtEnds(cache))
     endOfText = source.endOfText
     endToken = endOfText.appended == tokenizer.eosTokenID ? nil : endOfText.appended.flatMap(tokenizer.token)
     student.configuration.name(ends: endOfText.stops)
@@ -64,6 +64,7 @@ final class TrainingRun {
     try checks.check(samples, of: data.train)
     if let path = data.validation { try checks.check(validationSamples, of: path, trains: false) }
     (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training, endOfText: endOfText)
+    student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
     provenance = try parts.provenance(
       cache: cache, endOfText: endOfText, samples: trainingSet.fingerprint, validation: validationSet?.fingerprint)
     summary = parts.summary(

@@ -24,7 +24,7 @@ extension ModelStore {
   /// configuration.
   ///
   /// What ends the model's texts is named by every file alike: of a `generation_config.json` in `extraFiles` that says
-  /// otherwise all but `eos_token_id` is kept.
+  /// otherwise all but `eos_token_id` is kept. So it is with the ids that the model is not to write, `suppress_tokens`.
   ///
   /// - Parameters:
   ///   - extraFiles: Paths of files to copy beside them, such as ``companionFiles(in:base:)`` of the model it came from.
@@ -36,7 +36,7 @@ extension ModelStore {
     try File.makeFolder(directory)
     for path in extraFiles {
       try File.write(
-        companion(path, ends: model.configuration.eosTokenIDs, endToken: endToken), to: "\(directory)/\(fileName(path))"
+        companion(path, of: model.configuration, endToken: endToken), to: "\(directory)/\(fileName(path))"
       )
     }
     if !extraFiles.contains(where: { fileName($0) == generationFile }) {
@@ -51,14 +51,23 @@ extension ModelStore {
   }
 
   /// A companion's bytes, changed only where it names another end of texts than the model saved.
-  private static func companion(_ path: String, ends: [Int32], endToken: String?) throws -> [UInt8] {
+  private static func companion(
+    _ path: String, of configuration: ModelConfiguration, endToken: String?
+  ) throws -> [UInt8] {
     let bytes = try File.read(path)
     switch fileName(path) {
-    case generationFile where !ends.isEmpty:
+    case generationFile:
       let document = JSONField(try JSONValue.parse(bytes, file: path), file: path)
-      guard try ModelConfiguration.specialTokens(document).eos != ends else { return bytes }
+      let ends = configuration.eosTokenIDs
+      let suppressed = configuration.suppressedTokenIDs
+      let namesEnds = try ends.isEmpty || ModelConfiguration.specialTokens(document).eos == ends
+      let namesSuppressed =
+        try suppressed
+        == ModelConfiguration.suppressedTokens(document, vocabulary: configuration.vocabularySize)
+      if namesEnds && namesSuppressed { return bytes }
       var object = try document.object()
-      object["eos_token_id"] = ModelConfiguration.eosValue(ends)
+      if !namesEnds { object["eos_token_id"] = ModelConfiguration.eosValue(ends) }
+      if !namesSuppressed { object["suppress_tokens"] = suppressed.isEmpty ? nil : ids(suppressed) }
       return text(object)
     case "tokenizer_config.json", "special_tokens_map.json":
       guard let endToken, var object = try JSONValue.parse(bytes, file: path).objectValue,
@@ -84,12 +93,15 @@ extension ModelStore {
     var saved = JSONObject()
     saved["bos_token_id"] = configuration.bosTokenID.map { JSONValue(Int($0)) } ?? .null
     saved["eos_token_id"] = ModelConfiguration.eosValue(configuration.eosTokenIDs)
+    if !configuration.suppressedTokenIDs.isEmpty { saved["suppress_tokens"] = ids(configuration.suppressedTokenIDs) }
     return saved
   }
 
   private static func write(_ object: JSONObject, to path: String) throws {
     try File.write(text(object), to: path)
   }
+
+  private static func ids(_ ids: [Int32]) -> JSONValue { .array(ids.map { JSONValue(Int($0)) }) }
 
   private static func text(_ object: JSONObject) -> [UInt8] {
     JSONValue.object(object).serialized(pretty: true) + [UInt8(ascii: "\n")]
