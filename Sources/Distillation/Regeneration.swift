@@ -62,9 +62,16 @@ public struct Regeneration: Sendable {
     let source = try SampleSource(
       format, tokenizer: bundle, model: student.model.configuration,
       taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
-    let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
+    let samples = try source.prompts(of: data).samples.samples
+    let prompts = samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
-    try ModelLimits(teacher.model.configuration, role: "the teacher").check(
+    let limits = ModelLimits(teacher.model.configuration, role: "the teacher")
+    for sample in samples {
+      do { try limits.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "this prompt") } catch let fault
+        as Diagnostic
+      { throw fault.located(file: data, line: sample.line) }
+    }
+    try limits.check(
       answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
@@ -75,9 +82,9 @@ public struct Regeneration: Sendable {
     try regenerator.forecast(prompts: prompts)?.announce()
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
     let writer = try ReplayWriter(directory: replay)
-    let samples: [ReplaySample]
+    let answers: [ReplaySample]
     do {
-      samples = try regenerator.respond(
+      answers = try regenerator.respond(
         to: prompts, stream: RandomStream(seed: seed, name: "regeneration"), birthStep: 0
       ) {
         progress.advance()
@@ -87,9 +94,9 @@ public struct Regeneration: Sendable {
       return Outcome(version: try writer.store.latest()?.number ?? 0, samples: 0, generatedTokens: 0, interrupted: true)
     }
     let origin = regenerator.origin(teacher: teacher.fingerprint, seed: seed, step: 0)
-    let version = try writer.publish(origin) { try $0.append(samples) }
+    let version = try writer.publish(origin) { try $0.append(answers) }
     progress.finish()
-    let tokens = samples.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
-    return Outcome(version: version.number, samples: samples.count, generatedTokens: tokens, interrupted: false)
+    let tokens = answers.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
+    return Outcome(version: version.number, samples: answers.count, generatedTokens: tokens, interrupted: false)
   }
 }

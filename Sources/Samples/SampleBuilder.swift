@@ -88,7 +88,8 @@ public struct SampleBuilder: Sendable {
     guard let response else { preconditionFailure("a row without a response or text, read as data for training") }
     if row.response != nil && eosTokenID == nil {
       throw Diagnostic.input(
-        "the model names no end-of-sequence token, which a row with a response needs", field: "eos_token_id")
+        "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
+        field: "eos_token_id", remedy: "choose one with end_of_text")
     }
     let alone = encoder.encode(prompt)
     let joint = encoder.encode(prompt + response)

@@ -240,6 +240,12 @@ import Testing
     try addTokens(["<|one|>", "<|two|>"], to: [world.student, world.teacher])
     let model = try train(padded: 302, "{model: \(world.teacher), live: true}")
     #expect(try json("generation_config.json")["suppress_tokens"] == [300, 301])
+    // A prompt that the teacher could not read with its answer is refused before there is one.
+    let prompts = try world.folder.write(#"{"prompt":"Who <|one|>?"}"#, to: "prompts.jsonl")
+    let stage = Regeneration(
+      student: model, teacher: world.teacher, data: prompts, format: RowFormat(), replay: world.folder.file("replay"),
+      decoding: DecodingConfiguration())
+    expectDiagnostic(file: prompts, line: 1, saying: "token 300", "the teacher") { _ = try stage.run() }
     #expect(try generate(model, tokens: 90).flatMap(tokens).allSatisfy { $0 < 300 })
   }
 }
