@@ -161,7 +161,8 @@ public struct Precompute: Sendable {
     let manifest = CacheManifest(
       teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue,
       tokenizer: bundle.fingerprint,
-      codec: codec, topK: topK, vocabularySize: size)
+      codec: codec, topK: topK, vocabularySize: size,
+      endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,
       keys: set.samples.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) })

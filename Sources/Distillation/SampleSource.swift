@@ -2,26 +2,50 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Telemetry
 import Tokenizers
 
 /// Files of rows to samples, for one model: what every verb that reads rows goes through, so that they all agree.
 struct SampleSource {
   private let format: RowFormat
   private let builder: SampleBuilder
+  /// What ends a text in all that is read here and in all that is generated from it.
+  let endOfText: EndOfText
+  private let tokenizer: Tokenizer
+  private let vocabularySize: Int
 
-  /// The end-of-text token is the one the model's configuration names, else the tokenizer's.
-  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration) throws {
+  /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
+  ///   from.
+  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws {
     self.format = format
+    self.tokenizer = tokenizer.tokenizer
+    vocabularySize = model.vocabularySize
+    endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
+    if let turn = format.template.endOfTurn, format.template.endOfTurn(in: self.tokenizer) == nil,
+      let end = endOfText.appended
+    {
+      Log.warning(
+        "\(turn), which ends a turn of the template \(format.template.rawValue), is no token of this tokenizer: a "
+          + "response ends with \(EndOfText.name(end, in: self.tokenizer))")
+    }
     builder = try SampleBuilder(
-      tokenizer: tokenizer.tokenizer, template: format.template,
-      eosTokenID: model.eosTokenIDs.first ?? tokenizer.tokenizer.eosTokenID,
+      tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
       maximumLength: min(format.maximumLength ?? model.contextLength, model.contextLength),
       longPrompts: format.longPrompts)
   }
 
   /// The samples of a file to learn from or to score.
+  ///
+  /// - Throws: a `Diagnostic` where a row does not fit, or responses would end with a token that the model does not have.
   func samples(of path: String) throws -> SampleSet {
-    try SampleSet(Dataset.load(path, options(for: .training)), builder)
+    let set = try SampleSet(Dataset.load(path, options(for: .training)), builder)
+    guard let end = endOfText.appended, end >= vocabularySize, set.samples.contains(where: \.hasResponse) else {
+      return set
+    }
+    throw Diagnostic.input(
+      "the token that ends a response, \(EndOfText.name(end, in: tokenizer)), lies beyond the model's vocabulary of "
+        + "\(vocabularySize)", file: tokenizer.path, field: format.endOfText == nil ? "eos_token" : "end_of_text",
+      remedy: "use the tokenizer the model was trained with, or name another token as end_of_text")
   }
 
   /// The prompts of a file to answer, with the data set its rows stand in.
@@ -40,6 +64,14 @@ struct SampleSource {
     }
     return Dataset.Options(
       fields: format.fields, separator: separator, emptyResponses: format.emptyResponses, purpose: purpose)
+  }
+}
+
+extension RowFormat {
+  /// What ends a text of a model; see `EndOfText` for the order.
+  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws -> EndOfText {
+    try EndOfText(
+      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
   }
 }
 
