@@ -4,13 +4,61 @@ import Glibc
 
 /// The local Hugging Face cache: where `hf download` puts models. Decant never fetches anything itself.
 package enum HubCache {
-  /// The cache's folder: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+  /// The cache's folder: `HF_HUB_CACHE`, else the older `HUGGINGFACE_HUB_CACHE`, else `HF_HOME/hub`, else
+  /// `XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`; `~` and `$NAME` within them stand for what they
+  /// do in a shell (constants.py of huggingface_hub).
   package static func folder(environment: (String) -> String?) -> String? {
     func named(_ variable: String) -> String? { environment(variable).flatMap { $0.isEmpty ? nil : $0 } }
-    if let cache = named("HF_HUB_CACHE") { return cache }
-    if let home = named("HF_HOME") { return "\(home)/hub" }
-    if let cache = named("XDG_CACHE_HOME") { return "\(cache)/huggingface/hub" }
-    return named("HOME").map { "\($0)/.cache/huggingface/hub" }
+    func expanded(_ path: String) -> String { expand(path, environment) }
+    if let cache = named("HF_HUB_CACHE") ?? named("HUGGINGFACE_HUB_CACHE") { return expanded(cache) }
+    if let home = named("HF_HOME") { return "\(expanded(home))/hub" }
+    if let cache = named("XDG_CACHE_HOME") { return "\(expanded(cache))/huggingface/hub" }
+    return home(of: nil, environment).map { "\($0)/.cache/huggingface/hub" }
+  }
+
+  /// A path with its leading `~` or `~user` and its `$NAME` and `${NAME}` replaced; what is not known stays as it is.
+  private static func expand(_ path: String, _ environment: (String) -> String?) -> String {
+    var path = path
+    if path.hasPrefix("~") {
+      let user = path.dropFirst().prefix { $0 != "/" }
+      if let home = home(of: user.isEmpty ? nil : String(user), environment) {
+        path = home + path.dropFirst(1 + user.count)
+      }
+    }
+    var result = ""
+    var rest = path[...]
+    while let dollar = rest.firstIndex(of: "$") {
+      result += rest[..<dollar]
+      rest = rest[dollar...].dropFirst()
+      let isBraced = rest.first == "{"
+      let name = (isBraced ? rest.dropFirst() : rest).prefix {
+        isBraced ? $0 != "}" : $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_")
+      }
+      let isClosed = !isBraced || name.endIndex < rest.endIndex
+      if !name.isEmpty, isClosed, let value = environment(String(name)) {
+        result += value
+        rest = rest[name.endIndex...].dropFirst(isBraced ? 1 : 0)
+      } else {
+        result += "$"
+      }
+    }
+    return result + rest
+  }
+
+  /// The home of a user; of the one at hand, as `HOME` has it, else as the system does.
+  private static func home(of user: String?, _ environment: (String) -> String?) -> String? {
+    if user == nil, let home = environment("HOME"), !home.isEmpty { return home }
+    var entry = unsafe passwd()
+    var found: UnsafeMutablePointer<passwd>? = nil
+    var buffer = [CChar](repeating: 0, count: 1 << 14)
+    let size = buffer.count
+    if let user {
+      _ = unsafe getpwnam_r(user, &entry, &buffer, size, &found)
+    } else {
+      _ = unsafe getpwuid_r(getuid(), &entry, &buffer, size, &found)
+    }
+    guard unsafe found != nil, let home = unsafe entry.pw_dir else { return nil }
+    return unsafe String(cString: home)
   }
 
   /// The folder of this process's environment.
@@ -59,7 +107,8 @@ package enum HubCache {
     }
     let revision = String(decoding: try File.read("\(folder)/refs/main"), as: UTF8.self)
     let name = revision.filter { !$0.isWhitespace }
-    return File.isPlainName(name) && File.isFolder("\(snapshots)/\(name)") ? "\(snapshots)/\(name)" : nil
+    guard File.isPlainName(name), File.isFolder("\(snapshots)/\(name)") else { return nil }
+    return "\(snapshots)/\(name)"
   }
 
   /// True for what may be a hub id: one or two parts of letters, digits, `-`, `_` and `.`.

@@ -11,6 +11,14 @@ struct HubCacheTests {
     arguments: [
       (["HF_HUB_CACHE": "/a", "HF_HOME": "/b", "HOME": "/c"], "/a"),
       (["HF_HUB_CACHE": "", "HF_HOME": "/b", "HOME": "/c"], "/b/hub"),
+      (["HUGGINGFACE_HUB_CACHE": "/o", "HF_HOME": "/b", "HOME": "/c"], "/o"),
+      (["HF_HUB_CACHE": "/a", "HUGGINGFACE_HUB_CACHE": "/o"], "/a"),
+      (["HF_HOME": "~/models", "HOME": "/c"], "/c/models/hub"), (["HF_HOME": "~", "HOME": "/c"], "/c/hub"),
+      (["HF_HUB_CACHE": "$DATA/hub-${USER}", "DATA": "/d", "USER": "u"], "/d/hub-u"),
+      (["HF_HUB_CACHE": "/a/$NONE/${NONE}/${x/$"], "/a/$NONE/${NONE}/${x/$"),
+      (["HF_HUB_CACHE": "~no-such-user/x", "HOME": "/c"], "~no-such-user/x"),
+      (["HF_HUB_CACHE": "relative/~"], "relative/~"),
+      (["XDG_CACHE_HOME": "~/x", "HOME": "/c"], "/c/x/huggingface/hub"),
       (["XDG_CACHE_HOME": "/x", "HOME": "/c"], "/x/huggingface/hub"),
       (["HOME": "/c"], "/c/.cache/huggingface/hub"),
     ])
@@ -31,6 +39,15 @@ struct HubCacheTests {
     try File.makeFolder("\(model)/refs")
     try File.write(Array("def\n".utf8), to: "\(model)/refs/main")
     #expect(try HubCache.resolve("some-org/tiny.model", cache: cache.path) == "\(model)/snapshots/def")
+  }
+
+  @Test("A revision that leads out of the cache is none", arguments: ["..", "../../other", "/etc", "a/b", ""])
+  func strayRevision(_ revision: String) throws {
+    let cache = try TemporaryFolder()
+    let model = cache.file("models--tiny")
+    for folder in ["snapshots/abc", "snapshots/def", "refs", "other"] { try File.makeFolder("\(model)/\(folder)") }
+    try File.write(Array(revision.utf8), to: "\(model)/refs/main")
+    expectDiagnostic(file: model, saying: "no snapshot") { _ = try HubCache.resolve("tiny", cache: cache.path) }
   }
 
   @Test("A folder is itself, whatever the cache holds")
