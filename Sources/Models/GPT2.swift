@@ -21,10 +21,12 @@ struct GPT2Blueprint: ModelBlueprint {
     let width = try config.size("n_embd")
     let heads = try config.size("n_head")
     try config.divides("n_head", heads, "n_embd", width)
-    let special = try ModelConfiguration.specialTokens(config)
+    let vocabularySize = try config.size("vocab_size")
+    let special = try ModelConfiguration.specialTokens(config, vocabularySize: vocabularySize)
     configuration = ModelConfiguration(
-      family: .gpt2, vocabularySize: try config.size("vocab_size"), contextLength: try config.size("n_positions"),
-      hiddenSize: width, layerCount: try config.size("n_layer"), headCount: heads, keyValueHeadCount: heads,
+      family: .gpt2, vocabularySize: vocabularySize, contextLength: try config.size("n_positions"),
+      hiddenSize: width, layerCount: try config.size("n_layer", atMost: SizeLimits.layers), headCount: heads,
+      keyValueHeadCount: heads,
       headDimension: width / heads, innerSize: try config.size("n_inner", default: 4 * width),
       tied: try config.flag("tie_word_embeddings", default: true), bosTokenID: special.bos,
       eosTokenIDs: special.eos ?? [], raw: try config.object())

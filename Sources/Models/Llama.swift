@@ -25,15 +25,20 @@ struct LlamaBlueprint: ModelBlueprint {
     let keyValueHeads = try config.size("num_key_value_heads", default: heads)
     try config.divides("num_key_value_heads", keyValueHeads, "num_attention_heads", heads)
     if try config.optional("head_dim") == nil { try config.divides("num_attention_heads", heads, "hidden_size", width) }
-    let headDimension = try config.size("head_dim", default: width / heads)
+    let headDimension = try config.size("head_dim", default: width / heads, atMost: SizeLimits.headDimension)
+    guard headDimension <= SizeLimits.headDimension else {
+      throw config.diagnostic("heads of \(headDimension) columns are above the limit of \(SizeLimits.headDimension)")
+    }
     guard headDimension % 2 == 0 else {
       throw config.diagnostic("heads of \(headDimension) columns cannot be rotated", remedy: "use an even head_dim")
     }
-    let special = try ModelConfiguration.specialTokens(config)
+    let vocabularySize = try config.size("vocab_size")
+    let special = try ModelConfiguration.specialTokens(config, vocabularySize: vocabularySize)
     configuration = ModelConfiguration(
-      family: .llama, vocabularySize: try config.size("vocab_size"),
+      family: .llama, vocabularySize: vocabularySize,
       contextLength: try config.size("max_position_embeddings", default: 2048), hiddenSize: width,
-      layerCount: try config.size("num_hidden_layers"), headCount: heads, keyValueHeadCount: keyValueHeads,
+      layerCount: try config.size("num_hidden_layers", atMost: SizeLimits.layers), headCount: heads,
+      keyValueHeadCount: keyValueHeads,
       headDimension: headDimension, innerSize: try config.size("intermediate_size"),
       tied: try config.flag("tie_word_embeddings", default: false), bosTokenID: special.bos,
       eosTokenIDs: special.eos ?? [], raw: try config.object())
@@ -45,10 +50,12 @@ struct LlamaBlueprint: ModelBlueprint {
     feedForwardBias = try config.flag("mlp_bias", default: false)
   }
 
+  private static func factor(_ scaling: JSONField) throws -> Double { try scaling.positive("factor", in: 1e-6...1e6) }
+
   private static func rotaryTable(_ config: JSONField, headDimension: Int) throws -> RotaryTable {
     let scaling = try config.optional("rope_parameters") ?? config.optional("rope_scaling")
     let thetaHolder = try scaling?.optional("rope_theta") == nil ? config : scaling ?? config
-    let theta = try thetaHolder.positive("rope_theta", default: 10_000)
+    let theta = try thetaHolder.positive("rope_theta", default: 10_000, in: 1...1e30)
     try config.refuse("partial_rotary_factor", unless: 1, 1.0, because: "only whole heads are rotated")
     try scaling?.refuse("partial_rotary_factor", unless: 1, 1.0, because: "only whole heads are rotated")
     let named = try scaling?.optional("rope_type") ?? scaling?.optional("type")
@@ -58,13 +65,17 @@ struct LlamaBlueprint: ModelBlueprint {
     switch try named.string() {
     case "linear":
       return RotaryTable(
-        theta: theta, headDimension: headDimension, scaling: .linear(factor: try scaling.positive("factor")))
+        theta: theta, headDimension: headDimension, scaling: .linear(factor: try factor(scaling)))
     case "llama3":
+      let low = try scaling.positive("low_freq_factor")
+      let high = try scaling.positive("high_freq_factor")
+      guard low != high else {
+        throw try scaling.required("high_freq_factor").diagnostic("is \(high), but must differ from low_freq_factor")
+      }
       return RotaryTable(
         theta: theta, headDimension: headDimension,
         scaling: .llama3(
-          factor: try scaling.positive("factor"), lowFrequencyFactor: try scaling.positive("low_freq_factor"),
-          highFrequencyFactor: try scaling.positive("high_freq_factor"),
+          factor: try factor(scaling), lowFrequencyFactor: low, highFrequencyFactor: high,
           originalLength: try scaling.size("original_max_position_embeddings")))
     case let other:
       throw named.diagnostic(

@@ -15,6 +15,32 @@ protocol ModelBlueprint: Sendable {
   func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel
 }
 
+extension ModelBlueprint {
+  /// Refuses a model made anew that this machine could not hold, before anything is made.
+  ///
+  /// - Parameters:
+  ///   - config: Where the sizes stand.
+  ///   - memory: Bytes of the machine's memory.
+  /// - Throws: a `Diagnostic` with the bytes asked for and those there are.
+  func checkMemory(_ config: JSONField, trainable: Bool, memory: Int) throws {
+    let room = memory / (trainable ? 2 : 1) / MemoryLayout<Float>.stride
+    var count = 0
+    for specification in specifications {
+      let (product, overflows) = specification.shape.reduce((1, false)) { partial, extent in
+        let (product, overflow) = partial.0.multipliedReportingOverflow(by: extent)
+        return (product, partial.1 || overflow)
+      }
+      guard !overflows, product <= room - count else {
+        throw config.diagnostic(
+          "asks for more parameters than fit the \(memory) bytes of this machine's memory\(trainable ? " with their gradients" : "")"
+            + "; \(specification.name) alone has shape \(specification.shape)",
+          remedy: "lower the sizes: layers, vocabulary, widths or context")
+      }
+      count += product
+    }
+  }
+}
+
 /// What a family's checkpoints call things.
 struct CheckpointKeys: Sendable {
   /// Prefix of the body's parameters, absent in checkpoints of a bare body: `transformer.`.

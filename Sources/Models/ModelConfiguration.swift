@@ -39,10 +39,21 @@ public struct ModelConfiguration: Sendable, Equatable {
 
 extension ModelConfiguration {
   /// Reads the special tokens of a `config.json` or `generation_config.json`: `eos_token_id` is an id or a list.
-  static func specialTokens(_ config: JSONField) throws -> (bos: Int32?, eos: [Int32]?) {
+  ///
+  /// - Throws: a `Diagnostic` for what is no id, and for an id that ends a text and that the vocabulary does not have.
+  static func specialTokens(_ config: JSONField, vocabularySize: Int) throws -> (bos: Int32?, eos: [Int32]?) {
     func id(_ field: JSONField) throws -> Int32 { Int32(try field.integer(in: 0...Int(Int32.max))) }
+    func end(_ field: JSONField) throws -> Int32 {
+      let id = try id(field)
+      guard id < vocabularySize else {
+        throw field.diagnostic(
+          "is \(id), but the vocabulary has \(vocabularySize) tokens, numbered from 0",
+          remedy: "name the token that ends a text, or null")
+      }
+      return id
+    }
     let eos = try config.optional("eos_token_id").map { field in
-      field.value.arrayValue == nil ? [try id(field)] : try field.elements().map(id)
+      field.value.arrayValue == nil ? [try end(field)] : try field.elements().map(end)
     }
     return (try config.optional("bos_token_id").map(id), eos)
   }
@@ -91,27 +102,43 @@ extension ModelConfiguration {
   }
 }
 
+/// The largest numbers of a `config.json`: far above any model's, and low enough that a product of two is a number,
+/// and that what is made for each of them before any weight is seen stays small.
+enum SizeLimits {
+  static let size = 1 << 26
+  static let layers = 1 << 14
+  static let headDimension = 1 << 16
+}
+
 extension JSONField {
-  /// A size under a key: a whole number from 1 on, with a default where the key is missing or null.
-  func size(_ key: String, default fallback: Int? = nil) throws -> Int {
+  /// A size under a key: a whole number from 1 to a limit, with a default where the key is missing or null.
+  func size(_ key: String, default fallback: Int? = nil, atMost limit: Int = SizeLimits.size) throws -> Int {
     guard let field = try optional(key) else {
-      guard let fallback else { return try required(key).integer(in: 1...1 << 26) }
+      guard let fallback else { return try required(key).integer(in: 1...limit) }
       return fallback
     }
-    return try field.integer(in: 1...1 << 26)
+    return try field.integer(in: 1...limit)
   }
 
   /// A truth value under a key, with a default where the key is missing or null.
   func flag(_ key: String, default fallback: Bool) throws -> Bool { try optional(key)?.bool() ?? fallback }
 
-  /// A positive finite number under a key, with a default where the key is missing or null.
-  func positive(_ key: String, default fallback: Double? = nil) throws -> Double {
+  /// A positive number under a key, with a default where the key is missing or null.
+  ///
+  /// - Parameter range: What is accepted; by default numbers that a `Float` and its reciprocal hold with digits to
+  ///   spare.
+  func positive(
+    _ key: String, default fallback: Double? = nil, in range: ClosedRange<Double> = 1e-30...1e30
+  ) throws -> Double {
     guard let field = try optional(key) else {
       guard let fallback else { return try required(key).double() }
       return fallback
     }
     let number = try field.double()
     guard number > 0 && number.isFinite else { throw field.diagnostic("is \(number), but must be positive") }
+    guard range.contains(number) else {
+      throw field.diagnostic("is \(number), but must be in \(range.lowerBound) ... \(range.upperBound)")
+    }
     return number
   }
 

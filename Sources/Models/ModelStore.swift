@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 public import Fingerprints
+import Glibc
 public import JSON
 public import RandomStreams
 import SafeTensors
@@ -32,9 +33,10 @@ public enum ModelStore {
     var blueprint = try blueprint(of: document("config.json", in: directory))
     if File.exists("\(directory)/generation_config.json") {
       let generation = try document("generation_config.json", in: directory)
-      let special = try ModelConfiguration.specialTokens(generation)
+      let vocabularySize = blueprint.configuration.vocabularySize
+      let special = try ModelConfiguration.specialTokens(generation, vocabularySize: vocabularySize)
       blueprint.configuration.suppressedTokenIDs = try ModelConfiguration.suppressedTokens(
-        generation, vocabulary: blueprint.configuration.vocabularySize)
+        generation, vocabulary: vocabularySize)
       blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
     }
     try refusePickled(in: directory)
@@ -62,11 +64,15 @@ public enum ModelStore {
   /// `initializer_range` (GPT-2's residual projections over the square root of twice the layers), zero biases, unit
   /// gains.
   ///
-  /// - Throws: a `Diagnostic` that names the field that is missing, malformed or not supported.
+  /// - Throws: a `Diagnostic` that names the field that is missing, malformed or not supported, and where the
+  ///   parameters do not fit the machine's memory.
   public static func make(
     _ configuration: JSONObject, stream: inout RandomStream, trainable: Bool
   ) throws -> any CausalLanguageModel {
-    let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
+    let config = JSONField(.object(configuration))
+    let blueprint = try blueprint(of: config)
+    try blueprint.checkMemory(config, trainable: trainable, memory: machineMemory)
+    let model = make(blueprint, trainable: trainable)
     model.parameters.initialize(&stream)
     return model
   }
@@ -95,7 +101,10 @@ public enum ModelStore {
     var configuration = teacher.configuration.raw
     let keys = try blueprint(of: JSONField(.object(configuration))).keys
     configuration[keys.layerCount] = JSONValue(layers.count)
-    let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
+    let config = JSONField(.object(configuration))
+    let blueprint = try blueprint(of: config)
+    try blueprint.checkMemory(config, trainable: trainable, memory: machineMemory)
+    let model = make(blueprint, trainable: trainable)
     // What the teacher's generation settings say, which its config.json need not.
     model.configuration.eosTokenIDs = teacher.configuration.eosTokenIDs
     model.configuration.suppressedTokenIDs = teacher.configuration.suppressedTokenIDs
@@ -104,6 +113,13 @@ public enum ModelStore {
       parameter.value.copy(from: teacher.parameters[source ?? parameter.name].value)
     }
     return model
+  }
+
+  /// Bytes of memory that the machine has.
+  private static var machineMemory: Int {
+    let (bytes, overflows) = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
+      by: sysconf(Int32(_SC_PAGESIZE)))
+    return overflows || bytes <= 0 ? .max : bytes
   }
 
   /// A fingerprint of what a model computes with: its `config.json` but for the keys that only tell how it was stored,

@@ -18,24 +18,47 @@ struct WeightLoading {
     self.checkpoint = checkpoint
     self.blueprint = blueprint
     self.directory = directory
-    let keys = blueprint.keys
-    // A checkpoint of the bare body has no prefix on its names.
-    let bare = !checkpoint.tensors.keys.contains { $0.hasPrefix(keys.prefix) }
-    var names: [String: String] = [:]
-    for name in checkpoint.tensors.keys {
-      names[bare && name != keys.head ? keys.prefix + name : name] = name
-    }
-    self.names = names
+    names = Self.names(of: checkpoint, blueprint)
     let specifications = blueprint.specifications
     for specification in specifications { try checkShape(specification) }
     try refuseUnused(known: Set(specifications.map(\.name)))
   }
 
+  /// The name in the checkpoint of everything it holds, by the name transformers would save it by.
+  private static func names(of checkpoint: SafeTensorsCheckpoint, _ blueprint: any ModelBlueprint) -> [String: String] {
+    let keys = blueprint.keys
+    let wrapper = wrapper(of: checkpoint)
+    // A checkpoint of the bare body has no prefix on its names.
+    let bare = !checkpoint.tensors.keys.contains { $0.dropFirst(wrapper.count).hasPrefix(keys.prefix) }
+    var names: [String: String] = [:]
+    for stored in checkpoint.tensors.keys {
+      let name = String(stored.dropFirst(wrapper.count))
+      names[bare && name != keys.head ? keys.prefix + name : name] = stored
+    }
+    // The head and the embedding of a tied model are one tensor, which some savers keep under the head's name alone.
+    if blueprint.configuration.tied, names[keys.embedding] == nil { names[keys.embedding] = names[keys.head] }
+    return names
+  }
+
+  /// What stands before every name in a checkpoint saved through torch.compile or data-parallel training, nothing in
+  /// others.
+  private static func wrapper(of checkpoint: SafeTensorsCheckpoint) -> String {
+    var wrapper = ""
+    while let next = ["_orig_mod.", "module."].first(where: { part in
+      !checkpoint.tensors.isEmpty && checkpoint.tensors.keys.allSatisfy { $0.hasPrefix(wrapper + part) }
+    }) {
+      wrapper += next
+    }
+    return wrapper
+  }
+
   private func checkShape(_ specification: ParameterSpecification) throws {
     guard let name = names[specification.name], let entry = checkpoint.tensors[name] else {
+      let tying = "set tie_word_embeddings to true in config.json if the head is the token embedding, otherwise "
       throw Diagnostic.input(
         "the weights lack this tensor, of shape \(specification.shape)", file: directory, field: specification.name,
-        remedy: "check that config.json and the weights belong to the same model")
+        remedy: "\(specification.name == blueprint.keys.head ? tying : "")check that config.json and the weights "
+          + "belong to the same model")
     }
     guard entry.shape == specification.shape else {
       throw Diagnostic.input(
@@ -68,7 +91,9 @@ struct WeightLoading {
       try read(names[parameter.name]!, into: value)
     }
     let keys = blueprint.keys
-    if isTiedHead(keys.head), let name = names[keys.head] { try checkTied(name, names[keys.embedding]!) }
+    if isTiedHead(keys.head), let name = names[keys.head], let embedding = names[keys.embedding], name != embedding {
+      try checkTied(name, embedding)
+    }
   }
 
   /// Every matrix in bf16: where it lies in the file, if it is stored so, otherwise rounded.

@@ -101,6 +101,35 @@ struct ConfigurationReadingTests {
     Refusal(
       golden: "llama-tied", changes: ["rope_parameters": ["partial_rotary_factor": 0.5]],
       field: "rope_parameters.partial_rotary_factor", words: "whole heads"),
+    Refusal(golden: "gpt2-tied", changes: ["n_layer": 1_000_000], field: "n_layer", words: "at most"),
+    Refusal(
+      golden: "llama-tied", changes: ["num_hidden_layers": 67_108_864], field: "num_hidden_layers", words: "at most"),
+    Refusal(golden: "llama-tied", changes: ["hidden_size": 1e30], field: "hidden_size", words: "integer"),
+    Refusal(golden: "llama-tied", changes: ["head_dim": 131_072], field: "head_dim", words: "at most 65536"),
+    Refusal(
+      golden: "gpt2-tied", changes: ["vocab_size": 67_108_864, "n_embd": 67_108_864], field: nil, words: "memory"),
+    Refusal(golden: "gpt2-tied", changes: ["n_positions": 67_108_864, "n_embd": 1_048_576], field: nil, words: "wpe"),
+    Refusal(
+      golden: "llama-tied",
+      changes: ["num_attention_heads": 67_108_864, "head_dim": 65_536, "num_key_value_heads": 67_108_864], field: nil,
+      words: "q_proj"),
+    Refusal(golden: "gpt2-tied", changes: ["eos_token_id": 40], field: "eos_token_id", words: "40 tokens"),
+    Refusal(golden: "llama-tied", changes: ["eos_token_id": [2, 600]], field: "eos_token_id[1]", words: "is 600"),
+    Refusal(golden: "llama-tied", changes: ["rms_norm_eps": 1e308], field: "rms_norm_eps", words: "1e+30"),
+    Refusal(golden: "gpt2-tied", changes: ["initializer_range": 1e-300], field: "initializer_range", words: "1e-30"),
+    Refusal(
+      golden: "llama-tied", changes: ["rope_parameters": ["rope_theta": 1e-300]], field: nil, words: "rope_theta"),
+    Refusal(
+      golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "linear", "factor": 1e-300]],
+      field: "rope_parameters.factor", words: "1e-06"),
+    Refusal(
+      golden: "llama-llama3-biases-shards",
+      changes: [
+        "rope_parameters": [
+          "rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4,
+          "original_max_position_embeddings": 64,
+        ]
+      ], field: "rope_parameters.high_freq_factor", words: "differ"),
   ]
 
   @Test("What is malformed or not supported is refused by its field", arguments: refusals)

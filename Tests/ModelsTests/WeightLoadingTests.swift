@@ -71,6 +71,39 @@ struct WeightLoadingTests {
     expectClose(logits, try golden.expectedTensor("logits"), absolute: 1e-4)
   }
 
+  @Test("A tied model may be stored under its head's name alone", arguments: ["llama-tied", "gpt2-tied"])
+  func headAlone(_ name: String) throws {
+    let golden = GoldenCase(name: name)
+    for isBare in [false, true] {
+      let loaded = try Self.load(name) { draft in
+        draft.rename { $0.hasSuffix("embed_tokens.weight") || $0.hasSuffix("wte.weight") ? "lm_head.weight" : $0 }
+        if isBare { draft.rename { $0.replacing(/^(model|transformer)\./, with: "") } }
+      }
+      let logits = CrossEntropy(loaded.model, try golden.sequences()).logits
+      expectClose(logits, try golden.expectedTensor("logits"), absolute: 1e-4)
+      #expect(loaded.fingerprint == ModelStore.fingerprint(of: try golden.model()))
+    }
+  }
+
+  @Test(
+    "What torch.compile and data-parallel training put before names is passed over",
+    arguments: ["_orig_mod.", "module.", "module._orig_mod."])
+  func wrappers(_ wrapper: String) throws {
+    let golden = GoldenCase(name: "llama-tied")
+    let loaded = try Self.load("llama-tied") { draft in draft.rename { wrapper + $0 } }
+    #expect(loaded.fingerprint == ModelStore.fingerprint(of: try golden.model()))
+    expectDiagnostic(field: "model.norm.weight", saying: "lack") {
+      _ = try Self.load("llama-tied") { draft in draft.rename { $0 == "model.norm.weight" ? wrapper + $0 : $0 } }
+    }
+  }
+
+  @Test("A model whose head is missing says how it would be tied")
+  func missingHead() throws {
+    expectDiagnostic(field: "lm_head.weight", saying: "tie_word_embeddings to true") {
+      _ = try Self.load("gpt2-untied-relu") { $0.tensors.removeAll { $0.name == "lm_head.weight" } }
+    }
+  }
+
   @Test("A missing tensor is named")
   func missing() throws {
     expectDiagnostic(field: "transformer.h.1.mlp.c_fc.bias", saying: "lack", "[64]") {
@@ -125,6 +158,37 @@ struct WeightLoadingTests {
     #expect(try ModelStore.load(folder.path, trainable: false).model.configuration.eosTokenIDs == [7, 8])
     _ = try folder.write(#"{"eos_token_id": null}"#, to: "generation_config.json")
     #expect(try ModelStore.load(folder.path, trainable: false).model.configuration.eosTokenIDs == [2])
+  }
+
+  @Test("An id that ends a text must be in the vocabulary in generation_config.json too")
+  func generationConfigurationBeyond() throws {
+    let folder = try TemporaryFolder()
+    let golden = GoldenCase(name: "llama-tied")
+    try CheckpointDraft(golden).write(golden, to: folder)
+    let path = try folder.write(#"{"eos_token_id": [2, 40]}"#, to: "generation_config.json")
+    expectDiagnostic(file: path, field: "eos_token_id[1]", saying: "is 40", "40 tokens") {
+      _ = try ModelStore.load(folder.path, trainable: false)
+    }
+  }
+
+  @Test("More layers than any model has are refused with the file")
+  func layers() throws {
+    let folder = try TemporaryFolder()
+    let golden = GoldenCase(name: "llama-tied")
+    try CheckpointDraft(golden).write(golden, to: folder)
+    var configuration = try golden.configuration()
+    for count in [16_385, 1 << 26] {
+      configuration["num_hidden_layers"] = JSONValue(count)
+      let path = try folder.write(JSONValue.object(configuration).serialized(), to: "config.json")
+      expectDiagnostic(file: path, field: "num_hidden_layers", saying: "at most 16384") {
+        _ = try ModelStore.load(folder.path, trainable: false)
+      }
+    }
+    configuration["num_hidden_layers"] = 16_384
+    _ = try folder.write(JSONValue.object(configuration).serialized(), to: "config.json")
+    expectDiagnostic(field: "model.layers.2.input_layernorm.weight", saying: "lack") {
+      _ = try ModelStore.load(folder.path, trainable: false)
+    }
   }
 
   @Test("A folder without safetensors says what it lacks")
