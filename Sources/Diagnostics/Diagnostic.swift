@@ -102,10 +102,17 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// The same diagnostic with its place filled in where it is still open, for a caller that knows the file.
+  ///
+  /// A line is never put beside a file that it is not of: where the fault lies in another file, the message says at
+  /// which line of `file` it was met.
   public func located(file: String? = nil, line: Int? = nil, field: String? = nil) -> Diagnostic {
     var copy = self
-    copy.file = self.file ?? file
-    copy.line = self.line ?? line
+    if let own = self.file, let file, own != file {
+      if let line { copy.message += ", at \(file):\(line)" }
+    } else {
+      copy.file = self.file ?? file
+      copy.line = self.line ?? line
+    }
     copy.field = self.field ?? field
     return copy
   }

@@ -77,10 +77,10 @@ public struct ModelEvaluation: Sendable {
     _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ endOfText: EndOfText,
     maximumNewTokens: Int
   ) throws -> EvaluationReport.Responses? {
-    let cases = samples.map { sample in
+    let cases = try samples.map { sample in
       ResponseEvaluation.Case(
         prompt: Array(sample.tokenIDs.prefix(sample.promptLength)),
-        references: [tokenizer.decode(sample.responseTokenIDs)])
+        references: [try tokenizer.decode(sample.responseTokenIDs)])
     }
     let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: endOfText.stops)
     if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }

@@ -8,12 +8,14 @@ extension Tokenizer {
   ///
   /// Decoders in SentencePiece's style drop a leading space, so a continuation decoded by itself would lose the space
   /// that parts it from the prompt: what is decoded is the whole, and the prompt's text is taken off its front.
-  public func response(_ generated: [Int32], after prompt: [Int32]) -> String {
-    let front = decode(prompt, skipSpecialTokens: true)
-    let whole = decode(prompt + generated, skipSpecialTokens: true)
+  ///
+  /// - Throws: a `Diagnostic` where the tokenizer's decoder cannot make a text of them.
+  public func response(_ generated: [Int32], after prompt: [Int32]) throws -> String {
+    let front = try decode(prompt, skipSpecialTokens: true)
+    let whole = try decode(prompt + generated, skipSpecialTokens: true)
     guard whole.utf8.starts(with: front.utf8),
       let rest = String(whole.utf8.dropFirst(front.utf8.count))
-    else { return decode(generated, skipSpecialTokens: true) }
+    else { return try decode(generated, skipSpecialTokens: true) }
     return rest
   }
 }

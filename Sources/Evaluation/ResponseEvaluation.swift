@@ -60,7 +60,7 @@ public struct ResponseEvaluation {
     try generator.generate(
       prompts: cases.map(\.prompt), streamIndices: cases.indices.map(UInt64.init), onPass: onPass
     ) { index, done in
-      let text = tokenizer.decode(done.contentTokenIDs)
+      let text = try tokenizer.decode(done.contentTokenIDs)
       let response = Response(
         completion: done, text: text, rougeL: Rouge.l(references: cases[index].references, prediction: text),
         exactMatch: ExactMatch.matches(references: cases[index].references, prediction: text))

@@ -64,7 +64,7 @@ extension ModelConfiguration {
     let ends = ends.filter { $0 < vocabularySize }
     guard !ends.isEmpty else { return }
     eosTokenIDs = ends
-    let named = try? Self.specialTokens(JSONField(.object(raw))).eos
+    let named = try? Self.specialTokens(JSONField(.object(raw)), vocabularySize: vocabularySize).eos
     if named != ends { raw["eos_token_id"] = Self.eosValue(ends) }
   }
 

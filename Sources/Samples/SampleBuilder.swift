@@ -41,7 +41,7 @@ public struct SampleBuilder: Sendable {
     try self.init(
       encoder: TextEncoder(
         prefix: tokenizer.prefixTokens, fingerprint: Fingerprint(of: tokenizer.contentBytes),
-        encode: { tokenizer.encode($0) }),
+        encode: { try tokenizer.encode($0) }),
       sequenceTokens: SequenceTokens(
         bos: bos.flatMap(tokenizer.token) ?? "", eos: eosTokenID.flatMap(tokenizer.token) ?? ""),
       template: template, eosTokenID: eosTokenID, maximumLength: maximumLength,
@@ -91,8 +91,8 @@ public struct SampleBuilder: Sendable {
         "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
         field: "eos_token_id", remedy: "choose one with end_of_text")
     }
-    let alone = encoder.encode(prompt)
-    let joint = encoder.encode(prompt + response)
+    let alone = try encoder.encode(prompt)
+    let joint = try encoder.encode(prompt + response)
     var common = zip(alone, joint).prefix { $0 == $1 }.count
     var tokens = joint
     if row.response != nil && encoder.prefix.isEmpty && common == 0 {
@@ -125,7 +125,7 @@ public struct SampleBuilder: Sendable {
   public func prompt(_ row: Row) throws -> Sample? {
     var (text, running) = try template.render(row.content, sequenceTokens)
     if case .text = row.content { text = running ?? "" }
-    var tokens = encoder.encode(text)
+    var tokens = try encoder.encode(text)
     if encoder.prefix.count + tokens.count > maximumPromptLength {
       guard let kept = try shortened(tokens.count) else { return nil }
       tokens.removeFirst(tokens.count - kept)
@@ -155,9 +155,9 @@ public struct SampleBuilder: Sendable {
 package struct TextEncoder: Sendable {
   package var prefix: [Int32]
   package var fingerprint: Fingerprint
-  package var encode: @Sendable (String) -> [Int32]
+  package var encode: @Sendable (String) throws -> [Int32]
 
-  package init(prefix: [Int32], fingerprint: Fingerprint, encode: @escaping @Sendable (String) -> [Int32]) {
+  package init(prefix: [Int32], fingerprint: Fingerprint, encode: @escaping @Sendable (String) throws -> [Int32]) {
     self.prefix = prefix
     self.fingerprint = fingerprint
     self.encode = encode

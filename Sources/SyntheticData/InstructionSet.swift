@@ -37,7 +37,7 @@ public enum InstructionSet {
     let texts = [Split.teacher, .train].flatMap { rows[$0] ?? [] }.map { row in
       [row.instruction, row.input, row.output].filter { !$0.isEmpty }.joined(separator: "\n")
     }
-    let tokenizer = BPETrainer.trainByteLevel(
+    let tokenizer = try BPETrainer.trainByteLevel(
       texts: texts, vocabularySize: vocabularySize, specialTokens: [endOfText])
     let learnt = tokenizer["model"]?["vocab"]?.objectValue?.count ?? 0
     guard learnt == vocabularySize else {

@@ -60,9 +60,9 @@ struct AddedTokenMatcher: Sendable {
   }
 
   /// Calls `body` with the tokens and the texts between them, in order; there are no empty texts.
-  func forEachSegment(of text: [UInt8], _ body: (Segment) -> Void) {
+  func forEachSegment(of text: [UInt8], _ body: (Segment) throws -> Void) rethrows {
     guard !text.isEmpty else { return }
-    guard !isEmpty else { return body(.text(0..<text.count)) }
+    guard !isEmpty else { return try body(.text(0..<text.count)) }
     var end = 0
     var position = 0
     while position < text.count {
@@ -75,13 +75,13 @@ struct AddedTokenMatcher: Sendable {
       if token.isSingleWord && !Self.standsAlone(range, in: text) { continue }
       if token.stripsLeft { range = max(end, Self.spaceStart(text, before: range.lowerBound))..<range.upperBound }
       if token.stripsRight { range = range.lowerBound..<Self.spaceEnd(text, from: range.upperBound) }
-      if end < range.lowerBound { body(.text(end..<range.lowerBound)) }
-      body(.token(token.id))
+      if end < range.lowerBound { try body(.text(end..<range.lowerBound)) }
+      try body(.token(token.id))
       end = range.upperBound
       // A token that begins inside the white space just taken is passed over with it.
       position = max(position, end)
     }
-    if end < text.count { body(.text(end..<text.count)) }
+    if end < text.count { try body(.text(end..<text.count)) }
   }
 
   private func match(_ text: [UInt8], at position: Int) -> AddedToken? {

@@ -12,11 +12,12 @@ public enum BPETrainer {
   /// - Parameters:
   ///   - vocabularySize: Number of tokens; there are fewer where the texts run out of pairs.
   ///   - specialTokens: Texts that always are one token.
+  /// - Throws: a `Diagnostic` where a text cannot be cut into words.
   /// - Precondition: `vocabularySize` leaves room for the special tokens and the bytes; special tokens are not empty
   ///   and all different.
   public static func trainByteLevel(
     texts: some Sequence<String>, vocabularySize: Int, specialTokens: [String]
-  ) -> JSONValue {
+  ) throws -> JSONValue {
     precondition(
       vocabularySize >= specialTokens.count + 256 && vocabularySize <= Vocabulary.maximumID,
       "a vocabulary of \(vocabularySize) cannot hold \(specialTokens.count) special tokens and 256 bytes")
@@ -30,22 +31,24 @@ public enum BPETrainer {
       let standIn = ByteAlphabet.encoded[byte]
       byteIDs[byte] = Int32(tokens.insert(standIn, 0..<standIn.count).index)
     }
-    var learner = MergeLearner(countWords(texts, specialTokens), byteIDs: byteIDs, tokens: tokens)
+    var learner = MergeLearner(try countWords(texts, specialTokens), byteIDs: byteIDs, tokens: tokens)
     learner.learn(vocabularySize: vocabularySize)
     return file(learner.tokens, learner.merges, specialTokens: specialTokens)
   }
 
   /// The words of the texts as GPT-2's pattern cuts them, and how often each comes.
-  private static func countWords(_ texts: some Sequence<String>, _ specialTokens: [String]) -> MergeLearner.Words {
+  private static func countWords(
+    _ texts: some Sequence<String>, _ specialTokens: [String]
+  ) throws -> MergeLearner.Words {
     let matcher = AddedTokenMatcher(
       specialTokens.enumerated().map { AddedToken(special: $0.element, id: Int32($0.offset)) })
     var words = MergeLearner.Words()
     for text in texts {
       let bytes = Array(text.utf8)
-      matcher.forEachSegment(of: bytes) { segment in
+      try matcher.forEachSegment(of: bytes) { segment in
         guard case .text(let range) = segment else { return }
         var pieces = Pieces(bytes, range, startsText: false)
-        pieces.split(PreTokenizer.gpt2Pattern, .isolated)
+        try pieces.split(PreTokenizer.gpt2Pattern, .isolated)
         for piece in pieces.ranges { words.count(bytes, piece) }
       }
     }

@@ -1,8 +1,11 @@
+import Diagnostics
+
 /// Byte-pair encoding of words (Sennrich et al., arXiv 1508.07909), as the model `BPE` of a tokenizer file.
 struct BytePairModel: Sendable {
   let vocabulary: Vocabulary
   private let merges: PairTable
   private let options: Options
+  /// Nil also where the vocabulary lacks the unknown token, which matters only to a text that needs it.
   private let unknownID: Int32?
   /// Ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
   private let fallbackIDs: [Int32]
@@ -58,28 +61,29 @@ struct BytePairModel: Sendable {
   /// Appends the ids of a word.
   ///
   /// - Parameter asBytes: The word's bytes stand for their stand-ins: what a last ByteLevel step leaves.
+  /// - Throws: a `Diagnostic` with the character that the vocabulary lacks, where it lacks the unknown token too.
   func encode(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
-  ) {
-    guard cutsAtMark && !asBytes else { return encodeWord(bytes, range, asBytes: asBytes, &workspace, into: &ids) }
+  ) throws {
+    guard cutsAtMark && !asBytes else { return try encodeWord(bytes, range, asBytes: asBytes, &workspace, into: &ids) }
     var start = range.lowerBound
     var index = start
     while index + Self.mark.count <= range.upperBound {
       let isMark = bytes[index] == Self.mark[0] && bytes[index..<index + Self.mark.count].elementsEqual(Self.mark)
       if isMark && index > start && !Self.endsInMark(bytes[start..<index]) {
-        encodeWord(bytes, start..<index, asBytes: false, &workspace, into: &ids)
+        try encodeWord(bytes, start..<index, asBytes: false, &workspace, into: &ids)
         start = index
       }
       index += isMark ? Self.mark.count : 1
     }
-    encodeWord(bytes, start..<range.upperBound, asBytes: false, &workspace, into: &ids)
+    try encodeWord(bytes, start..<range.upperBound, asBytes: false, &workspace, into: &ids)
   }
 
   private static func endsInMark(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.suffix(mark.count).elementsEqual(mark) }
 
   private func encodeWord(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
-  ) {
+  ) throws {
     guard !range.isEmpty else { return }
     let isCached = range.count <= WordCache.maximumWordLength
     if isCached && workspace.words.append(bytes, range, to: &ids) { return }
@@ -88,7 +92,7 @@ struct BytePairModel: Sendable {
       ids.append(id)
     } else {
       workspace.begin()
-      appendSymbols(bytes, range, asBytes: asBytes, &workspace)
+      try appendSymbols(bytes, range, asBytes: asBytes, &workspace)
       workspace.merge(merges, into: &ids)
     }
     if isCached { workspace.words.keep(bytes, range, ids[start...]) }
@@ -101,7 +105,9 @@ struct BytePairModel: Sendable {
   // MARK: Symbols
 
   /// The word's characters as ids, before any merge.
-  private func appendSymbols(_ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace) {
+  private func appendSymbols(
+    _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace
+  ) throws {
     if asBytes {
       if options.continuingPrefix.isEmpty && options.endSuffix.isEmpty
         && range.allSatisfy({ byteIDs[Int(bytes[$0])] >= 0 })
@@ -109,14 +115,14 @@ struct BytePairModel: Sendable {
         for index in range { workspace.append(byteIDs[Int(bytes[index])]) }
       } else {
         let word = ByteAlphabet.encode(bytes[range])
-        appendCharacters(word, 0..<word.count, &workspace)
+        try appendCharacters(word, 0..<word.count, &workspace)
       }
     } else {
-      appendCharacters(bytes, range, &workspace)
+      try appendCharacters(bytes, range, &workspace)
     }
   }
 
-  private func appendCharacters(_ bytes: [UInt8], _ range: Range<Int>, _ workspace: inout MergeWorkspace) {
+  private func appendCharacters(_ bytes: [UInt8], _ range: Range<Int>, _ workspace: inout MergeWorkspace) throws {
     var hasPendingUnknown = false
     var index = range.lowerBound
     while index < range.upperBound {
@@ -131,7 +137,8 @@ struct BytePairModel: Sendable {
       } else if let fallback = fallback(bytes, index..<end, isFirst: isFirst, isLast: isLast) {
         // A pending unknown stays pending, as in the reference.
         for id in fallback { workspace.append(id) }
-      } else if unknownID != nil {
+      } else if let unknown = options.unknownToken {
+        if unknownID == nil { throw Self.lacking(bytes[index..<end], unknown) }
         // A run of unknown characters is one token where they are fused, else one each.
         if hasPendingUnknown && !options.fusesUnknown { workspace.append(unknownID!) }
         hasPendingUnknown = true
@@ -139,6 +146,13 @@ struct BytePairModel: Sendable {
       index = end
     }
     if hasPendingUnknown { workspace.append(unknownID!) }
+  }
+
+  private static func lacking(_ character: ArraySlice<UInt8>, _ unknown: [UInt8]) -> Diagnostic {
+    .input(
+      "is \"\(String(decoding: unknown, as: UTF8.self))\", which the vocabulary lacks, but a text needs it for the "
+        + "character \"\(String(decoding: character, as: UTF8.self))\", which the vocabulary lacks too",
+      field: "model.unk_token", remedy: "name a token of the vocabulary, or null to leave such characters out")
   }
 
   private func characterID(_ bytes: [UInt8], _ range: Range<Int>, isFirst: Bool, isLast: Bool) -> Int32? {

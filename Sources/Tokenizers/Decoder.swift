@@ -41,21 +41,45 @@ enum Decoder: Sendable {
   }
 
   /// The tokens as this step leaves them.
-  func apply(_ tokens: [[UInt8]]) -> [[UInt8]] {
+  ///
+  /// - Throws: a `Diagnostic` where the text grows beyond its bound or a pattern gives up on it.
+  func apply(_ tokens: [[UInt8]]) throws -> [[UInt8]] {
+    try apply(tokens, TextGrowth(from: Self.byteCount(tokens), in: "decoder"))
+  }
+
+  private static func byteCount(_ tokens: [[UInt8]]) -> Int { tokens.reduce(0) { $0 + $1.count } }
+
+  private func apply(_ tokens: [[UInt8]], _ growth: TextGrowth) throws -> [[UInt8]] {
     switch self {
-    case .sequence(let steps): steps.reduce(tokens) { $1.apply($0) }
+    case .sequence(let steps):
+      try steps.reduce(tokens) { tokens, step in
+        let result = try step.apply(tokens, growth)
+        try growth.check(Self.byteCount(result))
+        return result
+      }
     case .byteLevel: [Self.repaired(tokens.flatMap(ByteAlphabet.decode))]
     case .byteFallback: Self.joinBytes(tokens)
     case .fuse: [Array(tokens.joined())]
     case .strip(let scalar, let start, let stop): tokens.map { Self.strip($0, scalar, start, stop) }
     case .replace(let pattern, let content):
-      tokens.map { Normalizer.replace(pattern, by: content, in: $0) }
+      try Self.replace(pattern, in: tokens, growth) { _ in content }
     case .metaspace(let mark, let dropsFirst):
       tokens.enumerated().map { Self.unmark($0.element, mark, drops: dropsFirst && $0.offset == 0) }
     case .suffix(let pattern):
-      tokens.enumerated().map { index, token in
-        Normalizer.replace(pattern, by: index + 1 < tokens.count ? [UInt8(ascii: " ")] : [], in: token)
-      }
+      try Self.replace(pattern, in: tokens, growth) { $0 + 1 < tokens.count ? [UInt8(ascii: " ")] : [] }
+    }
+  }
+
+  /// Every token with the matches of a pattern replaced by what `content` says for the token's place.
+  private static func replace(
+    _ pattern: RegularExpression, in tokens: [[UInt8]], _ growth: TextGrowth, by content: (Int) -> [UInt8]
+  ) throws -> [[UInt8]] {
+    var count = 0
+    return try tokens.enumerated().map { index, token in
+      let result = try Normalizer.replace(pattern, by: content(index), in: token, growth)
+      count += result.count
+      try growth.check(count)
+      return result
     }
   }
 

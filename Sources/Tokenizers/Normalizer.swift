@@ -36,11 +36,22 @@ enum Normalizer: Sendable {
   }
 
   /// The text as this normalizer leaves it.
-  func apply(_ text: [UInt8]) -> [UInt8] {
+  ///
+  /// - Throws: a `Diagnostic` where the text grows beyond its bound or a pattern gives up on it.
+  func apply(_ text: [UInt8]) throws -> [UInt8] { try apply(text, TextGrowth(from: text.count, in: "normalizer")) }
+
+  private func apply(_ text: [UInt8], _ growth: TextGrowth) throws -> [UInt8] {
     switch self {
-    case .sequence(let steps): return steps.reduce(text) { $1.apply($0) }
-    case .prepend(let prefix): return text.isEmpty ? text : prefix + text
-    case .replace(let pattern, let content): return Self.replace(pattern, by: content, in: text)
+    case .sequence(let steps):
+      return try steps.reduce(text) { text, step in
+        let result = try step.apply(text, growth)
+        try growth.check(result.count)
+        return result
+      }
+    case .prepend(let prefix):
+      try growth.check(text.count + prefix.count)
+      return text.isEmpty ? text : prefix + text
+    case .replace(let pattern, let content): return try Self.replace(pattern, by: content, in: text, growth)
     // ASCII is its own composed and decomposed form.
     case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfc }
     case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfd }
@@ -51,6 +62,7 @@ enum Normalizer: Sendable {
       return Self.scalars(text) { text in
         text.unicodeScalars.filter {
           ![.nonspacingMark, .spacingMark, .enclosingMark].contains($0.properties.generalCategory)
+            || !NewerCharacters.isOfUnicode8($0)
         }
       }
     case .byteLevel: return ByteAlphabet.encode(text)
@@ -58,12 +70,17 @@ enum Normalizer: Sendable {
   }
 
   /// A text with every match of a pattern replaced by the same bytes.
-  static func replace(_ pattern: RegularExpression, by content: [UInt8], in text: [UInt8]) -> [UInt8] {
+  ///
+  /// - Throws: a `Diagnostic` where the text grows beyond its bound or the pattern gives up on it.
+  static func replace(
+    _ pattern: RegularExpression, by content: [UInt8], in text: [UInt8], _ growth: TextGrowth
+  ) throws -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(text.count)
     var end = 0
-    pattern.forEachMatch(in: text, 0..<text.count, RegularExpression.Matcher()) { match in
+    try pattern.forEachMatch(in: text, 0..<text.count, RegularExpression.Matcher()) { match in
       result.append(contentsOf: text[end..<match.lowerBound])
+      try growth.check(result.count + content.count)
       result.append(contentsOf: content)
       end = match.upperBound
     }
@@ -97,9 +114,7 @@ extension RegularExpression {
       try self.init(literal: text)
     } else {
       let pattern = try field.required("Regex")
-      do { try self.init(oniguruma: try pattern.string()) } catch let error as Diagnostic {
-        throw error.located(file: pattern.file, field: pattern.path)
-      }
+      try self.init(oniguruma: try pattern.string(), source: .init(file: pattern.file, field: pattern.path))
     }
   }
 }

@@ -8,24 +8,27 @@ struct Pieces {
   private(set) var startsText: Bool
   /// Serves every step with a pattern.
   private let matcher = RegularExpression.Matcher()
+  private let growth: TextGrowth
 
   init(_ bytes: [UInt8], _ range: Range<Int>, startsText: Bool) {
     self.bytes = bytes
     ranges = range.isEmpty ? [] : [range]
     self.startsText = startsText
+    growth = TextGrowth(from: bytes.count, in: "pre_tokenizer")
   }
 
   /// Cuts every piece at the matches of a pattern.
   ///
   /// - Parameter inverted: Take what lies between the matches for matches, and the other way round.
-  mutating func split(_ pattern: RegularExpression, _ behavior: SplitBehavior, inverted: Bool = false) {
+  /// - Throws: a `Diagnostic` where the pattern gives up on the text.
+  mutating func split(_ pattern: RegularExpression, _ behavior: SplitBehavior, inverted: Bool = false) throws {
     var result: [Range<Int>] = []
     result.reserveCapacity(ranges.count)
     var parts: [SplitBehavior.Part] = []
     for range in ranges {
       parts.removeAll(keepingCapacity: true)
       var end = range.lowerBound
-      pattern.forEachMatch(in: bytes, range, matcher) { match in
+      try pattern.forEachMatch(in: bytes, range, matcher) { match in
         if match.lowerBound > end { parts.append(.init(range: end..<match.lowerBound, isMatch: inverted)) }
         parts.append(.init(range: match, isMatch: !inverted))
         end = match.upperBound
@@ -38,13 +41,18 @@ struct Pieces {
   }
 
   /// Replaces every piece by other bytes; the closure appends them to the buffer it is given.
-  mutating func rewrite(_ body: (_ piece: ArraySlice<UInt8>, _ startsText: Bool, _ buffer: inout [UInt8]) -> Void) {
+  ///
+  /// - Throws: a `Diagnostic` where the text grows beyond its bound.
+  mutating func rewrite(
+    _ body: (_ piece: ArraySlice<UInt8>, _ startsText: Bool, _ buffer: inout [UInt8]) -> Void
+  ) throws {
     var buffer: [UInt8] = []
     buffer.reserveCapacity(bytes.count + ranges.count)
     for (index, range) in ranges.enumerated() {
       let start = buffer.count
       body(bytes[range], startsText && index == 0, &buffer)
       ranges[index] = start..<buffer.count
+      try growth.check(buffer.count)
     }
     bytes = buffer
     ranges.removeAll(where: \.isEmpty)

@@ -49,13 +49,31 @@ enum PreTokenizer: Sendable {
       let individually = try field.optional("individual_digits")?.bool() ?? false
       self = .split(try RegularExpression(#"\p{N}"#), individually ? .isolated : .contiguous, inverted: false)
     case "Punctuation":
-      let pattern = try RegularExpression(#"[\p{P}!-/:-@\[-`{-~]"#)
+      let pattern = try RegularExpression(NewerCharacters.punctuationPattern, shown: type, writtenOut: nil)
       self = .split(pattern, try Self.behavior(field) ?? .isolated, inverted: false)
     case "CharDelimiterSplit":
       let delimiter = try field.required("delimiter")
       guard !(try delimiter.string().isEmpty) else { throw delimiter.diagnostic("must not be empty") }
       self = .split(try RegularExpression(literal: delimiter.string()), .removed, inverted: false)
     default: throw field.unsupported(type, "pre-tokenizer")
+    }
+  }
+
+  /// The same with a space put before a text by its byte-level steps, or not.
+  func addingPrefixSpace(_ adds: Bool) -> PreTokenizer {
+    switch self {
+    case .sequence(let steps): .sequence(steps.map { $0.addingPrefixSpace(adds) })
+    case .byteLevel(_, let usesPattern): .byteLevel(addPrefixSpace: adds, usesPattern: usesPattern)
+    default: self
+    }
+  }
+
+  /// Whether the byte-level steps put a space before a text; nil without such a step.
+  var addsPrefixSpace: Bool? {
+    switch self {
+    case .sequence(let steps): steps.compactMap(\.addsPrefixSpace).first
+    case .byteLevel(let addPrefixSpace, _): addPrefixSpace
+    default: nil
     }
   }
 
@@ -71,23 +89,26 @@ enum PreTokenizer: Sendable {
   /// Cuts a text.
   ///
   /// - Parameter keepsBytes: Leave out the change of bytes into stand-ins in the last ByteLevel step.
-  func apply(_ pieces: inout Pieces, keepsBytes: Bool) {
+  /// - Throws: a `Diagnostic` where the text grows beyond its bound or a pattern gives up on it.
+  func apply(_ pieces: inout Pieces, keepsBytes: Bool) throws {
     switch self {
     case .sequence(let steps):
       for (index, step) in steps.enumerated() {
-        step.apply(&pieces, keepsBytes: keepsBytes && index == steps.count - 1)
+        try step.apply(&pieces, keepsBytes: keepsBytes && index == steps.count - 1)
       }
     case .byteLevel(let addPrefixSpace, let usesPattern):
       if addPrefixSpace {
-        pieces.rewrite { piece, _, buffer in
+        try pieces.rewrite { piece, _, buffer in
           if piece.first != UInt8(ascii: " ") { buffer.append(UInt8(ascii: " ")) }
           buffer.append(contentsOf: piece)
         }
       }
-      if usesPattern { pieces.split(Self.gpt2Pattern, .isolated) }
-      if !keepsBytes { pieces.rewrite { piece, _, buffer in buffer.append(contentsOf: ByteAlphabet.encode(piece)) } }
-    case .split(let pattern, let behavior, let inverted): pieces.split(pattern, behavior, inverted: inverted)
-    case .metaspace(let metaspace): metaspace.apply(&pieces)
+      if usesPattern { try pieces.split(Self.gpt2Pattern, .isolated) }
+      if !keepsBytes {
+        try pieces.rewrite { piece, _, buffer in buffer.append(contentsOf: ByteAlphabet.encode(piece)) }
+      }
+    case .split(let pattern, let behavior, let inverted): try pieces.split(pattern, behavior, inverted: inverted)
+    case .metaspace(let metaspace): try metaspace.apply(&pieces)
     }
   }
 
@@ -119,14 +140,14 @@ extension PreTokenizer.Metaspace {
     cut = try field.optional("split")?.bool() ?? true ? try RegularExpression(literal: text) : nil
   }
 
-  fileprivate func apply(_ pieces: inout Pieces) {
-    pieces.rewrite { piece, startsText, buffer in
+  fileprivate func apply(_ pieces: inout Pieces) throws {
+    try pieces.rewrite { piece, startsText, buffer in
       let prepends = prepending == .always || prepending == .first && startsText
       if prepends && piece.first != UInt8(ascii: " ") && !piece.starts(with: mark) { buffer.append(contentsOf: mark) }
       for byte in piece {
         if byte == UInt8(ascii: " ") { buffer.append(contentsOf: mark) } else { buffer.append(byte) }
       }
     }
-    if let cut { pieces.split(cut, .mergedWithNext) }
+    if let cut { try pieces.split(cut, .mergedWithNext) }
   }
 }

@@ -8,7 +8,7 @@ import Synchronization
 /// Byte-pair models with every usual normalizer, pre-tokenizer, post-processor and decoder; anything else is refused by
 /// name when the file is read. Truncation and padding, which a file may ask for, are left out.
 public final class Tokenizer: Sendable {
-  /// The bytes of the tokenizer.json, for fingerprints.
+  /// The bytes of the tokenizer.json, and what the files beside it change of it, for fingerprints.
   public let contentBytes: [UInt8]
   /// Where the tokenizer.json was read from.
   public let path: String
@@ -62,13 +62,16 @@ public final class Tokenizer: Sendable {
 
   private init(path: String, companions: TokenizerCompanions) throws {
     self.path = path
-    contentBytes = try File.read(path)
-    let file = try TokenizerFile(contentBytes, path: path)
+    let content = try File.read(path)
+    let file = try TokenizerFile(content, path: path)
     let root = file.root
     model = file.model
     let normalizer = try root.optional("normalizer").map(Normalizer.init)
     self.normalizer = normalizer
-    preTokenizer = try root.optional("pre_tokenizer").map(PreTokenizer.init)
+    let written = try root.optional("pre_tokenizer").map(PreTokenizer.init)
+    let change = companions.addsPrefixSpace.flatMap { written?.addsPrefixSpace == !$0 ? $0 : nil }
+    preTokenizer = change.flatMap { written?.addingPrefixSpace($0) } ?? written
+    contentBytes = content + (change.map { Array("add_prefix_space: \($0)".utf8) } ?? [])
     takesBytes = preTokenizer?.endsInByteLevel ?? false
     let postProcessor = try root.optional("post_processor").map(PostProcessor.init) ?? PostProcessor()
     prefixTokens = postProcessor.prefix
@@ -82,7 +85,11 @@ public final class Tokenizer: Sendable {
     for var token in added {
       if table.insert(token.content, 0..<token.content.count).isNew { ids.append(token.id) }
       // The reference looks normalized tokens up as written, but finds and shows them as the normalizer leaves them.
-      if token.isNormalized { token.content = normalizer?.apply(token.content) ?? token.content }
+      if token.isNormalized, let normalizer {
+        do { token.content = try normalizer.apply(token.content) } catch let fault as Diagnostic {
+          throw fault.located(file: path)
+        }
+      }
       byID[token.id] = token
     }
     addedTokens = byID
@@ -131,36 +138,41 @@ public final class Tokenizer: Sendable {
   /// express become the unknown token, or nothing where there is none, as in the reference.
   ///
   /// - Parameter addSpecialTokens: Put ``prefixTokens`` and ``suffixTokens`` around.
-  public func encode(_ text: String, addSpecialTokens: Bool = false) -> [Int32] {
+  /// - Throws: a `Diagnostic` of category `input` with file and field where a pattern gives up on the text, or the
+  ///   steps of the tokenizer file make far more of it than it is; and where the text needs the unknown token that the
+  ///   model names and does not have.
+  public func encode(_ text: String, addSpecialTokens: Bool = false) throws -> [Int32] {
     var workspace = workspaces.withLock { $0.popLast() } ?? MergeWorkspace()
+    defer { workspaces.withLock { $0.append(workspace) } }
     var ids = addSpecialTokens ? prefixTokens : []
     let bytes = Array(text.utf8)
-    literalTokens.forEachSegment(of: bytes) { segment in
-      switch segment {
-      case .token(let id): ids.append(id)
-      case .text(let range): encodeText(bytes, range, &workspace, into: &ids)
+    do {
+      try literalTokens.forEachSegment(of: bytes) { segment in
+        switch segment {
+        case .token(let id): ids.append(id)
+        case .text(let range): try encodeText(bytes, range, &workspace, into: &ids)
+        }
       }
-    }
+    } catch let fault as Diagnostic { throw fault.located(file: path) }
     if addSpecialTokens { ids += suffixTokens }
-    workspaces.withLock { $0.append(workspace) }
     return ids
   }
 
   /// Appends the ids of a text without literal added tokens.
   private func encodeText(
     _ original: [UInt8], _ range: Range<Int>, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
-  ) {
+  ) throws {
     let isWhole = range == 0..<original.count
     let part = isWhole ? original : Array(original[range])
-    let text = normalizer?.apply(part) ?? part
-    normalizedTokens.forEachSegment(of: text) { segment in
+    let text = try normalizer?.apply(part) ?? part
+    try normalizedTokens.forEachSegment(of: text) { segment in
       switch segment {
       case .token(let id): ids.append(id)
       case .text(let inner):
         var pieces = Pieces(text, inner, startsText: range.lowerBound == 0 && inner.lowerBound == 0)
-        preTokenizer?.apply(&pieces, keepsBytes: takesBytes)
+        try preTokenizer?.apply(&pieces, keepsBytes: takesBytes)
         for piece in pieces.ranges {
-          model.encode(pieces.bytes, piece, asBytes: takesBytes, &workspace, into: &ids)
+          try model.encode(pieces.bytes, piece, asBytes: takesBytes, &workspace, into: &ids)
         }
       }
     }
@@ -171,11 +183,15 @@ public final class Tokenizer: Sendable {
   /// The text of token ids. Ids without a token are left out; bytes that are no UTF-8 become U+FFFD.
   ///
   /// - Parameter skipSpecialTokens: Leave special tokens out.
-  public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) -> String {
+  /// - Throws: a `Diagnostic` of category `input` with file and field where a pattern of the decoder gives up on the
+  ///   text, or its steps make far more of it than it is.
+  public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) throws -> String {
     let tokens = ids.compactMap { skipSpecialTokens && isSpecial($0) ? nil : tokenBytes($0) }
     guard let decoder else {
       return String(decoding: Array(tokens.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self)
     }
-    return String(decoding: Array(decoder.apply(tokens).joined()), as: UTF8.self)
+    do {
+      return String(decoding: Array(try decoder.apply(tokens).joined()), as: UTF8.self)
+    } catch let fault as Diagnostic { throw fault.located(file: path) }
   }
 }

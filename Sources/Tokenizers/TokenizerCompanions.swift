@@ -2,13 +2,24 @@ import Diagnostics
 import Files
 import JSON
 
-/// What the files beside a tokenizer.json add: which tokens begin and end a sequence, and the chat template.
+/// What the files beside a tokenizer.json add: which tokens begin and end a sequence, the chat template, and whether a
+/// space goes before a text.
 struct TokenizerCompanions {
   private(set) var bosToken: String?
   private(set) var eosToken: String?
   private(set) var bosTokenID: Int32?
   private(set) var eosTokenID: Int32?
   private(set) var chatTemplate: String?
+  /// Whether byte-level steps put a space before a text; nil where the tokenizer.json decides.
+  private(set) var addsPrefixSpace: Bool?
+
+  /// The tokenizers of transformers that make their byte-level step anew, from `add_prefix_space` of
+  /// tokenizer_config.json, false where it is missing, whatever tokenizer.json says (transformers 5.24). All others
+  /// take the step as tokenizer.json has it.
+  private static let byteLevelClasses: Set = [
+    "BartTokenizer", "BlenderbotTokenizer", "CodeGenTokenizer", "CohereTokenizer", "DebertaTokenizer", "GPT2Tokenizer",
+    "GPTNeoXTokenizer", "LEDTokenizer", "LongformerTokenizer", "Qwen2Tokenizer", "RobertaTokenizer", "WhisperTokenizer",
+  ]
 
   /// No companions.
   init() {}
@@ -23,6 +34,7 @@ struct TokenizerCompanions {
       eosToken = try eosToken ?? Self.token(root, "eos_token")
       chatTemplate = try chatTemplate ?? Self.template(root)
     }
+    addsPrefixSpace = try Self.prefixSpace(directory)
     if let root = try Self.read("\(directory)/generation_config.json") {
       bosTokenID = try Self.id(root, "bos_token_id")
       eosTokenID = try Self.id(root, "eos_token_id")
@@ -39,6 +51,20 @@ struct TokenizerCompanions {
   private static func read(_ path: String) throws -> JSONField? {
     guard File.exists(path) else { return nil }
     return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+  }
+
+  private static func prefixSpace(_ directory: String) throws -> Bool? {
+    guard let root = try read("\(directory)/tokenizer_config.json") else { return nil }
+    let named = try root.optional("tokenizer_class")?.string()
+    let isByteLevel =
+      if let named {
+        byteLevelClasses.contains(named.hasSuffix("Fast") ? String(named.dropLast(4)) : named)
+      } else {
+        // Without a class transformers goes by the family of the model.
+        try read("\(directory)/config.json")?.value["model_type"]?.stringValue == "gpt2"
+      }
+    let flag = try root.optional("add_prefix_space")
+    return isByteLevel ? try flag?.bool() ?? false : nil
   }
 
   /// A token given by its content, or as an object that has it.

@@ -123,9 +123,6 @@ private struct BytePairReader {
       unknownToken: try bytes("unk_token"), fusesUnknown: try flag("fuse_unk"),
       hasByteFallback: try flag("byte_fallback"), ignoresMerges: try flag("ignore_merges"),
       continuingPrefix: try bytes("continuing_subword_prefix") ?? [], endSuffix: try bytes("end_of_word_suffix") ?? [])
-    if let unknown = options.unknownToken, vocabulary.id(unknown) == nil {
-      throw try model.required("unk_token").diagnostic("is not in the vocabulary")
-    }
     let (merges, merged) = try resolveMerges(options, model)
     return BytePairModel(vocabulary, merges, mergedTokens: merged, options)
   }

@@ -21,4 +21,9 @@ import Testing
     let located = Diagnostic.input("x", line: 4).located(file: "f", line: 9, field: "k")
     #expect(located == Diagnostic.input("x", file: "f", line: 4, field: "k"))
   }
+
+  @Test("a line is put beside no file but its own") func locatedElsewhere() {
+    let located = Diagnostic.input("x", file: "tokenizer.json", field: "k").located(file: "rows.jsonl", line: 9)
+    #expect(located == Diagnostic.input("x, at rows.jsonl:9", file: "tokenizer.json", field: "k"))
+  }
 }

@@ -133,10 +133,10 @@ struct EvaluatorTests {
     let model = try ModelStore.load(folder, trainable: false).model
     let tokenizer = try Tokenizer(directory: folder)
     let text = String(decoding: try File.read(SharedData.path("text/tinystories/cased_sample.txt")), as: UTF8.self)
-    let samples = text.split(separator: "<|endoftext|>").compactMap { story -> TokenSequence? in
+    let samples = try text.split(separator: "<|endoftext|>").compactMap { story -> TokenSequence? in
       let trimmed = story.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
       guard !trimmed.isEmpty else { return nil }
-      return TokenSequence(tokenIDs: Array(([1] + tokenizer.encode(String(trimmed))).prefix(512)), promptLength: 1)
+      return TokenSequence(tokenIDs: Array(try ([1] + tokenizer.encode(String(trimmed))).prefix(512)), promptLength: 1)
     }
     let expected = try JSONValue.parse(File.read(golden), file: golden)
     for (sample, story) in zip(samples, expected["stories"]!.arrayValue!) {

@@ -31,7 +31,7 @@ struct ResponseTests {
     var order: [Int: Rouge] = [:]
     let cases: [ResponseEvaluation.Case] = [
       .init(prompt: [1], references: ["nothing alike", text]), .init(prompt: [1], references: ["Once upon a time"]),
-      .init(prompt: [1] + tokenizer.encode("One day"), references: ["xyzzy"]),
+      .init(prompt: try [1] + tokenizer.encode("One day"), references: ["xyzzy"]),
     ]
     let mixed = try #require(try evaluation().evaluate(cases) { order[$0] = $1.rougeL })
     #expect(mixed.count == 3 && mixed.tokens == 180)

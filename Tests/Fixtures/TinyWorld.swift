@@ -23,7 +23,7 @@ public struct TinyWorld: Sendable {
     let lines = Self.lines(rows + rows / 4, seed: seed)
     try File.write(Array(lines.prefix(rows).joined().utf8), to: folder.file("train.jsonl"))
     try File.write(Array(lines.suffix(rows / 4).joined().utf8), to: folder.file("validation.jsonl"))
-    let tokenizer = BPETrainer.trainByteLevel(texts: lines, vocabularySize: 300, specialTokens: ["<|endoftext|>"])
+    let tokenizer = try BPETrainer.trainByteLevel(texts: lines, vocabularySize: 300, specialTokens: ["<|endoftext|>"])
     try Self.write(model: folder.file("teacher"), hidden: 32, layers: 2, seed: seed, tokenizer: tokenizer)
     try Self.write(model: folder.file("student"), hidden: 16, layers: 1, seed: seed + 1, tokenizer: tokenizer)
   }

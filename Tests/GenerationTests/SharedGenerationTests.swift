@@ -19,7 +19,7 @@ struct SharedGenerationTests {
     var text = ""
     let tokenizer = try Tokenizer(directory: folder)
     try generator.generate(prompts: [[1]], streamIndices: [0]) { _, completion in
-      text = tokenizer.decode([1] + completion.tokenIDs)
+      text = try tokenizer.decode([1] + completion.tokenIDs)
     }
     #expect(text.hasPrefix(expected), "wrote: \(text.prefix(expected.count))")
   }
