@@ -8,20 +8,37 @@ import Tokenizers
 struct SampleSource {
   private let format: RowFormat
   private let builder: SampleBuilder
+  /// What ends a text in all that is read here and in all that is generated from it.
+  let endOfText: EndOfText
+  private let tokenizer: Tokenizer
+  private let vocabularySize: Int
 
-  /// The end-of-text token is the one the model's configuration names, else the tokenizer's.
-  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration) throws {
+  /// - Parameter taught: What the teacher's answers end with, where the rows are to be learnt from one.
+  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: Int32? = nil) throws {
     self.format = format
+    self.tokenizer = tokenizer.tokenizer
+    vocabularySize = model.vocabularySize
+    endOfText = try EndOfText(
+      choice: format.endOfText, template: format.template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs,
+      taught: taught)
     builder = try SampleBuilder(
-      tokenizer: tokenizer.tokenizer, template: format.template,
-      eosTokenID: model.eosTokenIDs.first ?? tokenizer.tokenizer.eosTokenID,
+      tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
       maximumLength: min(format.maximumLength ?? model.contextLength, model.contextLength),
       longPrompts: format.longPrompts)
   }
 
   /// The samples of a file to learn from or to score.
+  ///
+  /// - Throws: a `Diagnostic` where a row does not fit, or responses would end with a token that the model does not have.
   func samples(of path: String) throws -> SampleSet {
-    try SampleSet(Dataset.load(path, options(for: .training)), builder)
+    let set = try SampleSet(Dataset.load(path, options(for: .training)), builder)
+    guard let end = endOfText.appended, end >= vocabularySize, set.samples.contains(where: \.hasResponse) else {
+      return set
+    }
+    throw Diagnostic.input(
+      "the token that ends a response, \(EndOfText.name(end, in: tokenizer)), lies beyond the model's vocabulary of "
+        + "\(vocabularySize)", file: tokenizer.path, field: format.endOfText == nil ? "eos_token" : "end_of_text",
+      remedy: "use the tokenizer the model was trained with, or name another token as end_of_text")
   }
 
   /// The prompts of a file to answer, with the data set its rows stand in.

@@ -126,6 +126,8 @@ public struct DataConfiguration: Sendable, Codable {
 public struct RowFormat: Sendable, Codable {
   /// How a row becomes the text of a prompt and a response.
   public var template = Template.plain
+  /// What ends a response, where it is not to be what template, teacher, tokenizer and model say.
+  public var endOfText: EndOfText.Choice?
   /// Names of the row's fields where they differ from the usual ones.
   public var fields = FieldNames()
   /// Divides the rows of a plain text file: `line`, `blank-line`, `file` or `literal:TEXT`.
@@ -139,6 +141,7 @@ public struct RowFormat: Sendable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case template, fields, separator
+    case endOfText = "end_of_text"
     case maximumLength = "max_length"
     case longPrompts = "long_prompts"
     case emptyResponses = "empty_responses"
@@ -149,6 +152,7 @@ public struct RowFormat: Sendable, Codable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     template = try keys.value(.template, default: template)
+    endOfText = try keys.decodeIfPresent(EndOfText.Choice.self, forKey: .endOfText)
     fields = try keys.value(.fields, default: fields)
     separator = try keys.decodeIfPresent(String.self, forKey: .separator)
     maximumLength = try keys.count(.maximumLength, in: 2...Limits.sequence)

@@ -14,6 +14,9 @@ package struct SequenceTokens: Sendable, Equatable {
 /// Writes conversations as the chat templates of the models do, character for character; the golden texts of the tests
 /// come from those templates. The token that begins the whole sequence is the tokenizer's to add.
 struct ChatFormat {
+  /// What ends every turn of chatml.
+  static let chatmlEnd = "<|im_end|>"
+
   let template: Template
   let tokens: SequenceTokens
 
@@ -21,7 +24,7 @@ struct ChatFormat {
   func prompt(_ messages: [Row.Message]) throws -> String {
     switch template {
     case .chatml:
-      return messages.map { "<|im_start|>\($0.role.rawValue)\n\($0.content)<|im_end|>\n" }.joined()
+      return messages.map { "<|im_start|>\($0.role.rawValue)\n\($0.content)\(Self.chatmlEnd)\n" }.joined()
         + "<|im_start|>assistant\n"
     case .zephyr:
       return messages.map { "<|\($0.role.rawValue)|>\n\($0.content)\(tokens.eos)\n" }.joined() + "<|assistant|>\n"
@@ -30,7 +33,7 @@ struct ChatFormat {
     }
   }
 
-  /// The text of the last answer, before the end-of-sequence token.
+  /// The text of the last answer, before the token that ends it.
   func response(_ text: String) -> String {
     template == .llama2 ? " \(text.trimmed) " : text
   }

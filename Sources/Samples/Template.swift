@@ -2,8 +2,8 @@ import Diagnostics
 
 /// How a row becomes the text of a prompt and of a response.
 ///
-/// A response follows its prompt with nothing between; what ends it is the end-of-sequence token, which the
-/// ``SampleBuilder`` adds. A row of running text is left as it is by every template.
+/// A response follows its prompt with nothing between; what ends it is the one token that ``EndOfText`` decides, which
+/// the ``SampleBuilder`` adds. A row of running text is left as it is by every template.
 public enum Template: String, Sendable, CaseIterable, Codable {
   /// Prompts and responses as they are. Of an instruction, the task and its input, each on lines of its own.
   case plain
@@ -16,6 +16,10 @@ public enum Template: String, Sendable, CaseIterable, Codable {
   case llama2
   /// `<|user|>`, the content, the end-of-sequence token: Zephyr.
   case zephyr
+
+  /// The text that ends a turn of this template and of no other, which is a token where a tokenizer has it as one; nil
+  /// where turns end with the end-of-text token itself, or there are no turns.
+  public var endOfTurn: String? { self == .chatml ? ChatFormat.chatmlEnd : nil }
 
   /// A template by its name.
   ///

@@ -8,6 +8,9 @@ struct DataParameters: Sendable {
   let data = Parameter<String>.required("data", "FILE", "Rows: JSONL, one JSON array, or text with --separator.")
   let template = Parameter<Template>.option(
     "template", "NAME", default: .plain, "How a row becomes a prompt: plain, alpaca, chatml, llama2 or zephyr.")
+  let endOfText = Parameter<EndOfText.Choice?>.optional(
+    "end-of-text", "TOKEN", without: "decided by template, tokenizer and model",
+    "Token (text or id) that ends a response.")
   let maximumLength = Parameter<Int?>.optional(
     "max-length", "N", without: "the model's context", allowed: .count(from: 2),
     "Longest sample in tokens, special tokens included.")
@@ -24,14 +27,15 @@ struct DataParameters: Sendable {
 
   var specifications: [ParameterSpecification] {
     [
-      data.specification, template.specification, maximumLength.specification, longPrompts.specification,
-      emptyResponses.specification, fields.specification, separator.specification,
+      data.specification, template.specification, endOfText.specification, maximumLength.specification,
+      longPrompts.specification, emptyResponses.specification, fields.specification, separator.specification,
     ]
   }
 
   func format(_ arguments: Arguments) throws -> RowFormat {
     var format = RowFormat()
     format.template = arguments[template]
+    format.endOfText = arguments[endOfText]
     format.maximumLength = arguments[maximumLength]
     format.longPrompts = arguments[longPrompts]
     format.emptyResponses = arguments[emptyResponses]
@@ -91,5 +95,22 @@ struct DecodingParameters: Sendable {
 }
 
 extension Template: ArgumentValue {}
+
+extension EndOfText.Choice: ArgumentValue {
+  package init?(argument: String) {
+    if argument.isEmpty { return nil }
+    self.init(argument)
+  }
+
+  package static var expectation: String { "the text or the id of a token" }
+
+  package var argumentText: String {
+    switch self {
+    case .token(let text): text
+    case .id(let id): "\(id)"
+    }
+  }
+}
+
 extension SampleBuilder.LongPrompts: ArgumentValue {}
 extension Dataset.EmptyResponses: ArgumentValue {}

@@ -1,0 +1,104 @@
+import Diagnostics
+public import Tokenizers
+
+/// What ends a text, decided once for a verb or a run, and obeyed by everything in it: samples, generation, evaluation,
+/// replay, the cache and what a checkpoint says of itself.
+///
+/// ``appended`` is the first there is of
+///
+/// 1. what the caller chose (`end_of_text`),
+/// 2. the template's own end of a turn, where it is one token of the tokenizer,
+/// 3. what the teacher's answers end with, where there is a teacher to learn from,
+/// 4. the tokenizer's `eos_token`,
+/// 5. the first `eos_token_id` of `generation_config.json`, else of `config.json`;
+///
+/// ``stops`` are all of these: whichever of them a model writes, its text ends there.
+public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
+  /// The id that training puts after a response and scores; nil where nothing names one.
+  public let appended: Int32?
+  /// The ids that end a generated text: ``appended`` first, none twice.
+  public let stops: [Int32]
+
+  /// Decides by the order above.
+  ///
+  /// - Parameters:
+  ///   - chosen: What the caller chose.
+  ///   - turn: The template's end of a turn.
+  ///   - taught: What the teacher's answers end with.
+  ///   - tokenizer: The tokenizer's end.
+  ///   - model: What the model's configurations name, in their order.
+  public init(chosen: Int32? = nil, turn: Int32? = nil, taught: Int32? = nil, tokenizer: Int32?, model: [Int32]) {
+    let named = [chosen, turn, taught, tokenizer].compactMap(\.self) + model
+    appended = named.first
+    var seen: Set<Int32> = []
+    stops = named.filter { seen.insert($0).inserted }
+  }
+
+  /// Decides for the rows of a template and the tokens of a tokenizer.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` for the field `end_of_text` where the choice is no token of the
+  ///   tokenizer.
+  public init(
+    choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: Int32? = nil
+  ) throws {
+    self.init(
+      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn.flatMap { Self.token($0, in: tokenizer) },
+      taught: taught, tokenizer: tokenizer.eosTokenID, model: model)
+  }
+
+  /// Content for fingerprints and messages, such as `4 (4 1 2 end a text)`.
+  public var description: String {
+    guard let appended else { return "none" }
+    return "\(appended) (\(stops.map { "\($0)" }.joined(separator: " ")) end a text)"
+  }
+
+  /// A token for people, such as ``"4 `<|im_end|>`"``.
+  public static func name(_ id: Int32?, in tokenizer: Tokenizer) -> String {
+    guard let id else { return "none" }
+    return tokenizer.token(id).map { "\(id) `\($0)`" } ?? "\(id)"
+  }
+
+  /// The one token that a text is read as, nil where it is read as several or as another one.
+  private static func token(_ text: String, in tokenizer: Tokenizer) -> Int32? {
+    let ids = tokenizer.encode(text)
+    return ids.count == 1 && tokenizer.token(ids[0]) == text ? ids[0] : nil
+  }
+}
+
+extension EndOfText {
+  /// The end of a text as a caller names it: a token's text, or its id.
+  public enum Choice: Sendable, Equatable, Codable {
+    case token(String)
+    case id(Int32)
+
+    /// Digits are an id, anything else is a token's text.
+    public init(_ word: String) { self = Int32(word).flatMap { $0 >= 0 ? .id($0) : nil } ?? .token(word) }
+
+    public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(String.self)) }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .token(let text): try container.encode(text)
+      case .id(let id): try container.encode(id)
+      }
+    }
+
+    func id(in tokenizer: Tokenizer) throws -> Int32 {
+      switch self {
+      case .token(let text):
+        if let id = tokenizer.id(of: text) { return id }
+        throw fault("'\(text)' is no token of the tokenizer", tokenizer)
+      case .id(let id):
+        if tokenizer.token(id) != nil { return id }
+        throw fault("no token of the tokenizer has the id \(id)", tokenizer)
+      }
+    }
+
+    private func fault(_ message: String, _ tokenizer: Tokenizer) -> Diagnostic {
+      .input(
+        message, file: tokenizer.path, field: "end_of_text",
+        remedy: "name a token of its vocabulary as that writes it, or the token's id")
+    }
+  }
+}
