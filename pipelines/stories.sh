@@ -25,13 +25,15 @@ fi
 $decant generate --model "$teacher" --data "$output/prompts.jsonl" --output "$output/stories.jsonl" \
   --max-new-tokens 500 --temperature 1 --seed 1 --batch-size 64
 
+# Stories end with token 1, as the teacher was trained, although its tokenizer names another.
 # Finished stories that are not empty; rows by their place in the file: held out, validation, training.
 if [ ! -s "$output/train.jsonl" ]; then
   grep '"finish_reason":"eos"' "$output/stories.jsonl" | grep -v '"response":""' |
     awk -v out="$output" '{ file = NR % 7 == 1 ? "heldout" : NR % 40 == 2 ? "validation" : "train"; print > (out "/" file ".jsonl") }'
   grep -v '"prompt":""' "$output/heldout.jsonl" | head -n 120 >"$output/continuations.jsonl"
 fi
-$decant precompute --teacher "$teacher" --data "$output/train.jsonl" --cache "$output/cache" --top-k 32
+$decant precompute --teacher "$teacher" --data "$output/train.jsonl" --cache "$output/cache" \
+  --top-k 32 --end-of-text 1
 wc -l "$output"/{train,validation,heldout,continuations}.jsonl >&2
 
 for start in tuned random; do

@@ -1,4 +1,5 @@
 import Diagnostics
+import Evaluation
 import Files
 import Fingerprints
 import FoundationEssentials
@@ -52,7 +53,7 @@ public struct BatchInference: Sendable {
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
     let destination = try Destination(output)
-    let (loaded, bundle, dataset, set, made) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, dataset, set, ends, made) = try Interruption.endingAtOnce(load)
     let file = try ResponseFile(destination, madeFrom: made)
     let done = file.rowsThere
     var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
@@ -61,9 +62,12 @@ public struct BatchInference: Sendable {
     let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
     let prompts = set.samples[done...].map(\.tokenIDs)
     let writer = ResponseWriter(file, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
+    let configuration = loaded.model.configuration
+    let vocabulary = WritableVocabulary(model: configuration, tokenizer: bundle.tokenizer, ends: ends)
+    if let notice = vocabulary.notice(configuration, role: "the model") { Log.info(notice) }
     let generator = try Generator(
-      model: loaded.model, settings: decoding.settings, eosTokenIDs: loaded.model.configuration.eosTokenIDs,
-      batchSize: slots, stream: RandomStream(seed: seed, name: "decoding"))
+      model: loaded.model, settings: decoding.settings, eosTokenIDs: ends, vocabulary: vocabulary, batchSize: slots,
+      stream: RandomStream(seed: seed, name: "decoding"))
     let memory = generator.memory(prompts: prompts)
     if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
     let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
@@ -84,7 +88,7 @@ public struct BatchInference: Sendable {
     return outcome
   }
 
-  private func load() throws -> (LoadedModel, TokenizerBundle, Dataset, SampleSet, Provenance) {
+  private func load() throws -> (LoadedModel, TokenizerBundle, Dataset, SampleSet, ends: [Int32], Provenance) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
@@ -94,10 +98,11 @@ public struct BatchInference: Sendable {
     try made.pin("data", file: data)
     made.pin("tokenizer", bundle.fingerprint, place: bundle.directory)
     made.pin("samples", set.fingerprint)
+    made.pin("end_of_text", source.endOfText)
     made.pin("decoding", decoding)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
     made.pinEngine()
-    return (loaded, bundle, dataset, set, made)
+    return (loaded, bundle, dataset, set, source.endOfText.stops, made)
   }
 }

@@ -39,11 +39,13 @@ enum Checkpoint {
   static let optimizerFile = "optimizer.safetensors"
 
   /// Writes all files of a checkpoint into a folder that nobody sees yet.
+  ///
+  /// - Parameter endToken: What the tokenizer's files are to name as the end of a text; nil leaves them as they are.
   static func write(
-    to folder: String, model: any CausalLanguageModel, companionFiles: [String], optimizer: AdamW,
+    to folder: String, model: any CausalLanguageModel, companionFiles: [String], endToken: String?, optimizer: AdamW,
     state: TrainerState
   ) throws {
-    try ModelStore.save(model, to: folder, extraFiles: companionFiles)
+    try ModelStore.save(model, to: folder, extraFiles: companionFiles, endToken: endToken)
     let moments = [("first_moment", optimizer.firstMoments), ("second_moment", optimizer.secondMoments)]
     try unsafe SafeTensorsWriter.write(
       to: "\(folder)/\(optimizerFile)",

@@ -38,7 +38,7 @@ public struct ModelEvaluation: Sendable {
   ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print(precision)
-    let (loaded, bundle, judge, samples) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, judge, samples, endOfText) = try Interruption.endingAtOnce(load)
     let progress = Progress("evaluate", total: samples.count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
@@ -49,13 +49,15 @@ public struct ModelEvaluation: Sendable {
       }
     progress.finish()
     if let maximumNewTokens {
-      report.responses = try answer(samples, loaded.model, bundle.tokenizer, maximumNewTokens: maximumNewTokens)
+      report.responses = try answer(
+        samples, loaded.model, bundle.tokenizer, endOfText, maximumNewTokens: maximumNewTokens)
     }
     return report
   }
 
   private func load() throws -> (
-    model: LoadedModel, tokenizer: TokenizerBundle, teacher: LoadedModel?, samples: ArraySlice<Sample>
+    model: LoadedModel, tokenizer: TokenizerBundle, teacher: LoadedModel?, samples: ArraySlice<Sample>,
+    endOfText: EndOfText
   ) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
@@ -67,22 +69,25 @@ public struct ModelEvaluation: Sendable {
     }
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
     let samples = try source.samples(of: data).samples.prefix(limit ?? .max)
-    return (loaded, bundle, judge, samples)
+    return (loaded, bundle, judge, samples, source.endOfText)
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
   private func answer(
-    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, maximumNewTokens: Int
+    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ endOfText: EndOfText,
+    maximumNewTokens: Int
   ) throws -> EvaluationReport.Responses? {
     let cases = samples.map { sample in
       ResponseEvaluation.Case(
         prompt: Array(sample.tokenIDs.prefix(sample.promptLength)),
-        references: [tokenizer.decode(Array(sample.tokenIDs.dropFirst(sample.promptLength)))])
+        references: [tokenizer.decode(sample.responseTokenIDs)])
     }
+    let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: endOfText.stops)
+    if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }
     let progress = Progress("answer", total: cases.count, unit: "prompts", rateUnit: "tokens")
     let responses = try ResponseEvaluation(
       model: model, tokenizer: tokenizer,
-      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens),
+      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens), ends: endOfText.stops,
       batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
     ).evaluate(
       cases, onResponse: { _, response in progress.advance(work: response.completion.tokenIDs.count) },

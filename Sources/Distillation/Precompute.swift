@@ -6,6 +6,7 @@ import LogitCache
 import Models
 import Samples
 import Synchronization
+import Tokenizers
 public import TeacherSignal
 public import Tensor
 import Telemetry
@@ -158,10 +159,20 @@ public struct Precompute: Sendable {
         "top-k of \(topK) does not fit a vocabulary of \(size)", field: "--top-k",
         remedy: "choose one between 1 and \(size)")
     }
+    for sample in set.samples {
+      guard let id = sample.scoredPositions.lazy.map({ sample.tokenIDs[$0 + 1] }).first(where: { $0 >= size }) else {
+        continue
+      }
+      throw Diagnostic.input(
+        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: data,
+        line: sample.line, field: "--vocabulary",
+        remedy: "let at least the tokenizer's \(bundle.tokenizer.vocabularySize) count")
+    }
     let manifest = CacheManifest(
       teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue,
       tokenizer: bundle.fingerprint,
-      codec: codec, topK: topK, vocabularySize: size)
+      codec: codec, topK: topK, vocabularySize: size,
+      endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,
       keys: set.samples.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) })

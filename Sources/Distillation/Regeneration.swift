@@ -53,22 +53,29 @@ public struct Regeneration: Sendable {
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
-    let (student, teacher, prompts) = try Interruption.endingAtOnce(load)
+    let (student, teacher, bundle, source, samples) = try Interruption.endingAtOnce(load)
+    let prompts = samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
-    try ModelLimits(teacher.model.configuration, role: "the teacher").check(
+    let limits = ModelLimits(teacher.model.configuration, role: "the teacher")
+    for sample in samples {
+      do { try limits.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "this prompt") } catch let fault
+        as Diagnostic
+      { throw fault.located(file: data, line: sample.line) }
+    }
+    try limits.check(
       answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
-      student: student.model, scorer: scorer, settings: decoding.settings,
-      endOfText: student.model.configuration.eosTokenIDs,
-      slots: slots)
+      student: student.model, scorer: scorer, settings: decoding.settings, tokenizer: bundle.tokenizer,
+      endOfText: source.endOfText, slots: slots)
+    if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
     try regenerator.forecast(prompts: prompts)?.announce()
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
     let writer = try ReplayWriter(directory: replay)
-    let samples: [ReplaySample]
+    let answers: [ReplaySample]
     do {
-      samples = try regenerator.respond(
+      answers = try regenerator.respond(
         to: prompts, stream: RandomStream(seed: seed, name: "regeneration"), birthStep: 0
       ) {
         progress.advance()
@@ -77,21 +84,22 @@ public struct Regeneration: Sendable {
       return Outcome(version: try writer.store.latest()?.number ?? 0, samples: 0, generatedTokens: 0, interrupted: true)
     }
     let origin = regenerator.origin(teacher: teacher.fingerprint, seed: seed, step: 0)
-    let version = try writer.publish(origin) { try $0.append(samples) }
+    let version = try writer.publish(origin) { try $0.append(answers) }
     progress.finish()
-    let tokens = samples.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
-    return Outcome(version: version.number, samples: samples.count, generatedTokens: tokens, interrupted: false)
+    let tokens = answers.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
+    return Outcome(version: version.number, samples: answers.count, generatedTokens: tokens, interrupted: false)
   }
 
-  private func load() throws -> (student: LoadedModel, teacher: LoadedModel, prompts: [[Int32]]) {
+  private func load() throws -> (LoadedModel, teacher: LoadedModel, TokenizerBundle, SampleSource, [Sample]) {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: student.directory)
+    let theirs = try TokenizerBundle(directory: teacher.directory)
     try bundle.requireEqual(
-      to: TokenizerBundle(directory: teacher.directory).fingerprint, mine: "the student \(self.student)",
-      theirs: "the teacher \(self.teacher)")
-    let source = try SampleSource(format, tokenizer: bundle, model: student.model.configuration)
-    let prompts = try source.prompts(of: data).samples.samples.map(\.tokenIDs)
-    return (student, teacher, prompts)
+      to: theirs.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
+    let source = try SampleSource(
+      format, tokenizer: bundle, model: student.model.configuration,
+      taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
+    return (student, teacher, bundle, source, try source.prompts(of: data).samples.samples)
   }
 }

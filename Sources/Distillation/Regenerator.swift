@@ -4,31 +4,39 @@ public import Generation
 public import Models
 public import RandomStreams
 public import Replay
+public import Samples
 import TeacherSignal
 import Telemetry
 import Tensor
+public import Tokenizers
 
 /// Stage three's work on one set of prompts: the student answers, the teacher scores what it wrote.
 public final class Regenerator {
   public let student: any CausalLanguageModel
   public let scorer: TeacherScorer
   public let settings: SamplingSettings
-  private let endOfText: [Int32]
+  /// What ends a response.
+  public let endOfText: EndOfText
+  /// The ids that the student may write: those that the teacher can score.
+  public let vocabulary: WritableVocabulary
   private let slots: Int
   private let scoringTokens: Int
 
   /// - Parameters:
-  ///   - endOfText: Tokens that end a response.
+  ///   - tokenizer: Of both.
+  ///   - endOfText: What ends a response.
   ///   - slots: Rows decoded together.
   ///   - scoringTokens: Tokens that the teacher scores together.
   public init(
-    student: any CausalLanguageModel, scorer: TeacherScorer, settings: SamplingSettings, endOfText: [Int32],
-    slots: Int = 32, scoringTokens: Int = 8192
+    student: any CausalLanguageModel, scorer: TeacherScorer, settings: SamplingSettings, tokenizer: Tokenizer,
+    endOfText: EndOfText, slots: Int = 32, scoringTokens: Int = 8192
   ) {
     self.student = student
     self.scorer = scorer
     self.settings = settings
     self.endOfText = endOfText
+    vocabulary = WritableVocabulary(
+      model: student.configuration, tokenizer: tokenizer, ends: endOfText.stops, taught: scorer.vocabulary)
     self.slots = slots
     self.scoringTokens = scoringTokens
   }
@@ -73,7 +81,9 @@ public final class Regenerator {
   }
 
   private func generator(_ stream: RandomStream) throws -> Generator {
-    try Generator(model: student, settings: settings, eosTokenIDs: endOfText, batchSize: slots, stream: stream)
+    try Generator(
+      model: student, settings: settings, eosTokenIDs: endOfText.stops, vocabulary: vocabulary, batchSize: slots,
+      stream: stream)
   }
 
   /// What a version of these responses is recorded with.

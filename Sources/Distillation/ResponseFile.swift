@@ -80,7 +80,7 @@ final class ResponseWriter {
     waiting[index] = completion
     while let next = waiting.removeValue(forKey: written) {
       var object = rows[written]
-      object["response"] = .string(tokenizer.response(next.tokenIDs, after: prompts[written]))
+      object["response"] = .string(tokenizer.response(next.contentTokenIDs, after: prompts[written]))
       object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
       object["finish_reason"] = .string(next.finishReason.rawValue)
       try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])

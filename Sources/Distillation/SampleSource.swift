@@ -2,6 +2,7 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Telemetry
 import Tokenizers
 
 /// Files of rows to samples, for one model: what every verb that reads rows goes through, so that they all agree.
@@ -13,14 +14,20 @@ struct SampleSource {
   private let tokenizer: Tokenizer
   private let vocabularySize: Int
 
-  /// - Parameter taught: What the teacher's answers end with, where the rows are to be learnt from one.
-  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: Int32? = nil) throws {
+  /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
+  ///   from.
+  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = model.vocabularySize
-    endOfText = try EndOfText(
-      choice: format.endOfText, template: format.template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs,
-      taught: taught)
+    endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
+    if let turn = format.template.endOfTurn, format.template.endOfTurn(in: self.tokenizer) == nil,
+      let end = endOfText.appended
+    {
+      Log.warning(
+        "\(turn), which ends a turn of the template \(format.template.rawValue), is no token of this tokenizer: a "
+          + "response ends with \(EndOfText.name(end, in: self.tokenizer))")
+    }
     builder = try SampleBuilder(
       tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
       maximumLength: min(format.maximumLength ?? model.contextLength, model.contextLength),
@@ -57,6 +64,14 @@ struct SampleSource {
     }
     return Dataset.Options(
       fields: format.fields, separator: separator, emptyResponses: format.emptyResponses, purpose: purpose)
+  }
+}
+
+extension RowFormat {
+  /// What ends a text of a model; see `EndOfText` for the order.
+  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws -> EndOfText {
+    try EndOfText(
+      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
   }
 }
 

@@ -31,7 +31,8 @@ public final class TeacherScorer {
   ///
   /// A signal covers positions `max(promptLength, 1) - 1 ... count - 2`; only those are put through the head.
   ///
-  /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context or the logits are not finite.
+  /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context, a token to score its vocabulary, or the
+  ///   logits are not finite.
   public func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
     let limits = ModelLimits(teacher.configuration, role: "the teacher")
     for sequence in sequences {
@@ -40,6 +41,11 @@ public final class TeacherScorer {
     let batch = PackedBatch(sequences)
     func scored(_ signals: [SparseSignal]) -> [ScoredSample] {
       zip(sequences, signals).map { ScoredSample(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength, signal: $1) }
+    }
+    if let target = batch.targets.first(where: { $0 >= vocabulary }) {
+      throw Diagnostic.input(
+        "token id \(target) is to be scored, beyond the first \(vocabulary) ids that count",
+        remedy: "use the tokenizer that the teacher was trained with, or let more of its vocabulary count")
     }
     guard !batch.scoredRows.isEmpty else { return scored(sequences.map { _ in SparseSignal(topK: topK) }) }
     defer { arena.reset() }

@@ -1,7 +1,9 @@
 import Configuration
 import Diagnostics
 import Files
+import Evaluation
 import Fingerprints
+import Generation
 import JSON
 import LogitCache
 import Models
@@ -127,7 +129,7 @@ struct TrainingParts {
   ///   - samples: Fingerprint of the training samples.
   ///   - validation: That of the validation samples, all of the file.
   func provenance(
-    cache: LogitCache?, samples: Fingerprint, validation: Fingerprint?
+    cache: LogitCache?, endOfText: EndOfText, samples: Fingerprint, validation: Fingerprint?
   ) throws -> Provenance {
     var made = Provenance()
     let data = configuration.data
@@ -139,6 +141,7 @@ struct TrainingParts {
     } else if let teacher {
       made.pin("teacher", teacher.fingerprint, place: teacher.directory)
     }
+    made.pin("end_of_text", endOfText)
     // The file's rows as token ids: what a template or a length decides is in here too.
     made.pin("samples", samples)
     if let validation { made.pin("samples.validation", validation) }
@@ -154,14 +157,39 @@ struct TrainingParts {
     cache?.manifest.vocabularySize ?? teacher?.model.configuration.vocabularySize
   }
 
+  /// What ends a text of the teacher, first what its answers end with, which the student is to learn: what the cache
+  /// says, and then what the teacher's own files do; empty where no teacher teaches.
+  func taughtEnds(_ cache: LogitCache?) throws -> [Int32] {
+    let cached = [cache?.manifest.endOfText].compactMap(\.self)
+    guard let teacher, cache != nil || configuration.teacher?.live == true || configuration.replay != nil else {
+      return cached
+    }
+    let own = try configuration.data.format.endOfText(
+      tokenizer: TokenizerBundle(directory: teacher.directory), model: teacher.model.configuration)
+    return cached + own.stops
+  }
+
   /// The shared part of the vocabulary, and each sample's key in the cache.
   ///
   /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it stays in
   /// the tail.
-  func common(cache: LogitCache?, samples: [Sample]) throws -> (vocabulary: Int, keys: [Fingerprint]) {
+  ///
+  /// - Throws: a `Diagnostic` where the cache's responses end with another token, or a sample is not there.
+  func common(
+    cache: LogitCache?, samples: [Sample], endOfText: EndOfText
+  ) throws -> (vocabulary: Int, keys: [Fingerprint]) {
     let own = student.configuration.vocabularySize
     let theirs = teacherVocabulary(cache) ?? own
     guard let cache else { return (min(own, theirs), []) }
+    func name(_ id: Int32?) -> String { EndOfText.name(id, in: tokenizer.tokenizer) }
+    if let end = cache.manifest.endOfText, end != endOfText.appended, samples.contains(where: \.hasResponse) {
+      throw Diagnostic.input(
+        "the responses of the cache \(cache.directory) end with \(name(end)), those of this run with "
+          + name(endOfText.appended), field: "data.end_of_text",
+        remedy:
+          "train with the template, and the data.end_of_text, that the cache was made with, or run precompute with "
+          + "those of this run into another folder")
+    }
     let keys = samples.map { cache.manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) }
     guard let missing = try keys.indices.first(where: { try !cache.contains(keys[$0]) }) else {
       return (min(own, theirs), keys)
@@ -169,11 +197,22 @@ struct TrainingParts {
     throw Diagnostic.input(
       "this row has no record in the cache \(cache.directory)", file: configuration.data.train,
       line: samples[missing].line,
-      remedy: "run precompute on this file with the same template and max_length, until it is complete")
+      remedy: "run precompute on this file with the same template, max_length and end_of_text (here responses end with "
+        + "\(name(endOfText.appended))), until it is complete")
+  }
+
+  /// The ids that the student is not to write, for its configuration: what that names already, and tokens that the
+  /// teacher's vocabulary does not reach. The tokenizer has those, so nothing but the student itself can tell later.
+  func untaught(beyond vocabulary: Int) -> [Int32] {
+    let tokens = Int32(clamping: min(tokenizer.tokenizer.vocabularySize, student.configuration.vocabularySize))
+    let beyond = (Int32(vocabulary)..<max(tokens, Int32(vocabulary))).filter(tokenizer.tokenizer.hasToken)
+    return Set(student.configuration.suppressedTokenIDs + beyond).sorted()
   }
 
   /// Lines for the log; `vocabulary` is the part that teacher and student share, `theirs` the teacher's.
-  func summary(samples: Int, validation: Int, vocabulary: Int, theirs: Int?) -> [String] {
+  func summary(
+    samples: Int, validation: Int, vocabulary: Int, theirs: Int?, endOfText: EndOfText
+  ) -> [String] {
     let model = student.configuration
     var lines = [
       "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
@@ -184,6 +223,13 @@ struct TrainingParts {
         "vocabularies differ: the student's \(model.vocabularySize) entries, the teacher's \(theirs); "
           + "the first \(vocabulary), which they share, are compared")
     }
-    return lines
+    if endOfText.appended != nil {
+      let ends = endOfText.stops.map { EndOfText.name($0, in: tokenizer.tokenizer) }
+      let others = ends.count > 1 ? ", as a text may with \(ends.dropFirst().joined(separator: ", "))" : ""
+      lines.append("a response ends with \(ends[0])\(others)")
+    }
+    let writable = WritableVocabulary(
+      model: model, tokenizer: tokenizer.tokenizer, ends: endOfText.stops, taught: vocabulary)
+    return lines + [writable.notice(model, role: "the student")].compactMap(\.self)
   }
 }

@@ -21,6 +21,10 @@ final class TrainingRun {
   let teacher: LoadedModel?
   /// Files that travel into every checkpoint.
   let companionFiles: [String]
+  /// What ends a text of this run, and of the student it makes.
+  let endOfText: EndOfText
+  /// What the tokenizer's files of a checkpoint are to name as the end of a text; nil where they do already.
+  let endToken: String?
   let samples: [Sample]
   let validationSamples: [Sample]
   /// The part of the vocabulary that teacher and student share.
@@ -31,6 +35,7 @@ final class TrainingRun {
   private(set) var summary: [String] = []
   private let cache: LogitCache?
   private let cacheKeys: [Fingerprint]
+  private let tokenizer: Tokenizer
 
   /// - Parameter student: The checkpoint to go on from; nil makes the student that the configuration asks for.
   init(_ configuration: TrainingConfiguration, student checkpoint: String?) throws {
@@ -38,27 +43,34 @@ final class TrainingRun {
     let parts = try TrainingParts(configuration, checkpoint: checkpoint)
     student = parts.student
     teacher = parts.teacher
-    companionFiles = ModelStore.companionFiles(in: parts.tokenizer.directory)
+    tokenizer = parts.tokenizer.tokenizer
+    companionFiles = ModelStore.companionFiles(
+      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve))
     let data = configuration.data
-    let source = try SampleSource(data.format, tokenizer: parts.tokenizer, model: student.configuration)
+    cache = try parts.openCache()
+    let source = try SampleSource(
+      data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.taughtEnds(cache))
+    endOfText = source.endOfText
+    endToken = endOfText.appended == tokenizer.eosTokenID ? nil : endOfText.appended.flatMap(tokenizer.token)
+    student.configuration.name(ends: endOfText.stops)
     let trainingSet = try source.samples(of: data.train)
     let validationSet = try data.validation.map(source.samples)
     let training = trainingSet.samples
     samples = training
     validationSamples = Array((validationSet?.samples ?? []).prefix(configuration.validation.limit ?? .max))
-    cache = try parts.openCache()
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration, teacher: teacher?.model.configuration,
       isCached: cache != nil)
     try checks.checkSources()
     try checks.check(samples, of: data.train)
     if let path = data.validation { try checks.check(validationSamples, of: path, trains: false) }
-    (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training)
+    (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training, endOfText: endOfText)
+    student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
     provenance = try parts.provenance(
-      cache: cache, samples: trainingSet.fingerprint, validation: validationSet?.fingerprint)
+      cache: cache, endOfText: endOfText, samples: trainingSet.fingerprint, validation: validationSet?.fingerprint)
     summary = parts.summary(
       samples: training.count, validation: validationSamples.count, vocabulary: vocabulary,
-      theirs: parts.teacherVocabulary(cache))
+      theirs: parts.teacherVocabulary(cache), endOfText: endOfText)
     student.recomputing = configuration.training.recompute
     student.dropout =
       configuration.training.dropout == 0
@@ -130,9 +142,9 @@ final class TrainingRun {
     let topK = configuration.teacher?.topK ?? cache?.manifest.topK ?? 64
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
-      student: student, scorer: scorer, settings: replay.decoding.settings,
-      endOfText: student.configuration.eosTokenIDs,
-      slots: configuration.training.batchSize, scoringTokens: configuration.training.microBatchTokens)
+      student: student, scorer: scorer, settings: replay.decoding.settings, tokenizer: tokenizer,
+      endOfText: endOfText, slots: configuration.training.batchSize,
+      scoringTokens: configuration.training.microBatchTokens)
     return try StudentOutputs(
       regenerator: regenerator, directory: folder.replay, teacher: teacher.fingerprint, seed: configuration.seed,
       resumingAfter: version)

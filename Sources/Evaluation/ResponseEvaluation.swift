@@ -21,7 +21,7 @@ public struct ResponseEvaluation {
   /// A response with its scores.
   public struct Response: Sendable, Equatable {
     public var completion: Completion
-    /// Decoded without special tokens.
+    /// Decoded without special tokens and without the one that ended it.
     public var text: String
     public var rougeL: Rouge
     public var exactMatch: Bool
@@ -31,16 +31,18 @@ public struct ResponseEvaluation {
   private let tokenizer: Tokenizer
 
   /// - Parameters:
+  ///   - ends: Ids that end a response.
   ///   - batchSize: Prompts decoded side by side; changes no text.
   ///   - stream: Response `i` draws from the stream's `i`-th split.
   /// - Throws: a `Diagnostic` naming a setting out of range.
   public init(
-    model: any CausalLanguageModel, tokenizer: Tokenizer, settings: SamplingSettings, batchSize: Int = 16,
-    stream: RandomStream
+    model: any CausalLanguageModel, tokenizer: Tokenizer, settings: SamplingSettings, ends: [Int32],
+    batchSize: Int = 16, stream: RandomStream
   ) throws {
     generator = try Generator(
-      model: model, settings: settings, eosTokenIDs: model.configuration.eosTokenIDs, batchSize: batchSize,
-      stream: stream)
+      model: model, settings: settings, eosTokenIDs: ends,
+      vocabulary: WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: ends),
+      batchSize: batchSize, stream: stream)
     self.tokenizer = tokenizer
   }
 
@@ -58,7 +60,7 @@ public struct ResponseEvaluation {
     try generator.generate(
       prompts: cases.map(\.prompt), streamIndices: cases.indices.map(UInt64.init), onPass: onPass
     ) { index, done in
-      let text = tokenizer.decode(done.tokenIDs)
+      let text = tokenizer.decode(done.contentTokenIDs)
       let response = Response(
         completion: done, text: text, rougeL: Rouge.l(references: cases[index].references, prediction: text),
         exactMatch: ExactMatch.matches(references: cases[index].references, prediction: text))

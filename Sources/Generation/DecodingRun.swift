@@ -39,18 +39,23 @@ struct DecodingRun {
   let cache: KeyValueCache
   private let arena = Arena()
   private let packed: PackedWeights
+  private let vocabulary: WritableVocabulary
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
 
   /// - Parameter reserved: Bytes of the largest pass, where they are known beforehand.
-  init(model: any CausalLanguageModel, settings: SamplingSettings, slots: Int, capacity: Int, reserved: Int?) {
+  init(
+    model: any CausalLanguageModel, settings: SamplingSettings, vocabulary: WritableVocabulary, slots: Int,
+    capacity: Int, reserved: Int?
+  ) {
     let sizes = model.configuration
     self.model = model
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
       slots: slots, layers: sizes.layerCount, capacity: capacity,
       heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
-    samplers = (0..<slots).map { _ in Sampler(settings) }
+    self.vocabulary = vocabulary
+    samplers = (0..<slots).map { _ in Sampler(settings, excluded: vocabulary.excluded) }
     if let reserved { arena.reserve(bytes: reserved) }
   }
 
@@ -75,8 +80,9 @@ struct DecodingRun {
     var choices = choosing.map { Choice(slot: slots[$0], stream: rows[slots[$0]]!.stream) }
     unsafe choices.withUnsafeMutableBufferPointer { choices in
       Engine.parallel(choices.count) { row in
-        let line = logits.rows(row..<row + 1)
-        unsafe choices[row].choose(UnsafeBufferPointer(line.elements), samplers)
+        let line = unsafe logits.rows(row..<row + 1).elements
+        for id in vocabulary.excluded { unsafe line[Int(id)] = -.infinity }
+        unsafe choices[row].choose(UnsafeBufferPointer(rebasing: line[..<vocabulary.count]), samplers)
       }
     }
     for choice in choices {

@@ -13,6 +13,7 @@ public final class Generator {
   private let model: any CausalLanguageModel
   private let settings: SamplingSettings
   private let eosTokenIDs: Set<Int32>
+  private let vocabulary: WritableVocabulary
   private let batchSize: Int
   private let stream: RandomStream
   /// The most tokens of one prompt in one forward pass.
@@ -20,15 +21,23 @@ public final class Generator {
 
   /// - Parameters:
   ///   - eosTokenIDs: Ids that end a text; none to write until the length is reached.
+  ///   - vocabulary: Ids that may be written; the model's whole vocabulary where nil.
   ///   - batchSize: Rows decoded side by side; changes speed and memory, never a text.
   ///   - stream: Row `i` draws from `stream.split(streamIndices[i])`.
-  /// - Throws: a `Diagnostic` that names the setting out of range.
+  /// - Throws: a `Diagnostic` that names the setting out of range, or where no id may be written.
   public init(
-    model: any CausalLanguageModel, settings: SamplingSettings, eosTokenIDs: [Int32], batchSize: Int,
-    stream: RandomStream
+    model: any CausalLanguageModel, settings: SamplingSettings, eosTokenIDs: [Int32],
+    vocabulary: WritableVocabulary? = nil, batchSize: Int, stream: RandomStream
   ) throws {
     try settings.validate()
     guard batchSize >= 1 else { throw Diagnostic.input("is \(batchSize), but must be at least 1", field: "batch_size") }
+    let size = model.configuration.vocabularySize
+    self.vocabulary = vocabulary ?? WritableVocabulary(count: size)
+    precondition(self.vocabulary.count <= size, "\(self.vocabulary.count) ids to write, a vocabulary of \(size)")
+    guard self.vocabulary.size > 0 else {
+      throw Diagnostic.input(
+        "of the model's \(size) ids none is a token of its tokenizer", remedy: "use the tokenizer it was trained with")
+    }
     self.model = model
     self.settings = settings
     self.eosTokenIDs = Set(eosTokenIDs)
@@ -57,7 +66,8 @@ public final class Generator {
     for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
     guard let (slots, capacity) = room(for: prompts) else { return nil }
     let run = DecodingRun(
-      model: model, settings: settings, slots: slots, capacity: capacity, reserved: forecast?.pass)
+      model: model, settings: settings, vocabulary: vocabulary, slots: slots, capacity: capacity,
+      reserved: forecast?.pass)
     var queue = prompts.indices.makeIterator()
     var rows = [DecodingRow?](repeating: nil, count: slots)
     while true {

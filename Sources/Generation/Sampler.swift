@@ -12,6 +12,8 @@ package import RandomStreams
 /// A class, for its buffers: one for each row that is sampled at the same time.
 package final class Sampler {
   private let settings: SamplingSettings
+  /// Ids that are never chosen.
+  private let excluded: [Int32]
   /// Distance of each logit from the largest, in units of the temperature: the order. Empty where none is given up.
   private var distances: [Float] = []
   /// exp(-distance) of the kept tokens, 0 of the others.
@@ -23,7 +25,11 @@ package final class Sampler {
   /// Weights that are summed together, so that a draw need not walk all of them.
   private static let block = 512
 
-  package init(_ settings: SamplingSettings) { self.settings = settings }
+  /// - Parameter excluded: Ids that are never chosen; their logits must be minus infinity.
+  package init(_ settings: SamplingSettings, excluded: [Int32] = []) {
+    self.settings = settings
+    self.excluded = excluded
+  }
 
   /// Bytes that its buffers of the vocabulary's length take so far.
   var bytes: Int { (distances.count + weights.count) * MemoryLayout<Float>.stride }
@@ -78,6 +84,10 @@ package final class Sampler {
           weights.baseAddress!, distances.isEmpty ? nil : distances.baseAddress, logits.baseAddress!, largest, scale,
           count)
       }
+    }
+    for id in excluded {
+      weights[Int(id)] = 0
+      if !distances.isEmpty { distances[Int(id)] = .infinity }
     }
   }
 

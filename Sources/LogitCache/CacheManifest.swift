@@ -22,12 +22,14 @@ public struct CacheManifest: Sendable, Equatable {
   public var topK: Int
   /// Number of ids the teacher's distribution is over.
   public var vocabularySize: Int
+  /// The token that ends the responses; nil where there are none, and in caches that do not say.
+  public var endOfText: Int32?
   /// Folders of the LMDB environments, inside the cache's own.
   public internal(set) var shards: [String] = ["shard-0000"]
 
   public init(
     teacher: Fingerprint, teacherPath: String, numerics: String, tokenizer: Fingerprint, codec: SignalCodec, topK: Int,
-    vocabularySize: Int
+    vocabularySize: Int, endOfText: Int32? = nil
   ) {
     precondition(
       (1...vocabularySize).contains(topK), "top-k \(topK) does not fit a vocabulary of \(vocabularySize) tokens")
@@ -38,6 +40,7 @@ public struct CacheManifest: Sendable, Equatable {
     self.codec = codec
     self.topK = topK
     self.vocabularySize = vocabularySize
+    self.endOfText = endOfText
   }
 
   /// The name of a sample's signal: a fingerprint over what made it (teacher, numerics, tokenizer, codec, top-k,
@@ -79,7 +82,8 @@ extension CacheManifest {
       teacher: try json.required("teacher").fingerprint(), teacherPath: try json.required("teacher_path").string(),
       numerics: try json.required("numerics").string(), tokenizer: try json.required("tokenizer").fingerprint(),
       codec: try json.required("codec").codec(), topK: try json.required("top_k").integer(in: 1...vocabularySize),
-      vocabularySize: vocabularySize)
+      vocabularySize: vocabularySize,
+      endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
     let list = try json.required("shards")
     shards = try list.elements().map { try $0.string() }
     // Names come from a file: they must not lead out of the folder.
@@ -105,6 +109,7 @@ extension CacheManifest {
       "top_k": .integer(Int64(topK)), "vocabulary_size": .integer(Int64(vocabularySize)),
       "shards": .array(shards.map { .string($0) }),
     ]
+    if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
     json["checksum"] = .string(Self.checksum(of: json).description)
     try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
   }
@@ -126,6 +131,10 @@ extension CacheManifest {
       ("tokenizer", "\(tokenizer)", "\(wanted.tokenizer)", tokenizer == wanted.tokenizer),
       ("codec", codec.identifier, wanted.codec.identifier, codec == wanted.codec),
       ("top_k", "\(topK)", "\(wanted.topK)", topK == wanted.topK),
+      (
+        "end_of_text", "\(endOfText.map { "\($0)" } ?? "none")", "\(wanted.endOfText.map { "\($0)" } ?? "none")",
+        endOfText == nil || wanted.endOfText == nil || endOfText == wanted.endOfText
+      ),
       (
         "vocabulary_size", "\(vocabularySize)", "\(wanted.vocabularySize)", vocabularySize == wanted.vocabularySize
       ),

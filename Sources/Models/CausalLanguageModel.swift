@@ -3,7 +3,8 @@ public import Tensor
 
 /// A decoder-only transformer: tokens in, hidden states of every position out; logits are `hidden · headᵀ`.
 public protocol CausalLanguageModel: AnyObject {
-  var configuration: ModelConfiguration { get }
+  /// Sizes stay as the model was made; what ends a text may be named anew.
+  var configuration: ModelConfiguration { get set }
   var parameters: ParameterBuffer { get }
   /// [vocabulary, hidden]; the token embedding itself in a tied model.
   var head: Parameter { get }

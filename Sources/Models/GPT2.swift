@@ -141,7 +141,7 @@ private struct GPT2Block {
 
 /// GPT-2 with its language-model head.
 final class GPT2: CausalLanguageModel {
-  let configuration: ModelConfiguration
+  var configuration: ModelConfiguration
   let parameters: ParameterBuffer
   let head: Parameter
   var dropout: Dropout?

@@ -186,7 +186,7 @@ private struct LlamaBlock {
 
 /// Llama with its language-model head.
 final class Llama: CausalLanguageModel {
-  let configuration: ModelConfiguration
+  var configuration: ModelConfiguration
   let parameters: ParameterBuffer
   let head: Parameter
   var dropout: Dropout?

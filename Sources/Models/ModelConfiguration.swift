@@ -31,6 +31,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var bosTokenID: Int32?
   /// Ids that end a text; those of `generation_config.json` where the model directory has one.
   public var eosTokenIDs: [Int32]
+  /// Ids that are never to be generated: `suppress_tokens` of `generation_config.json`, ascending.
+  public var suppressedTokenIDs: [Int32] = []
   /// The whole `config.json`, with what Decant does not use too.
   public var raw: JSONObject
 }
@@ -43,6 +45,27 @@ extension ModelConfiguration {
       field.value.arrayValue == nil ? [try id(field)] : try field.elements().map(id)
     }
     return (try config.optional("bos_token_id").map(id), eos)
+  }
+
+  /// Names the ids that end a text, those of them that lie in the vocabulary, in `config.json` too where that says
+  /// otherwise.
+  public mutating func name(ends: [Int32]) {
+    let ends = ends.filter { $0 < vocabularySize }
+    guard !ends.isEmpty else { return }
+    eosTokenIDs = ends
+    let named = try? Self.specialTokens(JSONField(.object(raw))).eos
+    if named != ends { raw["eos_token_id"] = Self.eosValue(ends) }
+  }
+
+  /// Reads `suppress_tokens` of a `generation_config.json`: those that lie in the vocabulary.
+  static func suppressedTokens(_ generation: JSONField, vocabulary: Int) throws -> [Int32] {
+    let ids = try generation.optional("suppress_tokens")?.elements().map { try $0.integer() } ?? []
+    return Set(ids.filter { (0..<vocabulary).contains($0) }).sorted().map(Int32.init)
+  }
+
+  /// An id, several, or null, as `eos_token_id` holds them.
+  static func eosValue(_ ids: [Int32]) -> JSONValue {
+    ids.count > 1 ? .array(ids.map { JSONValue(Int($0)) }) : ids.first.map { JSONValue(Int($0)) } ?? .null
   }
 
   /// The dropout this configuration asks for in training (`embd_pdrop`, `resid_pdrop`), nil where the rates are 0.

@@ -5,27 +5,42 @@ import Tensor
 
 extension ModelStore {
   /// Files beside the weights that a copy of a model should keep: the tokenizer's and the generation settings.
-  public static func companionFiles(in directory: String) -> [String] {
-    [
+  ///
+  /// - Parameter base: The folder of the model the copy came from: its generation settings are kept where it has any, not
+  ///   those beside the tokenizer.
+  public static func companionFiles(in directory: String, base: String? = nil) -> [String] {
+    let tokenizer = [
       "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-      "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json",
+      "merges.txt", "tokenizer.model", "chat_template.jinja",
     ].map { "\(directory)/\($0)" }.filter(File.exists)
+    let generation = [base, directory].compactMap { $0.map { "\($0)/\(generationFile)" } }.first(where: File.exists)
+    return tokenizer + [generation].compactMap(\.self)
   }
 
+  private static let generationFile = "generation_config.json"
+
   /// Writes a model as transformers reads it: `config.json` (every key kept, the stored type now float32),
-  /// `model.safetensors`, and `generation_config.json` where `extraFiles` brings none. Each file is written atomically,
-  /// the weights before the configuration.
+  /// `model.safetensors`, and `generation_config.json`. Each file is written atomically, the weights before the
+  /// configuration.
   ///
-  /// - Parameter extraFiles: Paths of files to copy beside them, such as ``companionFiles(in:)`` of the model it came
-  ///   from.
+  /// What ends the model's texts is named by every file alike: of a `generation_config.json` in `extraFiles` that says
+  /// otherwise all but `eos_token_id` is kept. So it is with the ids that the model is not to write, `suppress_tokens`.
+  ///
+  /// - Parameters:
+  ///   - extraFiles: Paths of files to copy beside them, such as ``companionFiles(in:base:)`` of the model it came from.
+  ///   - endToken: What the tokenizer's files among them are to name as `eos_token`; nil leaves them as they are.
   /// - Throws: a `Diagnostic` when a file cannot be read or written.
   public static func save(
-    _ model: any CausalLanguageModel, to directory: String, extraFiles: [String] = []
+    _ model: any CausalLanguageModel, to directory: String, extraFiles: [String] = [], endToken: String? = nil
   ) throws {
     try File.makeFolder(directory)
-    for path in extraFiles { try File.write(try File.read(path), to: "\(directory)/\(fileName(path))") }
-    if !extraFiles.contains(where: { fileName($0) == "generation_config.json" }) {
-      try write(generationConfiguration(model.configuration), to: "\(directory)/generation_config.json")
+    for path in extraFiles {
+      try File.write(
+        companion(path, of: model.configuration, endToken: endToken), to: "\(directory)/\(fileName(path))"
+      )
+    }
+    if !extraFiles.contains(where: { fileName($0) == generationFile }) {
+      try write(generationConfiguration(model.configuration), to: "\(directory)/\(generationFile)")
     }
     try unsafe SafeTensorsWriter.write(
       to: "\(directory)/model.safetensors",
@@ -33,6 +48,35 @@ extension ModelStore {
         unsafe ($0.name, $0.shape, .float32, UnsafeRawBufferPointer($0.value.elements))
       })
     try write(savedConfiguration(model.configuration), to: "\(directory)/config.json")
+  }
+
+  /// A companion's bytes, changed only where it names another end of texts than the model saved.
+  private static func companion(
+    _ path: String, of configuration: ModelConfiguration, endToken: String?
+  ) throws -> [UInt8] {
+    let bytes = try File.read(path)
+    switch fileName(path) {
+    case generationFile:
+      let document = JSONField(try JSONValue.parse(bytes, file: path), file: path)
+      let ends = configuration.eosTokenIDs
+      let suppressed = configuration.suppressedTokenIDs
+      let namesEnds = try ends.isEmpty || ModelConfiguration.specialTokens(document).eos == ends
+      let namesSuppressed =
+        try suppressed
+        == ModelConfiguration.suppressedTokens(document, vocabulary: configuration.vocabularySize)
+      if namesEnds && namesSuppressed { return bytes }
+      var object = try document.object()
+      if !namesEnds { object["eos_token_id"] = ModelConfiguration.eosValue(ends) }
+      if !namesSuppressed { object["suppress_tokens"] = suppressed.isEmpty ? nil : ids(suppressed) }
+      return text(object)
+    case "tokenizer_config.json", "special_tokens_map.json":
+      guard let endToken, var object = try JSONValue.parse(bytes, file: path).objectValue,
+        object["eos_token"].map({ $0 != .null }) == true
+      else { return bytes }
+      object["eos_token"] = .string(endToken)
+      return text(object)
+    default: return bytes
+    }
   }
 
   private static func savedConfiguration(_ configuration: ModelConfiguration) -> JSONObject {
@@ -48,13 +92,19 @@ extension ModelStore {
   private static func generationConfiguration(_ configuration: ModelConfiguration) -> JSONObject {
     var saved = JSONObject()
     saved["bos_token_id"] = configuration.bosTokenID.map { JSONValue(Int($0)) } ?? .null
-    let eos = configuration.eosTokenIDs.map { JSONValue(Int($0)) }
-    saved["eos_token_id"] = eos.count > 1 ? .array(eos) : eos.first ?? .null
+    saved["eos_token_id"] = ModelConfiguration.eosValue(configuration.eosTokenIDs)
+    if !configuration.suppressedTokenIDs.isEmpty { saved["suppress_tokens"] = ids(configuration.suppressedTokenIDs) }
     return saved
   }
 
   private static func write(_ object: JSONObject, to path: String) throws {
-    try File.write(JSONValue.object(object).serialized(pretty: true) + [UInt8(ascii: "\n")], to: path)
+    try File.write(text(object), to: path)
+  }
+
+  private static func ids(_ ids: [Int32]) -> JSONValue { .array(ids.map { JSONValue(Int($0)) }) }
+
+  private static func text(_ object: JSONObject) -> [UInt8] {
+    JSONValue.object(object).serialized(pretty: true) + [UInt8(ascii: "\n")]
   }
 
   private static func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

@@ -31,7 +31,10 @@ public enum ModelStore {
     let directory = try resolve(pathOrHubID)
     var blueprint = try blueprint(of: document("config.json", in: directory))
     if File.exists("\(directory)/generation_config.json") {
-      let special = try ModelConfiguration.specialTokens(document("generation_config.json", in: directory))
+      let generation = try document("generation_config.json", in: directory)
+      let special = try ModelConfiguration.specialTokens(generation)
+      blueprint.configuration.suppressedTokenIDs = try ModelConfiguration.suppressedTokens(
+        generation, vocabulary: blueprint.configuration.vocabularySize)
       blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
     }
     try refusePickled(in: directory)
@@ -93,6 +96,9 @@ public enum ModelStore {
     let keys = try blueprint(of: JSONField(.object(configuration))).keys
     configuration[keys.layerCount] = JSONValue(layers.count)
     let model = make(try blueprint(of: JSONField(.object(configuration))), trainable: trainable)
+    // What the teacher's generation settings say, which its config.json need not.
+    model.configuration.eosTokenIDs = teacher.configuration.eosTokenIDs
+    model.configuration.suppressedTokenIDs = teacher.configuration.suppressedTokenIDs
     for parameter in model.parameters.parameters {
       let source = keys.layer(of: parameter.name).map { "\(keys.layers)\(layers[$0.index])\($0.rest)" }
       parameter.value.copy(from: teacher.parameters[source ?? parameter.name].value)

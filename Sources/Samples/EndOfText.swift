@@ -24,11 +24,11 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
   /// - Parameters:
   ///   - chosen: What the caller chose.
   ///   - turn: The template's end of a turn.
-  ///   - taught: What the teacher's answers end with.
+  ///   - taught: What the teacher's answers end with, and after it whatever else ends a text of the teacher.
   ///   - tokenizer: The tokenizer's end.
   ///   - model: What the model's configurations name, in their order.
-  public init(chosen: Int32? = nil, turn: Int32? = nil, taught: Int32? = nil, tokenizer: Int32?, model: [Int32]) {
-    let named = [chosen, turn, taught, tokenizer].compactMap(\.self) + model
+  public init(chosen: Int32? = nil, turn: Int32? = nil, taught: [Int32] = [], tokenizer: Int32?, model: [Int32]) {
+    let named = [chosen, turn, taught.first, tokenizer].compactMap(\.self) + model + taught.dropFirst()
     appended = named.first
     var seen: Set<Int32> = []
     stops = named.filter { seen.insert($0).inserted }
@@ -39,17 +39,17 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
   /// - Throws: a `Diagnostic` of category `input` for the field `end_of_text` where the choice is no token of the
   ///   tokenizer.
   public init(
-    choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: Int32? = nil
+    choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: [Int32] = []
   ) throws {
     self.init(
-      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn.flatMap { Self.token($0, in: tokenizer) },
+      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn(in: tokenizer),
       taught: taught, tokenizer: tokenizer.eosTokenID, model: model)
   }
 
-  /// Content for fingerprints and messages, such as `4 (4 1 2 end a text)`.
+  /// Content for fingerprints and messages, such as `4, stopping at 4 1 2`.
   public var description: String {
     guard let appended else { return "none" }
-    return "\(appended) (\(stops.map { "\($0)" }.joined(separator: " ")) end a text)"
+    return "\(appended), stopping at \(stops.map { "\($0)" }.joined(separator: " "))"
   }
 
   /// A token for people, such as ``"4 `<|im_end|>`"``.
@@ -58,10 +58,14 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
     return tokenizer.token(id).map { "\(id) `\($0)`" } ?? "\(id)"
   }
 
-  /// The one token that a text is read as, nil where it is read as several or as another one.
-  private static func token(_ text: String, in tokenizer: Tokenizer) -> Int32? {
-    let ids = tokenizer.encode(text)
-    return ids.count == 1 && tokenizer.token(ids[0]) == text ? ids[0] : nil
+}
+
+extension Template {
+  /// The token that is ``endOfTurn``; nil where it is read as several tokens or as another one, or there is none.
+  public func endOfTurn(in tokenizer: Tokenizer) -> Int32? {
+    guard let endOfTurn else { return nil }
+    let ids = tokenizer.encode(endOfTurn)
+    return ids.count == 1 && tokenizer.token(ids[0]) == endOfTurn ? ids[0] : nil
   }
 }
 

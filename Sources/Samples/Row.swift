@@ -41,3 +41,25 @@ public struct Row: Sendable, Equatable {
     }
   }
 }
+
+extension Row.Content {
+  /// The content with the text of the token that ends a response taken off the response's own end, so that a row which
+  /// brings it along is not given a second one.
+  func withoutEnd(_ end: String) -> Row.Content {
+    func bare(_ response: String?) -> String? {
+      guard var text = response, !end.isEmpty else { return response }
+      // By bytes: a character may be made of the end of one token and the beginning of the next.
+      while text.utf8.count >= end.utf8.count, text.utf8.suffix(end.utf8.count).elementsEqual(end.utf8) {
+        text = String(decoding: text.utf8.dropLast(end.utf8.count), as: UTF8.self)
+      }
+      return text
+    }
+    switch self {
+    case .exchange(let prompt, let response): return .exchange(prompt: prompt, response: bare(response))
+    case .instruction(let task, let input, let response):
+      return .instruction(task, input: input, response: bare(response))
+    case .conversation(let messages, let response): return .conversation(messages, response: bare(response))
+    case .text: return self
+    }
+  }
+}

@@ -20,6 +20,11 @@ public struct Sample: Sendable, Equatable {
     self.isCut = isCut
   }
 
+  /// The response's ids without the token that ends it; for running text, all of its own.
+  public var responseTokenIDs: [Int32] {
+    Array(tokenIDs.dropFirst(promptLength).dropLast(hasResponse && !isCut ? 1 : 0))
+  }
+
   /// The positions whose next token is scored: from the one that predicts the first token after the prompt to the one
   /// that predicts the last token.
   public var scoredPositions: Range<Int> {

@@ -5,7 +5,7 @@ public import Tokenizers
 /// Turns rows into samples.
 ///
 /// `token_ids` is what the tokenizer's post-processor puts at the start, then the joint encoding of prompt and response,
-/// then the end-of-sequence token for a row with a response. `prompt_length` is the length of what the prompt encoded
+/// then the token that ends a text, for a row with a response, whether or not the response was given with it. `prompt_length` is the length of what the prompt encoded
 /// alone has in common with that: where a merge crosses the border, the tokens that differ belong to the response.
 public struct SampleBuilder: Sendable {
   /// What to do with a prompt longer than the maximum.
@@ -84,11 +84,12 @@ public struct SampleBuilder: Sendable {
   /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, its prompt is too long, or
   ///   nothing in it can be scored.
   public func sample(_ row: Row) throws -> Sample? {
-    let (prompt, response) = try template.render(row.content, sequenceTokens)
+    let (prompt, response) = try template.render(row.content.withoutEnd(sequenceTokens.eos), sequenceTokens)
     guard let response else { preconditionFailure("a row without a response or text, read as data for training") }
     if row.response != nil && eosTokenID == nil {
       throw Diagnostic.input(
-        "the model names no end-of-sequence token, which a row with a response needs", field: "eos_token_id")
+        "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
+        field: "eos_token_id", remedy: "choose one with end_of_text")
     }
     let alone = encoder.encode(prompt)
     let joint = encoder.encode(prompt + response)

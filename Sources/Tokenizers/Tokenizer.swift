@@ -113,6 +113,9 @@ public final class Tokenizer: Sendable {
   /// The token of an id as the vocabulary writes it, nil where no token has the id.
   public func token(_ id: Int32) -> String? { tokenBytes(id).map { String(decoding: $0, as: UTF8.self) } }
 
+  /// True where some token has the id: vocabularies may have holes.
+  public func hasToken(_ id: Int32) -> Bool { addedTokens[id] != nil || model.vocabulary.token(id) != nil }
+
   /// True for tokens that ``decode(_:skipSpecialTokens:)`` leaves out.
   public func isSpecial(_ id: Int32) -> Bool { addedTokens[id]?.isSpecial ?? false }
 

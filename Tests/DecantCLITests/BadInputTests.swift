@@ -86,6 +86,20 @@ import Testing
         "a cache made with another teacher", world.precompute(teacher: world.student),
         says: "cache/manifest.json", "teacher is", "in the cache", "another cache folder"),
       BadInput(
+        "a cache whose responses end otherwise", world.precompute("--end-of-text", "1"),
+        says: "cache/manifest.json", "end_of_text is 0 in the cache, 1 now", "give the end_of_text it was made with"),
+      BadInput(
+        "a vocabulary that lacks tokens of the rows", world.precompute("--vocabulary", "30"),
+        says: "train.jsonl:1: --vocabulary", "first 30", "at least the tokenizer's 300"),
+      BadInput(
+        "an end of a text that is no token", world.generate("--end-of-text", "<nowhere>"),
+        says: "student/tokenizer.json", "end_of_text", "'<nowhere>' is no token", "or the token's id"),
+      BadInput(
+        "a run that ends texts otherwise than its cache",
+        try world.train(
+          world.configuration("template: plain", by: "end_of_text: \"!\""), as: "ends.yaml", output: "ends"),
+        says: "data.end_of_text", "end with 0 `<|endoftext|>`, those of this run with 1 `!`", "precompute"),
+      BadInput(
         "a cache made with another top-k", world.precompute("--top-k", "9"), says: "given twice"),
       BadInput(
         "teacher and student with different tokenizers",

@@ -19,7 +19,7 @@ struct ResponseTests {
     let settings = SamplingSettings(temperature: 0, maximumNewTokens: 60)
     func evaluation() throws -> ResponseEvaluation {
       try ResponseEvaluation(
-        model: model, tokenizer: tokenizer, settings: settings, batchSize: 2,
+        model: model, tokenizer: tokenizer, settings: settings, ends: model.configuration.eosTokenIDs, batchSize: 2,
         stream: RandomStream(seed: 1, name: "test"))
     }
     var text = ""

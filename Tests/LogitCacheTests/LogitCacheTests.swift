@@ -7,6 +7,25 @@ import TestSupport
 import Testing
 
 struct LogitCacheTests {
+  @Test func `A cache remembers what its responses end with, and is not gone on with another end`() throws {
+    let folder = try TemporaryFolder()
+    var made = manifest()
+    made.endOfText = 7
+    _ = try LogitCacheWriter(directory: folder.path, manifest: made)
+    #expect(try CacheManifest(directory: folder.path).endOfText == 7)
+    // Data without responses has no end.
+    _ = try LogitCacheWriter(directory: folder.path, manifest: manifest())
+    made.endOfText = 8
+    expectDiagnostic(field: "end_of_text", saying: "end_of_text is 7 in the cache, 8 now") {
+      _ = try LogitCacheWriter(directory: folder.path, manifest: made)
+    }
+    // A cache of the time before it was said.
+    let older = try TemporaryFolder()
+    _ = try LogitCacheWriter(directory: older.path, manifest: manifest())
+    #expect(try CacheManifest(directory: older.path).endOfText == nil)
+    _ = try LogitCacheWriter(directory: older.path, manifest: made)
+  }
+
   @Test func `Samples come back by key, also after the cache was closed, and a second run adds nothing`() throws {
     let folder = try TemporaryFolder()
     let wanted = samples(50)

@@ -31,6 +31,52 @@ struct SavingTests {
     #expect(try File.read(folder.file("saved/expected.json")) == File.read("\(golden.directory)/expected.json"))
   }
 
+  @Test("A saved model's files name what ends its texts, and keep whatever else they say")
+  func endOfText() throws {
+    let folder = try TemporaryFolder()
+    let model = try GoldenCase(name: "llama-tied").model()
+    let before = model.configuration.raw
+    let files = try [
+      ("generation_config.json", #"{"temperature":0.6,"eos_token_id":[9,8],"pad_token_id":0}"#),
+      ("tokenizer_config.json", #"{"eos_token":{"content":"</s>"},"model_max_length":7}"#),
+      ("special_tokens_map.json", #"{"bos_token":"<s>"}"#),
+    ].map { name, text in try folder.write(text, to: name) }
+    model.configuration.name(ends: model.configuration.eosTokenIDs)
+    #expect(model.configuration.raw == before, "what is named already is left alone")
+    model.configuration.name(ends: [5, 2, 1 << 20])
+    model.configuration.suppressedTokenIDs = [3]
+    let saved = folder.file("saved")
+    try ModelStore.save(model, to: saved, extraFiles: files, endToken: "<|im_end|>")
+    let generation = try JSONValue.parse(File.read("\(saved)/generation_config.json"))
+    let expected: JSONValue = ["temperature": 0.6, "eos_token_id": [5, 2], "pad_token_id": 0, "suppress_tokens": [3]]
+    #expect(generation == expected)
+    #expect(try JSONValue.parse(File.read("\(saved)/config.json"))["eos_token_id"] == [5, 2])
+    let tokenizer = try JSONValue.parse(File.read("\(saved)/tokenizer_config.json"))
+    #expect(tokenizer == ["eos_token": "<|im_end|>", "model_max_length": 7])
+    #expect(try File.read("\(saved)/special_tokens_map.json") == File.read(files[2]))
+    let loaded = try ModelStore.load(saved, trainable: false).model
+    #expect(loaded.configuration == model.configuration)
+    // What says the same already is copied to the byte.
+    try ModelStore.save(loaded, to: folder.file("again"), extraFiles: ["\(saved)/generation_config.json", files[1]])
+    #expect(try File.read(folder.file("again/generation_config.json")) == File.read("\(saved)/generation_config.json"))
+    #expect(try File.read(folder.file("again/tokenizer_config.json")) == File.read(files[1]))
+  }
+
+  @Test("A student's own generation settings are kept before those beside its tokenizer")
+  func companions() throws {
+    let folder = try TemporaryFolder()
+    let (base, other) = (folder.file("base"), folder.file("other"))
+    for path in [base, other] {
+      try File.makeFolder(path)
+      try File.write(Array("{}".utf8), to: "\(path)/generation_config.json")
+      try File.write(Array("{}".utf8), to: "\(path)/tokenizer.json")
+    }
+    let both = ModelStore.companionFiles(in: other, base: base)
+    #expect(both == ["\(other)/tokenizer.json", "\(base)/generation_config.json"])
+    try File.remove("\(base)/generation_config.json")
+    #expect(ModelStore.companionFiles(in: other, base: base) == ModelStore.companionFiles(in: other))
+  }
+
   @Test("A transformers 4 configuration keeps its own name for the stored type")
   func oldStoredType() throws {
     let folder = try TemporaryFolder()
