@@ -6,6 +6,7 @@ import LogitCache
 import Models
 import Samples
 import Synchronization
+import Tokenizers
 public import TeacherSignal
 public import Tensor
 import Telemetry
@@ -157,6 +158,15 @@ public struct Precompute: Sendable {
       throw Diagnostic.input(
         "top-k of \(topK) does not fit a vocabulary of \(size)", field: "--top-k",
         remedy: "choose one between 1 and \(size)")
+    }
+    for sample in set.samples {
+      guard let id = sample.scoredPositions.lazy.map({ sample.tokenIDs[$0 + 1] }).first(where: { $0 >= size }) else {
+        continue
+      }
+      throw Diagnostic.input(
+        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: data,
+        line: sample.line, field: "--vocabulary",
+        remedy: "let at least the tokenizer's \(bundle.tokenizer.vocabularySize) count")
     }
     let manifest = CacheManifest(
       teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue,

@@ -89,6 +89,9 @@ import Testing
         "a cache whose responses end otherwise", world.precompute("--end-of-text", "1"),
         says: "cache/manifest.json", "end_of_text is 0 in the cache, 1 now", "give the end_of_text it was made with"),
       BadInput(
+        "a vocabulary that lacks tokens of the rows", world.precompute("--vocabulary", "30"),
+        says: "train.jsonl:1: --vocabulary", "first 30", "at least the tokenizer's 300"),
+      BadInput(
         "an end of a text that is no token", world.generate("--end-of-text", "<nowhere>"),
         says: "student/tokenizer.json", "end_of_text", "'<nowhere>' is no token", "or the token's id"),
       BadInput(

@@ -13,7 +13,7 @@ struct WritableVocabularyTests {
   private func tokenizer() throws -> Tokenizer {
     let folder = try TemporaryFolder()
     var file = try #require(
-      try BPETrainer.trainByteLevel(
+      BPETrainer.trainByteLevel(
         texts: ["a few words, a few more words, and a few words to learn all the merges there are to learn of words"],
         vocabularySize: 290, specialTokens: ["<|endoftext|>"]
       ).objectValue)
