@@ -21,7 +21,7 @@ struct SampleSource {
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = model.vocabularySize
     endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
-    if let turn = format.template.endOfTurn, format.template.endOfTurn(in: self.tokenizer) == nil,
+    if let turn = format.template.endOfTurn, try format.template.endOfTurn(in: self.tokenizer) == nil,
       let end = endOfText.appended
     {
       Log.warning(

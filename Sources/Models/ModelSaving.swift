@@ -60,7 +60,11 @@ extension ModelStore {
       let document = JSONField(try JSONValue.parse(bytes, file: path), file: path)
       let ends = configuration.eosTokenIDs
       let suppressed = configuration.suppressedTokenIDs
-      let namesEnds = try ends.isEmpty || ModelConfiguration.specialTokens(document).eos == ends
+      let namesEnds =
+        try ends.isEmpty
+        || ModelConfiguration.specialTokens(
+          document, vocabularySize: configuration.vocabularySize
+        ).eos == ends
       let namesSuppressed =
         try suppressed
         == ModelConfiguration.suppressedTokens(document, vocabulary: configuration.vocabularySize)

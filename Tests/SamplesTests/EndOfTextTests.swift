@@ -80,7 +80,7 @@ struct EndOfTextTests {
       let row = try Dataset.load(folder.write(line, to: "d"), .init()).rows[0]
       let sample = try #require(try builder.sample(row))
       #expect(sample.tokenIDs.filter { $0 == 2 }.count == 2 && sample.tokenIDs.last == 2)
-      #expect(chat.decode(sample.responseTokenIDs) == "b" && sample.scoredPositions.count == 2)
+      #expect(try chat.decode(sample.responseTokenIDs) == "b" && sample.scoredPositions.count == 2)
     }
   }
 
