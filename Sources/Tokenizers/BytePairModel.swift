@@ -3,7 +3,8 @@ struct BytePairModel: Sendable {
   let vocabulary: Vocabulary
   private let merges: PairTable
   private let options: Options
-  private let unknownID: Int32?
+  /// Nil where there is no unknown token.
+  let unknownID: Int32?
   /// Ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
   private let fallbackIDs: [Int32]
   /// Ids of the stand-ins of the 256 bytes, or -1.
