@@ -25,7 +25,7 @@ public struct Fuzz {
 
   /// How an input is made.
   public enum Style: Sendable {
-    /// JSON or YAML: half of the inputs have other tokens, half other bytes.
+    /// JSON or YAML: three inputs of four have other tokens, the fourth other bytes.
     case text(dictionary: [String])
     /// Bytes, the same number of them.
     case overwrite
@@ -37,11 +37,14 @@ public struct Fuzz {
   ///
   /// - Parameters:
   ///   - originals: Valid inputs.
+  ///   - isDear: True for a target whose inputs take long: it gets a quarter of the usual mutations in `make test`.
   ///   - body: Takes an input and its number, and throws a `Diagnostic` for one that it refuses.
   public static func run(
-    _ name: String, _ originals: [[UInt8]], _ style: Style, sourceLocation: SourceLocation = #_sourceLocation,
+    _ name: String, _ originals: [[UInt8]], _ style: Style, isDear: Bool = false,
+    sourceLocation: SourceLocation = #_sourceLocation,
     _ body: ([UInt8], Int) throws -> Void
   ) {
+    let count = isDear && count == usual ? usual / 4 : count
     let inputs = Inputs(originals, style, name: name)
     let before = peakMemory
     var refused = 0
@@ -112,10 +115,10 @@ private struct Inputs {
 
   subscript(number: Int) -> [UInt8] {
     var stream = stream.split(UInt64(number))
-    let base = number / 2 % originals.count
-    let isFirst = number.isMultiple(of: 2)
+    let base = number / 4 % originals.count
+    let isFirst = number % 4 < 2
     switch style {
-    case .text where isFirst: return tokens[base].mutation(&stream)
+    case .text where number % 4 < 3: return tokens[base].mutation(&stream)
     case .text(let dictionary): return raw(originals[base], dictionary, &stream)
     case .overwrite: return overwriting[base].mutation(&stream)
     case .bytes: return isFirst ? overwriting[base].mutation(&stream) : raw(originals[base], [], &stream)

@@ -4,58 +4,72 @@ public import RandomStreams
 /// is reached and not the parser alone: numbers become nasty ones, values and names take each other's places.
 public struct TokenMutations: Sendable {
   private let original: [UInt8]
-  private let tokens: [Range<Int>]
+  private let keys: [Range<Int>]
+  private let values: [Range<Int>]
   private let numbers: [Range<Int>]
   private let words: [[UInt8]]
 
   /// What numbers of files are not expected to be.
-  public static let nastyNumbers = [
+  private static let nastyNumbers = [
     "0", "-1", "1", "2", "255", "65536", "2147483647", "2147483648", "-2147483648", "4294967296", "67108864",
     "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551616", "1e9", "1e18",
-    "1e308", "1e-320", "-0.0", "0.5", "1.0", "NaN", ".nan", ".inf", "1e400", "0x10",
+    "1e308", "1e-320", "-0.0", "0.5", "1.0", "3.5e38",
   ]
-
-  private static let values = [
-    "null", "true", "false", "\"\"", "[]", "{}", "\"\\u0000\"", "[[[[0]]]]", "{\"a\":{}}", "~",
+  private static let nastyValues = [
+    "null", "true", "false", "\"\"", "[]", "{}", "\"\\u0000\"", "[[[[0]]]]", "{\"a\":{}}",
   ]
+  /// What ends most readings at once.
+  private static let nastyWords = ["NaN", ".nan", ".inf", "1e400", "0x10", "~", "-", ""]
 
-  /// - Parameter dictionary: Words of the format that may stand where others do.
+  /// - Parameter dictionary: Words of the format that may stand where values do.
   public init(of original: [UInt8], dictionary: [String] = []) {
     self.original = original
-    tokens = Self.tokens(of: original)
-    numbers = tokens.filter { original[$0.lowerBound] == 0x2D || (0x30...0x39).contains(original[$0.lowerBound]) }
-    words = (dictionary + Self.values).map { Array($0.utf8) }
+    let tokens = Self.tokens(of: original)
+    func isKey(_ token: Range<Int>) -> Bool {
+      original[token.upperBound...].first { $0 != 0x20 } == UInt8(ascii: ":")
+    }
+    keys = tokens.filter(isKey)
+    values = tokens.filter { !isKey($0) }
+    numbers = values.filter { original[$0.lowerBound] == 0x2D || (0x30...0x39).contains(original[$0.lowerBound]) }
+    words = (dictionary + Self.nastyValues).map { Array($0.utf8) }
   }
 
   /// The text with one to three of its tokens changed.
   public func mutation(_ stream: inout RandomStream) -> [UInt8] {
-    guard !tokens.isEmpty else { return original }
+    guard !values.isEmpty else { return original }
     var bytes = original
     // From the back, so that the places before stay where they are.
-    let places = Set((0...stream.below(3)).map { _ in place(&stream) }).sorted { $0.lowerBound > $1.lowerBound }
+    let count = [1, 1, 2, 3][stream.below(4)]
+    let places = Set((0..<count).map { _ in place(&stream) }).sorted { $0.lowerBound > $1.lowerBound }
     for place in places { bytes.replaceSubrange(place, with: replacement(for: place, &stream)) }
     return bytes
   }
 
   private func place(_ stream: inout RandomStream) -> Range<Int> {
-    if !numbers.isEmpty && stream.below(2) == 0 { return numbers[stream.below(numbers.count)] }
-    return tokens[stream.below(tokens.count)]
+    switch stream.below(8) {
+    case 0 where !keys.isEmpty: keys[stream.below(keys.count)]
+    case 1...4 where !numbers.isEmpty: numbers[stream.below(numbers.count)]
+    default: values[stream.below(values.count)]
+    }
   }
 
   private func replacement(for place: Range<Int>, _ stream: inout RandomStream) -> [UInt8] {
-    let isNumber = numbers.contains(place)
-    switch stream.below(8) {
-    case 0: return Array(original[tokens[stream.below(tokens.count)]])
-    case 1: return words[stream.below(words.count)]
-    case 2: return []
-    case 3: return Array(original[place]) + Array(original[place])
-    case 4 where !isNumber:
+    func one(_ texts: [String]) -> [UInt8] { Array(texts[stream.below(texts.count)].utf8) }
+    if keys.contains(place) { return Array(original[keys[stream.below(keys.count)]]) }
+    let isText = original[place.lowerBound] == UInt8(ascii: "\"")
+    switch stream.below(16) {
+    case 0: return one(Self.nastyWords)
+    case 1...3: return words[stream.below(words.count)]
+    case 4...6: return Array(original[values[stream.below(values.count)]])
+    case 7...8 where isText:
+      // The same text, longer: by a few characters or by thousands.
       var text = Array(original[place])
-      for _ in 0..<(1 << stream.below(14)) where text.count > 2 {
-        text.insert(text[text.count / 2], at: text.count / 2)
+      let middle = Array(text.dropFirst().dropLast())
+      for _ in 0..<Swift.min(1 << stream.below(12), 20_000 / (middle.count + 1)) {
+        text.insert(contentsOf: middle, at: 1)
       }
       return text
-    default: return Array(Self.nastyNumbers[stream.below(Self.nastyNumbers.count)].utf8)
+    default: return one(Self.nastyNumbers)
     }
   }
 
