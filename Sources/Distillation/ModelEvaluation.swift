@@ -38,7 +38,8 @@ public struct ModelEvaluation: Sendable {
   ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print(precision)
-    let (loaded, bundle, source, judge, (samples, account)) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, source, judge, rows) = try Interruption.endingAtOnce(load)
+    let (samples, account) = rows
     let progress = Progress("evaluate", total: samples.count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
