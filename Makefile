@@ -31,7 +31,7 @@ bench-curves: packages ## the growth curves alone, into docs/bench
 bench-peers: packages  ## the same work in PyTorch, side by side: one table with ratios and targets
 	scripts/bench-peers
 
-faults: build          ## kill -9, full disks and damaged files against real runs
+faults: build          ## kill -9 against every verb that writes, mutations against every parser
 	scripts/faults
 
 lint:                  ## formatting, as .swift-format says

@@ -41,9 +41,12 @@ public struct ConfigurationFile: Sendable {
     try self.init(bytes: Array(text.utf8), path: path)
   }
 
-  /// Reads bytes; `path` is what messages call them.
+  /// Reads bytes; `path` is what messages call them. A byte order mark at their start is no content.
   public init(bytes: [UInt8], path: String) throws {
-    root = try YAMLParser.parse(bytes, file: path)
+    try ForeignContent.refuse(bytes, file: path)
+    // libyaml takes a mark only where it may guess the encoding.
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    root = try YAMLParser.parse(bytes.starts(with: mark) ? Array(bytes.dropFirst(3)) : bytes, file: path)
     if root.isNull { root.value = .mapping([]) }
     guard case .mapping = root.value else {
       throw root.diagnostic("is \(root.kind), but a configuration is a mapping of keys to values", field: "")

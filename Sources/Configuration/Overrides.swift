@@ -17,6 +17,11 @@ extension ConfigurationFile {
       throw Diagnostic.input(
         "has an empty key", file: origin, remedy: "write --set key=value or --set outer.inner=value")
     }
+    guard parts.count <= YAMLParser.maximumDepth else {
+      throw Diagnostic.input(
+        "names a place \(parts.count) levels deep, but a configuration has at most \(YAMLParser.maximumDepth)",
+        file: "--set", remedy: "write --set key=value or --set outer.inner=value")
+    }
     let text = Array(assignment[assignment.index(after: equals)...].utf8)
     var value = try YAMLParser.parse(text, file: origin, hasLines: false)
     let place = ConfigurationNode.Place(file: origin, line: nil)

@@ -6,7 +6,8 @@ import Diagnostics
 /// Refused with their line, because a configuration is clearer without: anchors, aliases and merge keys (`<<`), tags,
 /// duplicate keys, keys that are no scalars, more than one document, and more than 64 levels.
 @safe struct YAMLParser: ~Copyable {
-  private static let maximumDepth = 64
+  /// Levels of a configuration.
+  static let maximumDepth = 64
 
   // On the heap, since libyaml keeps a pointer to the parser inside of it.
   private let parser: UnsafeMutablePointer<yaml_parser_t>

@@ -7,7 +7,7 @@ import Generation
 import JSON
 import Models
 import RandomStreams
-import Samples
+public import Samples
 import Telemetry
 public import Tensor
 import Tokenizers
@@ -36,6 +36,8 @@ public struct BatchInference: Sendable {
     public var resumedRows: Int
     public var generatedTokens: Int
     public var interrupted: Bool
+    /// What became of the rows of the input.
+    public var account: RowAccount
   }
 
   public init(model: String, data: String, format: RowFormat, output: String, decoding: DecodingConfiguration) {
@@ -53,13 +55,14 @@ public struct BatchInference: Sendable {
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
     let destination = try Destination(output)
-    let (loaded, bundle, source, dataset, set, made) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, source, dataset, (set, account), made) = try Interruption.endingAtOnce(load)
     let file = try ResponseFile(destination, madeFrom: made)
     let done = file.rowsThere
-    var outcome = Outcome(rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false)
+    var outcome = Outcome(
+      rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: account)
     guard done < set.samples.count else { return outcome }
     if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
-    let rows = try set.rowIndices[done...].map { try dataset.original(dataset.rows[$0]) }
+    let rows = set.rowIndices[done...].map { dataset.text(dataset.rows[$0]) }
     let prompts = set.samples[done...].map(\.tokenIDs)
     let writer = ResponseWriter(file, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
     let configuration = loaded.model.configuration
@@ -89,11 +92,13 @@ public struct BatchInference: Sendable {
     return outcome
   }
 
-  private func load() throws -> (LoadedModel, TokenizerBundle, SampleSource, Dataset, SampleSet, Provenance) {
+  private func load() throws -> (
+    LoadedModel, TokenizerBundle, SampleSource, Dataset, (SampleSet, RowAccount), Provenance
+  ) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
-    let (dataset, set) = try source.prompts(of: data)
+    let (dataset, set, account) = try source.prompts(of: data, newTokens: decoding.maximumNewTokens)
     var made = Provenance()
     made.pin("model", loaded.fingerprint, place: loaded.directory)
     try made.pin("data", file: data)
@@ -104,6 +109,6 @@ public struct BatchInference: Sendable {
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
     made.pinEngine()
-    return (loaded, bundle, source, dataset, set, made)
+    return (loaded, bundle, source, dataset, (set, account), made)
   }
 }

@@ -38,7 +38,8 @@ public struct ModelEvaluation: Sendable {
   ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print(precision)
-    let (loaded, bundle, source, judge, samples) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, source, judge, rows) = try Interruption.endingAtOnce(load)
+    let (samples, account) = rows
     let progress = Progress("evaluate", total: samples.count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
@@ -48,16 +49,16 @@ public struct ModelEvaluation: Sendable {
         done = now
       }
     progress.finish()
+    report.account = account
     if let maximumNewTokens {
       report.responses = try answer(
-        samples, loaded.model, bundle.tokenizer, source.endOfText, maximumNewTokens: maximumNewTokens)
+        samples, loaded.model, bundle.tokenizer, source, maximumNewTokens: maximumNewTokens)
     }
     return report
   }
 
   private func load() throws -> (
-    model: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource, teacher: LoadedModel?,
-    samples: ArraySlice<Sample>
+    LoadedModel, TokenizerBundle, SampleSource, LoadedModel?, (ArraySlice<Sample>, RowAccount)
   ) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
@@ -68,26 +69,26 @@ public struct ModelEvaluation: Sendable {
         theirs: "the teacher \(judge.directory)")
     }
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
-    let samples = try source.samples(of: data).samples.prefix(limit ?? .max)
-    return (loaded, bundle, source, judge, samples)
+    let (set, account) = try source.samples(of: data, newTokens: maximumNewTokens)
+    return (loaded, bundle, source, judge, (set.samples.prefix(limit ?? .max), account))
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
   private func answer(
-    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ endOfText: EndOfText,
+    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource,
     maximumNewTokens: Int
   ) throws -> EvaluationReport.Responses? {
     let cases = try samples.map { sample in
       ResponseEvaluation.Case(
-        prompt: Array(sample.tokenIDs.prefix(sample.promptLength)),
+        prompt: try source.prompt(of: sample, newTokens: maximumNewTokens),
         references: [try tokenizer.decode(sample.responseTokenIDs)])
     }
-    let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: endOfText.stops)
+    let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: source.endOfText.stops)
     if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }
     let progress = Progress("answer", total: cases.count, unit: "prompts", rateUnit: "tokens")
     let responses = try ResponseEvaluation(
       model: model, tokenizer: tokenizer,
-      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens), ends: endOfText.stops,
+      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens), ends: source.endOfText.stops,
       batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
     ).evaluate(
       cases, onResponse: { _, response in progress.advance(work: response.completion.tokenIDs.count) },

@@ -4,7 +4,7 @@ import Files
 import Fingerprints
 import LogitCache
 import Models
-import Samples
+public import Samples
 import Synchronization
 import Tokenizers
 public import TeacherSignal
@@ -43,6 +43,8 @@ public struct Precompute: Sendable {
     public var present: Int
     /// About the records' size on disk, bytes.
     public var bytes: Int
+    /// What became of the rows.
+    public var account: RowAccount
   }
 
   public struct Outcome: Sendable, Equatable {
@@ -52,6 +54,8 @@ public struct Precompute: Sendable {
     public var scoredPositions: Int
     public var seconds: Double
     public var interrupted: Bool
+    /// What became of the rows.
+    public var account: RowAccount
   }
 
   public init(teacher: String, data: String, format: RowFormat, cache: String) {
@@ -74,7 +78,8 @@ public struct Precompute: Sendable {
     return Forecast(
       samples: work.samples.count, tokens: tokens, scoredPositions: positions,
       present: work.samples.count - missing.count,
-      bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize))
+      bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize),
+      account: work.account)
   }
 
   /// About how many bytes the codec spends on a position: ids, log-probs, tail and target.
@@ -129,7 +134,7 @@ public struct Precompute: Sendable {
     let totals = written.withLock(\.self)
     return Outcome(
       samples: work.samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
-      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted)
+      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted, account: work.account)
   }
 
   /// What both verbs start from: the teacher, the samples and what they are called in the cache.
@@ -138,6 +143,7 @@ public struct Precompute: Sendable {
     var manifest: CacheManifest
     var dataset: Fingerprint
     var samples: [Sample]
+    var account: RowAccount
     var keys: [Fingerprint]
   }
 
@@ -146,7 +152,7 @@ public struct Precompute: Sendable {
     let model = loaded.model.configuration
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: model)
-    let set = try source.samples(of: data)
+    let (set, account) = try source.samples(of: data)
     let limits = ModelLimits(model, role: "the teacher")
     for sample in set.samples {
       do { try limits.check(sample.tokenIDs, inputs: sample.tokenIDs.count - 1, name: "this row") } catch let fault
@@ -174,7 +180,7 @@ public struct Precompute: Sendable {
       codec: codec, topK: topK, vocabularySize: size,
       endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
-      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples,
+      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account,
       keys: set.samples.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) })
   }
 }

@@ -102,6 +102,9 @@ public struct Regeneration: Sendable {
     let source = try SampleSource(
       format, tokenizer: bundle, model: student.model.configuration,
       taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
-    return (student, teacher, bundle, source, try source.prompts(of: data).samples.samples)
+    return (
+      student, teacher, bundle, source,
+      try source.prompts(of: data, newTokens: decoding.maximumNewTokens).samples.samples
+    )
   }
 }

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Generation
 import JSON
+import Samples
 import Telemetry
 import Tokenizers
 
@@ -62,14 +63,14 @@ final class ResponseFile {
 /// Rows in input order, appended as the prefix of finished ones grows.
 final class ResponseWriter {
   private let file: ResponseFile
-  private let rows: [JSONObject]
+  private let rows: [RowText]
   private let prompts: [[Int32]]
   private let tokenizer: Tokenizer
   private var waiting: [Int: Completion] = [:]
   /// Rows appended by this object.
   private(set) var written = 0
 
-  init(_ file: ResponseFile, rows: [JSONObject], prompts: [[Int32]], tokenizer: Tokenizer) {
+  init(_ file: ResponseFile, rows: [RowText], prompts: [[Int32]], tokenizer: Tokenizer) {
     self.file = file
     self.rows = rows
     self.prompts = prompts
@@ -79,11 +80,12 @@ final class ResponseWriter {
   func add(_ completion: Completion, at index: Int) throws {
     waiting[index] = completion
     while let next = waiting.removeValue(forKey: written) {
-      var object = rows[written]
-      object["response"] = .string(try tokenizer.response(next.contentTokenIDs, after: prompts[written]))
-      object["token_ids"] = .array(next.tokenIDs.map { .integer(Int64($0)) })
-      object["finish_reason"] = .string(next.finishReason.rawValue)
-      try file.append(JSONValue.object(object).serialized() + [UInt8(ascii: "\n")])
+      let line = try rows[written].setting([
+        ("response", .string(try tokenizer.response(next.contentTokenIDs, after: prompts[written]))),
+        ("token_ids", .array(next.tokenIDs.map { .integer(Int64($0)) })),
+        ("finish_reason", .string(next.finishReason.rawValue)),
+      ])
+      try file.append(line + [UInt8(ascii: "\n")])
       written += 1
     }
   }

@@ -2,6 +2,7 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Synchronization
 import Telemetry
 import Tokenizers
 
@@ -13,6 +14,8 @@ struct SampleSource {
   let endOfText: EndOfText
   private let tokenizer: Tokenizer
   private let vocabularySize: Int
+  /// The model's, in tokens.
+  private let context: Int
 
   /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
   ///   from.
@@ -20,6 +23,7 @@ struct SampleSource {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = model.vocabularySize
+    context = model.contextLength
     endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
     if let turn = format.template.endOfTurn, try format.template.endOfTurn(in: self.tokenizer) == nil,
       let end = endOfText.appended
@@ -34,13 +38,14 @@ struct SampleSource {
       longPrompts: format.longPrompts)
   }
 
-  /// The samples of a file to learn from or to score.
+  /// The samples of a file to learn from or to score. What became of its rows is said in the log.
   ///
+  /// - Parameter newTokens: The longest answer to their prompts, where they are to be answered too.
   /// - Throws: a `Diagnostic` where a row does not fit, or responses would end with a token that the model does not have.
-  func samples(of path: String) throws -> SampleSet {
+  func samples(of path: String, newTokens: Int? = nil) throws -> (set: SampleSet, account: RowAccount) {
     let set = try SampleSet(Dataset.load(path, options(for: .training)), builder)
     guard let end = endOfText.appended, end >= vocabularySize, set.samples.contains(where: \.hasResponse) else {
-      return set
+      return (set, try announced(set, newTokens: newTokens))
     }
     throw Diagnostic.input(
       "the token that ends a response, \(EndOfText.name(end, in: tokenizer)), lies beyond the model's vocabulary of "
@@ -48,11 +53,33 @@ struct SampleSource {
       remedy: "use the tokenizer the model was trained with, or name another token as end_of_text")
   }
 
-  /// The prompts of a file to answer, with the data set its rows stand in.
-  func prompts(of path: String) throws -> (dataset: Dataset, samples: SampleSet) {
+  /// The prompts of a file to answer, with the data set its rows stand in. What became of its rows is said in the log.
+  ///
+  /// - Parameter newTokens: The longest answer: prompts that are cut leave room for it.
+  func prompts(of path: String, newTokens: Int) throws -> (dataset: Dataset, samples: SampleSet, account: RowAccount) {
     let dataset = try Dataset.load(path, options(for: .prompts))
-    return (dataset, try SampleSet(dataset, builder))
+    let set = try SampleSet(dataset, builder.answering(with: newTokens, context: context))
+    return (dataset, set, try announced(set, newTokens: newTokens))
   }
+
+  /// The prompt of a sample that is to be answered with so many tokens.
+  func prompt(of sample: Sample, newTokens: Int) throws -> [Int32] {
+    try builder.answering(with: newTokens, context: context).prompt(of: sample)
+  }
+
+  /// Says what became of the rows of a file, once in a process: the stages of a pipeline share files.
+  private func announced(_ set: SampleSet, newTokens: Int?) throws -> RowAccount {
+    var account = set.account
+    if let newTokens {
+      let answering = try builder.answering(with: newTokens, context: context)
+      account.tight = set.samples.count { answering.prompt(of: $0).count + newTokens > context }
+      account.newTokens = newTokens
+    }
+    if let sentence = account.sentence, Self.said.withLock({ $0.insert(sentence).inserted }) { Log.info(sentence) }
+    return account
+  }
+
+  private static let said = Mutex<Set<String>>([])
 
   private func options(for purpose: Dataset.Purpose) throws -> Dataset.Options {
     let separator = try format.separator.map { name in

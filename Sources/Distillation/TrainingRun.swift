@@ -33,6 +33,7 @@ final class TrainingRun {
   let provenance: Provenance
   /// Lines for the log: what was loaded and what was decided.
   private(set) var summary: [String] = []
+  private let source: SampleSource
   private let cache: LogitCache?
   private let cacheKeys: [Fingerprint]
   private let tokenizer: Tokenizer
@@ -50,11 +51,12 @@ final class TrainingRun {
     cache = try parts.openCache()
     let source = try SampleSource(
       data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.taughtEnds(cache))
+    self.source = source
     endOfText = source.endOfText
     endToken = endOfText.appended == tokenizer.eosTokenID ? nil : endOfText.appended.flatMap(tokenizer.token)
     student.configuration.name(ends: endOfText.stops)
-    let trainingSet = try source.samples(of: data.train)
-    let validationSet = try data.validation.map(source.samples)
+    let trainingSet = try source.samples(of: data.train, newTokens: configuration.replay?.decoding.maximumNewTokens).set
+    let validationSet = try data.validation.map { try source.samples(of: $0).set }
     let training = trainingSet.samples
     samples = training
     validationSamples = Array((validationSet?.samples ?? []).prefix(configuration.validation.limit ?? .max))
@@ -124,7 +126,9 @@ final class TrainingRun {
   }
 
   /// The prompt of a sample, for a fresh response.
-  func prompt(_ index: Int) -> [Int32] { Array(samples[index].tokenIDs.prefix(samples[index].promptLength)) }
+  func prompt(_ index: Int) throws -> [Int32] {
+    try source.prompt(of: samples[index], newTokens: configuration.replay?.decoding.maximumNewTokens ?? 1)
+  }
 
   /// Mean cross-entropy per scored position of the validation rows; nil without any.
   ///

@@ -1,5 +1,6 @@
 import Glibc
 public import JSON
+public import Samples
 
 /// What an evaluation found. Means are over scored tokens, which are the response and its end-of-sequence token, never
 /// the prompt and never a BOS; for generated responses they are over prompts.
@@ -53,6 +54,8 @@ public struct EvaluationReport: Sendable, Equatable {
   public var samples: Int
   public var teacher: TeacherDistance?
   public var responses: Responses?
+  /// What became of the rows of the file, where that is known.
+  public var account: RowAccount?
 
   public init(
     nll: Double, tokens: Int, samples: Int, teacher: TeacherDistance? = nil, responses: Responses? = nil

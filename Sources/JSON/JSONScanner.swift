@@ -235,7 +235,21 @@ public struct JSONScanner: ~Escapable {
     diagnostic("is not valid JSON: \(message)", at: offset)
   }
 
+  /// A word that other languages write where JSON has `null`, `true`, `false` or nothing at all; nil outside of
+  /// containers, where there may be no JSON at all.
+  private var foreignWord: String? {
+    if open.isEmpty { return nil }
+    return ["NaN", "nan", "Infinity", "None", "True", "False", "undefined"].first { word in
+      word.utf8.count <= bytes.count - position && word.utf8.enumerated().allSatisfy { bytes[position + $0] == $1 }
+    }
+  }
+
   func unexpected(_ expected: String) -> Diagnostic {
+    if let word = foreignWord {
+      var fault = error("\(word) is no JSON value, though some programs write it", at: position)
+      fault.remedy = "write null, or a number or text that JSON has, in its place"
+      return fault
+    }
     let found: String
     switch peekByte() {
     case nil: found = "the end of the text"

@@ -16,12 +16,14 @@ public struct PipelineFile: Sendable {
   ///   - overrides: Assignments such as `seed=2` or `stages.teacher.train.training.steps=100`.
   /// - Throws: a `Diagnostic` with file, line and field for anything that does not fit.
   public init(path: String, output: String? = nil, overrides: [String] = []) throws {
-    guard let text = String(validating: try File.read(path), as: UTF8.self) else {
+    let bytes = try File.read(path)
+    try ForeignContent.refuse(bytes, file: path)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw Diagnostic.input("is not valid UTF-8", file: path, remedy: "save it as UTF-8")
     }
     func file(_ variables: [(String, String)]) throws -> ConfigurationFile {
-      func replaced(_ text: String) -> String {
-        variables.reduce(text) { $0.replacing("${\($1.0)}", with: $1.1) }
+      func replaced(_ text: String) throws -> String {
+        try variables.reduce(text) { try Self.replacing($1.0, by: $1.1, in: $0, of: path) }
       }
       var file = try ConfigurationFile(text: replaced(text), path: path)
       for override in overrides { try file.set(replaced(override)) }
@@ -39,6 +41,21 @@ public struct PipelineFile: Sendable {
       "seed: \(seed)\n" + (open?[stage.name].map(ConfigurationFile.text(of:)) ?? "")
     }
   }
+
+  /// A text with the value of a variable in every place that names it. Values may name the variables below them, so that
+  /// few lines could grow without bound.
+  private static func replacing(_ name: String, by value: String, in text: String, of path: String) throws -> String {
+    let reference = "${\(name)}"
+    let count = text.ranges(of: reference).count
+    guard text.utf8.count + count * value.utf8.count <= longestText else {
+      throw Diagnostic.input(
+        "the value of ${\(name)} is named \(count) times, which makes more than \(longestText >> 20) MiB of text",
+        file: path, field: "variables.\(name)", remedy: "write shorter variables")
+    }
+    return text.replacing(reference, with: value)
+  }
+
+  private static let longestText = 16 << 20
 
   private static func variables(_ root: ConfigurationNode) throws -> [(String, String)] {
     guard let node = root["variables"], case .mapping(let entries) = node.value else { return [] }

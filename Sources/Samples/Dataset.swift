@@ -50,8 +50,16 @@ public struct Dataset: Sendable {
   /// Reads a file. With a separator it is plain text; else it is one JSON array where its first character is `[`, and
   /// otherwise JSONL, in which blank lines count for nothing.
   ///
-  /// - Throws: a `Diagnostic` of category `input` with file and line, also where there is no row at all.
+  /// A byte order mark where a line begins is no content, and the lines of a plain text end with `\n`, `\r\n` or `\r`,
+  /// which all count as `\n`, between rows and inside of them. A JSON file ends its lines with `\n` or `\r\n`, or with
+  /// `\r` where it has no `\n` at all.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` with file and line, also where there is no row at all, and for a folder, a
+  ///   compressed file, a Parquet file or a text in UTF-16.
   public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
+    guard !File.isFolder(path) else {
+      throw Diagnostic.input("is a folder", file: path, remedy: "name one file of rows")
+    }
     var dataset = Dataset(file: try MappedFile(path: path), options: options)
     try dataset.read()
     guard !dataset.rows.isEmpty else {
@@ -81,18 +89,31 @@ public struct Dataset: Sendable {
 
   /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.
   public func original(_ row: Row) throws -> JSONObject {
+    if let text = plainText(row) { return ["text": .string(text)] }
     let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
-    if options.separator != nil { return ["text": .string(unsafe String(decoding: bytes, as: UTF8.self))] }
     return try unsafe JSONValue.parse(bytes, file: path, line: row.line).objectValue ?? JSONObject()
   }
+
+  /// The text of ``original(_:)``, for writing it out again unchanged.
+  public func text(_ row: Row) -> RowText {
+    if let text = plainText(row) { return RowText(JSONValue.object(["text": .string(text)]).serialized().span) }
+    let buffer = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
+    return unsafe RowText(Span<UInt8>(_unsafeBytes: buffer))
+  }
+
+  private func plainText(_ row: Row) -> String? { options.separator == nil ? nil : row.text }
 
   // MARK: Reading
 
   private mutating func read() throws {
     // A local of its own: lending the span straight from the file crashes the compiler (Swift 6.3.1).
     let buffer = unsafe file.bytes
+    try unsafe ForeignContent.refuse(buffer, file: path)
     let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
-    if let separator = options.separator { return try readText(bytes, separator) }
+    if let separator = options.separator {
+      guard let text = PlainText.normalized(bytes) else { return try readText(bytes, separator) }
+      return try readText(text.span, separator)
+    }
     let first = bytes.indices.first { !TextSeparator.isSpace(bytes[$0]) && bytes[$0] < 0x80 }
     if let first, bytes[first] == UInt8(ascii: "[") { try readArray(bytes) } else { try readLines(bytes) }
   }
@@ -101,26 +122,46 @@ public struct Dataset: Sendable {
     var lines = LineCounter()
     for range in separator.rows(bytes) {
       let line = lines.line(at: range.lowerBound, of: bytes)
-      let part = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[range])
-      guard let text = unsafe String(validating: part, as: UTF8.self) else {
-        throw Diagnostic.input("is not UTF-8", file: path, line: line)
+      if let zero = range.first(where: { bytes[$0] == 0 }) {
+        throw Diagnostic.input(
+          "holds a zero byte, as files that are no text do", file: path, line: lines.line(at: zero, of: bytes),
+          remedy: "name a text in UTF-8")
+      }
+      guard let text = Self.text(bytes.extracting(range)) else {
+        // Which of the row's lines it is.
+        var bad = range.lowerBound
+        for end in range where bytes[end] == 0x0A {
+          guard Self.text(bytes.extracting(bad..<end)) != nil else { break }
+          bad = end + 1
+        }
+        throw Diagnostic.input(
+          "is not UTF-8", file: path, line: lines.line(at: bad, of: bytes),
+          remedy: "convert the file: iconv -t UTF-8, with -f and what it is in")
       }
       rows.append(Row(content: .text(text), references: [], line: line, bytes: range))
     }
   }
 
+  /// The bytes as text, nil where they are not UTF-8.
+  private static func text(_ bytes: Span<UInt8>) -> String? {
+    unsafe bytes.withUnsafeBytes { unsafe String(validating: $0, as: UTF8.self) }
+  }
+
   private mutating func readLines(_ bytes: Span<UInt8>) throws {
     var line = 0
-    try TextSeparator.forEachPart(bytes, dividedBy: [0x0A]) { range in
+    let newline: UInt8 = bytes.indices.contains { bytes[$0] == 0x0A } ? 0x0A : 0x0D
+    try TextSeparator.forEachPart(bytes, dividedBy: [newline]) { part in
       line += 1
+      let range = PlainText.withoutMark(part, of: bytes)
       guard !range.allSatisfy({ TextSeparator.isSpace(bytes[$0]) }) else { return }
       let value: JSONValue
       do { value = try JSONValue.parse(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic
       {
         fault.remedy =
-          line == 1
-          ? "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
-          : "mend the line or remove it; where it is the last one, the file may have been cut short"
+          fault.remedy
+          ?? (line == 1
+            ? "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
+            : "mend the line or remove it; where it is the last one, the file may have been cut short")
         throw fault
       }
       try add(value, line: line, bytes: range)

@@ -42,7 +42,7 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
     choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: [Int32] = []
   ) throws {
     self.init(
-      chosen: try choice?.id(in: tokenizer), turn: template.endOfTurn(in: tokenizer),
+      chosen: try choice?.id(in: tokenizer), turn: try template.endOfTurn(in: tokenizer),
       taught: taught, tokenizer: tokenizer.eosTokenID, model: model)
   }
 
@@ -62,9 +62,11 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
 
 extension Template {
   /// The token that is ``endOfTurn``; nil where it is read as several tokens or as another one, or there is none.
-  public func endOfTurn(in tokenizer: Tokenizer) -> Int32? {
+  ///
+  /// - Throws: a `Diagnostic` where the tokenizer cannot read it.
+  public func endOfTurn(in tokenizer: Tokenizer) throws -> Int32? {
     guard let endOfTurn else { return nil }
-    let ids = tokenizer.encode(endOfTurn)
+    let ids = try tokenizer.encode(endOfTurn)
     return ids.count == 1 && tokenizer.token(ids[0]) == endOfTurn ? ids[0] : nil
   }
 }

@@ -17,6 +17,7 @@ struct RowReader {
       let row = JSONField(value, file: file)
       if let found = try complete(row) { return found }
       if purpose == .prompts, let content = try promptOnly(row) { return (content, []) }
+      if let fault = nullField(row) { throw fault }
       throw Diagnostic.input(
         "fits no shape: its keys are \(keys(value))",
         remedy: "give \(wanted), or map other names with fields:")
@@ -43,6 +44,18 @@ struct RowReader {
     return try text(row, .instruction).map { .instruction($0, input: try input(row), response: nil) }
   }
 
+  /// What to say of a row that would fit if a field of it were not null; a null counts as a missing field elsewhere, as
+  /// the input of an instruction that has none.
+  private func nullField(_ row: JSONField) -> Diagnostic? {
+    let wanted: [FieldNames.Field] = [.prompt, .response, .instruction, .output, .messages, .text]
+    let nulls = wanted.filter { row.value[fields[$0]]?.isNull == true }.map { fields[$0] }
+    guard let first = nulls.first else { return nil }
+    let others = nulls.dropFirst().map { "\"\($0)\"" }.joined(separator: ", ")
+    return Diagnostic.input(
+      "is null\(others.isEmpty ? "" : ", and so is \(others)"), so the row has nothing \(purpose == .training ? "to learn" : "to answer")",
+      field: first, remedy: "give it a text, or remove the row")
+  }
+
   private func input(_ row: JSONField) throws -> String { try text(row, .input) ?? text(row, .context) ?? "" }
 
   private func text(_ row: JSONField, _ field: FieldNames.Field) throws -> String? {
@@ -52,6 +65,8 @@ struct RowReader {
   /// A response, or several of which any is right.
   private func responses(_ row: JSONField, _ field: FieldNames.Field) throws -> [String]? {
     guard let value = try row.optional(fields[field]) else { return nil }
+    // Where prompts are wanted, a response is not read, and may be anything.
+    if purpose == .prompts && value.value.stringValue == nil { return nil }
     guard value.value.arrayValue != nil else { return [try value.string()] }
     let texts = try value.elements().map { try $0.string() }
     guard !texts.isEmpty else { throw value.diagnostic("is an empty list of responses") }
@@ -65,7 +80,7 @@ struct RowReader {
         let roles = Row.Message.Role.allCases.map(\.rawValue).joined(separator: ", ")
         throw role.diagnostic("is \(role.value.text()), but must be one of \(roles)")
       }
-      return Row.Message(known, try message.required("content").string())
+      return Row.Message(known, try content(message.required("content")))
     }
     guard let last = messages.last else { throw field.diagnostic("is empty") }
     if last.role == .assistant {
@@ -79,6 +94,20 @@ struct RowReader {
       throw field.diagnostic("ends with a message of the \(last.role.rawValue), so there is no response")
     }
     return (.conversation(messages, response: nil), [])
+  }
+
+  /// The text of a message, which may be a list of parts such as `{"type": "text", "text": ...}`.
+  private func content(_ field: JSONField) throws -> String {
+    guard field.value.arrayValue != nil else { return try field.string() }
+    return try field.elements().map { part in
+      let type = try part.required("type").string()
+      guard type == "text" else {
+        throw part.diagnostic(
+          "is of type \(JSONValue.string(type).text()), but only parts of type \"text\" are read",
+          remedy: "leave rows with images, audio or tools out")
+      }
+      return try part.required("text").string()
+    }.joined()
   }
 
   private var wanted: String {

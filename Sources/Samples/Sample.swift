@@ -11,13 +11,18 @@ public struct Sample: Sendable, Equatable {
   public var hasResponse: Bool
   /// True where the response or text was cut at the maximum length: there is no end-of-sequence token then.
   public var isCut: Bool
+  /// True where the prompt lost its beginning to make room.
+  public var isPromptCut: Bool
 
-  public init(tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool) {
+  public init(
+    tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool, isPromptCut: Bool = false
+  ) {
     self.tokenIDs = tokenIDs
     self.promptLength = promptLength
     self.line = line
     self.hasResponse = hasResponse
     self.isCut = isCut
+    self.isPromptCut = isPromptCut
   }
 
   /// The response's ids without the token that ends it; for running text, all of its own.

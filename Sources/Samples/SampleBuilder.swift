@@ -14,7 +14,9 @@ public struct SampleBuilder: Sendable {
     case refuse
     /// Leave the row out, and count it.
     case drop
-    /// Keep what the tokenizer puts at the start and the end of the prompt.
+    /// Keep what the tokenizer puts at the start and as much of the prompt's end as leaves room: beside a row's own
+    /// response for all of it, though no less than half of the maximum length, so that the longest responses are cut
+    /// too; before an answer that is to be written, for all the tokens that it may take.
     case truncateLeft = "truncate-prompt-left"
   }
 
@@ -23,10 +25,12 @@ public struct SampleBuilder: Sendable {
   /// Most tokens in a sample; a response or text beyond is cut.
   public let maximumLength: Int
   /// Most tokens in a prompt, the tokenizer's start included.
-  public let maximumPromptLength: Int
+  public private(set) var maximumPromptLength: Int
   public let longPrompts: LongPrompts
   private let encoder: TextEncoder
   private let sequenceTokens: SequenceTokens
+  /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
+  var unknownTokenID: Int32? { encoder.unknownTokenID }
 
   /// - Parameters:
   ///   - eosTokenID: Ends a response; nil for a model without one, which then takes running text and prompts only.
@@ -41,7 +45,7 @@ public struct SampleBuilder: Sendable {
     try self.init(
       encoder: TextEncoder(
         prefix: tokenizer.prefixTokens, fingerprint: Fingerprint(of: tokenizer.contentBytes),
-        encode: { try tokenizer.encode($0) }),
+        unknownTokenID: tokenizer.unknownTokenID, encode: { try tokenizer.encode($0) }),
       sequenceTokens: SequenceTokens(
         bos: bos.flatMap(tokenizer.token) ?? "", eos: eosTokenID.flatMap(tokenizer.token) ?? ""),
       template: template, eosTokenID: eosTokenID, maximumLength: maximumLength,
@@ -68,6 +72,32 @@ public struct SampleBuilder: Sendable {
         "is \(self.maximumPromptLength), but must be above the \(encoder.prefix.count) tokens that start every sequence "
           + "and below the maximum length of \(maximumLength)", field: "max_prompt_length")
     }
+  }
+
+  /// The same for prompts that are to be answered: where they are cut, there is room for an answer in the context.
+  ///
+  /// - Parameters:
+  ///   - newTokens: The longest answer.
+  ///   - context: Most tokens of prompt and answer together.
+  /// - Throws: a `Diagnostic` of category `input` where such an answer leaves no room for a token of a prompt.
+  public func answering(with newTokens: Int, context: Int) throws -> SampleBuilder {
+    guard longPrompts == .truncateLeft else { return self }
+    let room = context - newTokens
+    guard room > encoder.prefix.count else {
+      throw Diagnostic.input(
+        "is \(newTokens), which leaves no room for a prompt in a context of \(context)", field: "max_new_tokens",
+        remedy: "choose one below \(context - encoder.prefix.count)")
+    }
+    var copy = self
+    copy.maximumPromptLength = min(maximumPromptLength, room)
+    return copy
+  }
+
+  /// The prompt of a sample, cut as this builder cuts prompts.
+  public func prompt(of sample: Sample) -> [Int32] {
+    let prompt = sample.tokenIDs.prefix(sample.promptLength)
+    guard longPrompts == .truncateLeft, prompt.count > maximumPromptLength else { return Array(prompt) }
+    return encoder.prefix + prompt.suffix(maximumPromptLength - encoder.prefix.count)
   }
 
   /// A fingerprint of everything here that decides the token ids.
@@ -99,8 +129,11 @@ public struct SampleBuilder: Sendable {
       throw Diagnostic.input(
         "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
     }
-    if encoder.prefix.count + common > maximumPromptLength {
-      guard let kept = try shortened(common) else { return nil }
+    let ends = row.response != nil ? 1 : 0
+    let limit = promptLimit(besides: joint.count - common + ends)
+    let isPromptCut = encoder.prefix.count + common > limit
+    if isPromptCut {
+      guard let kept = try shortened(common, to: limit) else { return nil }
       tokens.removeFirst(common - kept)
       common = kept
     }
@@ -110,7 +143,7 @@ public struct SampleBuilder: Sendable {
     if isCut { tokens.removeLast(tokens.count - maximumLength) }
     let sample = Sample(
       tokenIDs: tokens, promptLength: encoder.prefix.count + common, line: row.line, hasResponse: row.response != nil,
-      isCut: isCut)
+      isCut: isCut, isPromptCut: isPromptCut)
     guard !sample.scoredPositions.isEmpty else {
       throw Diagnostic.input("has \(tokens.count) tokens, so there is nothing to score")
     }
@@ -126,8 +159,9 @@ public struct SampleBuilder: Sendable {
     var (text, running) = try template.render(row.content, sequenceTokens)
     if case .text = row.content { text = running ?? "" }
     var tokens = try encoder.encode(text)
-    if encoder.prefix.count + tokens.count > maximumPromptLength {
-      guard let kept = try shortened(tokens.count) else { return nil }
+    let isPromptCut = encoder.prefix.count + tokens.count > maximumPromptLength
+    if isPromptCut {
+      guard let kept = try shortened(tokens.count, to: maximumPromptLength) else { return nil }
       tokens.removeFirst(tokens.count - kept)
     }
     tokens = encoder.prefix + tokens
@@ -135,13 +169,22 @@ public struct SampleBuilder: Sendable {
       throw Diagnostic.input(
         "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
     }
-    return Sample(tokenIDs: tokens, promptLength: tokens.count, line: row.line, hasResponse: false, isCut: false)
+    return Sample(
+      tokenIDs: tokens, promptLength: tokens.count, line: row.line, hasResponse: false, isCut: false,
+      isPromptCut: isPromptCut)
+  }
+
+  /// The longest prompt, the tokenizer's start included, beside a response of so many tokens.
+  private func promptLimit(besides response: Int) -> Int {
+    guard longPrompts == .truncateLeft else { return maximumPromptLength }
+    let floor = max(maximumLength / 2, encoder.prefix.count + 1)
+    return min(maximumPromptLength, max(maximumLength - response, floor))
   }
 
   /// How many of a prompt's own tokens are kept where it is too long; nil where its row is dropped.
-  private func shortened(_ count: Int) throws -> Int? {
+  private func shortened(_ count: Int, to limit: Int) throws -> Int? {
     switch longPrompts {
-    case .truncateLeft: return maximumPromptLength - encoder.prefix.count
+    case .truncateLeft: return limit - encoder.prefix.count
     case .drop: return nil
     case .refuse:
       throw Diagnostic.input(
@@ -155,11 +198,17 @@ public struct SampleBuilder: Sendable {
 package struct TextEncoder: Sendable {
   package var prefix: [Int32]
   package var fingerprint: Fingerprint
+  /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
+  package var unknownTokenID: Int32?
   package var encode: @Sendable (String) throws -> [Int32]
 
-  package init(prefix: [Int32], fingerprint: Fingerprint, encode: @escaping @Sendable (String) throws -> [Int32]) {
+  package init(
+    prefix: [Int32], fingerprint: Fingerprint, unknownTokenID: Int32? = nil,
+    encode: @escaping @Sendable (String) throws -> [Int32]
+  ) {
     self.prefix = prefix
     self.fingerprint = fingerprint
+    self.unknownTokenID = unknownTokenID
     self.encode = encode
   }
 }

@@ -13,6 +13,9 @@ public struct SampleSet: Sendable {
   public let droppedCount: Int
   /// Rows left out because their response is empty.
   public let emptyResponseCount: Int
+  private let path: String
+  private let lengths: (sample: Int, prompt: Int)
+  private let unknownTokenID: Int32?
 
   /// Builds the samples of a data set: prompts alone where it was read for prompts.
   ///
@@ -42,6 +45,9 @@ public struct SampleSet: Sendable {
     rowIndices = indices
     droppedCount = dataset.rows.count - samples.count
     emptyResponseCount = dataset.emptyResponseCount
+    path = dataset.path
+    lengths = (builder.maximumLength, builder.maximumPromptLength)
+    unknownTokenID = builder.unknownTokenID
     fingerprint = Fingerprint(of: "\(dataset.fingerprint)\n\(builder.fingerprint)")
   }
 
@@ -63,4 +69,23 @@ public struct SampleSet: Sendable {
 
   /// Samples that were cut at the maximum length.
   public var cutCount: Int { samples.count { $0.isCut } }
+
+  /// What became of the rows.
+  public var account: RowAccount {
+    var account = RowAccount()
+    account.path = path
+    account.rows = samples.count + droppedCount + emptyResponseCount
+    account.samples = samples.count
+    account.cut = cutCount
+    account.maximumLength = lengths.sample
+    account.cutPrompts = samples.count { $0.isPromptCut }
+    account.dropped = droppedCount
+    account.maximumPromptLength = lengths.prompt
+    account.emptyResponses = emptyResponseCount
+    account.duplicates = duplicateCount
+    if let unknownTokenID {
+      account.unknownTokens = samples.reduce(0) { $0 + $1.tokenIDs.count { $0 == unknownTokenID } }
+    }
+    return account
+  }
 }

@@ -6,7 +6,7 @@ struct BytePairModel: Sendable {
   private let merges: PairTable
   private let options: Options
   /// Nil also where the vocabulary lacks the unknown token, which matters only to a text that needs it.
-  private let unknownID: Int32?
+  let unknownID: Int32?
   /// Ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
   private let fallbackIDs: [Int32]
   /// Ids of the stand-ins of the 256 bytes, or -1.

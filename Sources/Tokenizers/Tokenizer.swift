@@ -111,6 +111,9 @@ public final class Tokenizer: Sendable {
 
   // MARK: Tokens
 
+  /// What text outside the vocabulary becomes; nil where there is no such token.
+  public var unknownTokenID: Int32? { model.unknownID }
+
   /// The id of a token as the vocabulary writes it (`Ġthe`, `<0x0A>`), added tokens first; nil where there is none.
   public func id(of token: String) -> Int32? {
     let bytes = Array(token.utf8)

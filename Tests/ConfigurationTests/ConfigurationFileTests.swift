@@ -31,6 +31,25 @@ struct ConfigurationFileTests {
       ])
   }
 
+  @Test("may begin with a byte order mark, and is refused by what it is in another encoding")
+  func encodings() throws {
+    #expect(try ConfigurationFile(text: "\u{FEFF}a: 1\r\n", path: "run.yaml").root["a"] != nil)
+    for bytes: [UInt8] in [[0xFF, 0xFE, 0x61, 0, 0x3A, 0], [0x61, 0, 0x3A, 0, 0x31, 0]] {
+      expectDiagnostic(file: "run.yaml", saying: "UTF-16", "iconv") {
+        _ = try ConfigurationFile(bytes: bytes, path: "run.yaml")
+      }
+    }
+  }
+
+  @Test("has overrides of as many levels as a configuration may have, and no more")
+  func deepOverrides() throws {
+    var file = try ConfigurationFile(text: "", path: "run.yaml")
+    try file.set(Array(repeating: "a", count: 60).joined(separator: ".") + "=1")
+    expectDiagnostic(saying: "100000 levels deep") {
+      try file.set(Array(repeating: "a", count: 100_000).joined(separator: ".") + "=1")
+    }
+  }
+
   @Test(
     "is refused with line, path and remedy where a value or key is wrong",
     arguments: [

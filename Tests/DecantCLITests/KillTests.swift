@@ -10,40 +10,97 @@ import Testing
 private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
 
 /// Killed with SIGKILL at random moments and run again, a job ends as if nothing had happened.
-@Suite("kill -9", .serialized, .timeLimit(.minutes(10))) struct KillTests {
-  @Test("precompute, killed and run again, leaves the export of an uninterrupted run") func precompute() throws {
-    let world = try TinyWorld(rows: 400)
-    func arguments(_ cache: String) -> [String] {
-      [
-        "precompute", "--teacher", world.teacher, "--data", world.train, "--cache", cache, "--top-k", "16",
-        "--batch-tokens", "64",
-      ]
+@Suite("kill -9", .serialized, .timeLimit(.minutes(30))) struct KillTests {
+  private let world: TinyWorld
+  private var folder: TemporaryFolder { world.folder }
+
+  init() throws { world = try TinyWorld(rows: 400) }
+
+  /// A verb under attack. Each attempt works on a path of its own.
+  private struct Job {
+    var verb: String
+    /// The command line that writes to a path.
+    var words: (String) -> [String]
+    /// Puts what the job starts from at a path.
+    var prepare: (String) throws -> Void = { _ in }
+    /// What of the work is done at a path, from 0 to 1; nil where nothing there tells, so that the time must.
+    var share: (String) throws -> Double? = { _ in nil }
+    /// What is left in the end, as bytes to compare.
+    var product: (String) throws -> [String: [UInt8]]
+  }
+
+  /// Kills a job at random moments, runs it again to its end, and expects what an uninterrupted one leaves. Only kills
+  /// between 5 and 95 % of the work count.
+  private func attack(_ job: Job, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func path(_ name: String) throws -> String {
+      let path = folder.file("\(job.verb.replacing(" ", with: "-"))-\(name)")
+      try job.prepare(path)
+      return path
     }
-    let whole = world.folder.file("whole")
+    let whole = try path("whole")
     let start = ContinuousClock.now
-    try DecantProcess.run(arguments(whole), in: world.folder.path)
-    let duration = ContinuousClock.now - start
-    let expected = try DecantProcess.run(["cache", "export", whole], in: world.folder.path).output
+    try DecantProcess.run(job.words(whole), in: folder.path, sourceLocation: sourceLocation)
+    let duration = (ContinuousClock.now - start) / .seconds(1)
+    let expected = try job.product(whole)
     var stream = RandomStream(seed: UInt64(kills), name: "kills")
     var counted = 0
-    for attempt in 0..<(kills * 4) where counted < kills {
-      let cache = world.folder.file("killed-\(attempt)")
-      let victim = try DecantProcess(arguments(cache), in: world.folder.path)
-      Thread.sleep(forTimeInterval: duration / .seconds(1) * (0.15 + 0.75 * stream.uniformDouble()))
+    for attempt in 0..<(kills * 6) where counted < kills {
+      let killed = try path("killed-\(attempt)")
+      let part = 0.05 + 0.9 * stream.uniformDouble()
+      let victim = try DecantProcess(job.words(killed), in: folder.path)
+      Thread.sleep(forTimeInterval: duration * part)
       victim.kill()
-      guard try victim.wait().wasKilled, let share = Self.share(of: cache, samples: 400) else { continue }
-      if share >= 0.05 && share <= 0.95 { counted += 1 }
-      print("precompute killed with \(Int(100 * share)) % of the records written")
-      try DecantProcess.run(arguments(cache), in: world.folder.path)
-      #expect(try DecantProcess.run(["cache", "export", cache], in: world.folder.path).output == expected)
-      #expect(try DecantProcess.run(["cache", "verify", cache], in: world.folder.path).status == 0)
+      guard try victim.wait().wasKilled else { continue }
+      let share = try job.share(killed) ?? part
+      try DecantProcess.run(job.words(killed), in: folder.path, sourceLocation: sourceLocation)
+      let left = try job.product(killed)
+      for name in Set(expected.keys).union(left.keys) where expected[name] != left[name] {
+        Issue.record(
+          "\(job.verb), killed with \(Int(100 * share)) % done: \(name) differs", sourceLocation: sourceLocation)
+      }
+      try File.remove(killed)
+      guard share >= 0.05 && share <= 0.95 else { continue }
+      counted += 1
+      print("\(job.verb) killed with \(Int(100 * share)) % of the work done")
     }
-    #expect(counted == kills, "kills between 5 and 95 % of the work")
+    #expect(counted == kills, "kills of \(job.verb) between 5 and 95 % of the work", sourceLocation: sourceLocation)
+  }
+
+  private func output(_ words: [String]) throws -> [UInt8] {
+    Array(try DecantProcess.run(words, in: folder.path).output.utf8)
+  }
+
+  /// The contents of files below a path.
+  private func files(_ names: String..., of path: String) throws -> [String: [UInt8]] {
+    Dictionary(uniqueKeysWithValues: try names.map { ($0, try File.read("\(path)/\($0)")) })
+  }
+
+  // MARK: Verbs
+
+  private func precompute(_ cache: String) -> [String] {
+    [
+      "precompute", "--teacher", world.teacher, "--data", world.train, "--cache", cache, "--top-k", "16",
+      "--batch-tokens", "64",
+    ]
+  }
+
+  /// The export of a cache without damage.
+  private func export(_ cache: String) throws -> [String: [UInt8]] {
+    try DecantProcess.run(["cache", "verify", cache], in: folder.path)
+    return ["export": try output(["cache", "export", cache])]
+  }
+
+  @Test("precompute, killed and run again, leaves the export of an uninterrupted run") func precompute() throws {
+    try attack(
+      Job(
+        verb: "precompute", words: precompute,
+        share: { cache in
+          guard let cache = try? LogitCache(directory: cache), let count = try? cache.count else { return 0 }
+          return Double(count) / 400
+        }, product: export))
   }
 
   @Test("train with replay, killed and resumed, ends in the same bytes") func train() throws {
-    let world = try TinyWorld(rows: 120)
-    let folder = world.folder
     let cache = folder.file("cache")
     try DecantProcess.run(
       ["precompute", "--teacher", world.teacher, "--data", world.train, "--cache", cache, "--top-k", "16"],
@@ -56,51 +113,135 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
       data: {train: \(world.train), validation: \(world.validation)}
       objective: {name: srkl}
       training: {steps: 60, batch_size: 6, learning_rate: 1e-3, dropout: 0.1, log_every: 1}
-      validation: {every: 10}
+      validation: {every: 10, limit: 30}
       checkpoints: {every: 7}
       replay: {initial_phi: 0.5, capacity: 40, max_new_tokens: 12}
       """, to: "train.yaml")
-    func arguments(_ output: String) -> [String] {
-      ["train", "--config", configuration, "--output", output, "--resume"]
-    }
-    let whole = folder.file("whole")
-    let start = ContinuousClock.now
-    try DecantProcess.run(arguments(whole), in: folder.path)
-    let duration = ContinuousClock.now - start
-    var stream = RandomStream(seed: UInt64(kills), name: "kills")
-    var counted = 0
-    for attempt in 0..<(kills * 4) where counted < kills {
-      let run = folder.file("killed-\(attempt)")
-      let victim = try DecantProcess(arguments(run), in: folder.path)
-      Thread.sleep(forTimeInterval: duration / .seconds(1) * (0.2 + 0.7 * stream.uniformDouble()))
-      victim.kill()
-      let steps = Self.steps(in: run)
-      guard try victim.wait().wasKilled, steps >= 3, steps <= 57 else { continue }
-      counted += 1
-      print("train killed after step \(steps) of 60")
-      try DecantProcess.run(arguments(run), in: folder.path)
-      for file in ["model.safetensors", "optimizer.safetensors"] {
-        #expect(
-          try File.read("\(run)/checkpoints/last/\(file)") == File.read("\(whole)/checkpoints/last/\(file)"), "\(file)")
-      }
-      #expect(try File.read("\(run)/metrics.jsonl") == File.read("\(whole)/metrics.jsonl"))
-      let show = ["replay", "show", "--all"]
-      #expect(
-        try DecantProcess.run(show + ["\(run)/replay"], in: folder.path).output
-          == DecantProcess.run(show + ["\(whole)/replay"], in: folder.path).output)
-    }
-    #expect(counted == kills, "kills between 5 and 95 % of the work")
+    try attack(
+      Job(
+        verb: "train", words: { ["train", "--config", configuration, "--output", $0, "--resume"] },
+        share: { run in
+          guard let bytes = try? File.read("\(run)/metrics.jsonl") else { return 0 }
+          // Sixty steps, and seven validations with the one at the start.
+          return Double(bytes.count { $0 == UInt8(ascii: "\n") }) / 67
+        },
+        product: { run in
+          let last = "checkpoints/last"
+          var left = try files(
+            "metrics.jsonl", "\(last)/model.safetensors", "\(last)/optimizer.safetensors", of: run)
+          left["replay"] = try output(["replay", "show", "--all", "\(run)/replay"])
+          return left
+        }))
   }
 
-  /// Share of the samples that a cache holds; nil where it is not there yet.
-  private static func share(of cache: String, samples: Int) -> Double? {
-    guard let cache = try? LogitCache(directory: cache), let count = try? cache.count else { return nil }
-    return Double(count) / Double(samples)
+  @Test("generate, killed and run again, leaves the bytes of an uninterrupted run") func generate() throws {
+    try attack(
+      Job(
+        verb: "generate",
+        words: {
+          [
+            "generate", "--model", world.student, "--data", world.train, "--output", "\($0)/answers.jsonl",
+            "--max-new-tokens", "32", "--batch-size", "4",
+          ]
+        }, prepare: File.makeFolder,
+        share: { path in
+          guard let bytes = try? File.read("\(path)/answers.jsonl") else { return 0 }
+          return Double(bytes.count { $0 == UInt8(ascii: "\n") }) / 400
+        }, product: { try files("answers.jsonl", of: $0) }))
   }
 
-  /// Steps that a run has reported.
-  private static func steps(in run: String) -> Int {
-    guard let bytes = try? File.read("\(run)/metrics.jsonl") else { return 0 }
-    return bytes.count { $0 == UInt8(ascii: "\n") } * 60 / 67
+  @Test("regenerate, killed and run again, publishes the version of an uninterrupted run") func regenerate() throws {
+    try attack(
+      Job(
+        verb: "regenerate",
+        words: {
+          [
+            "regenerate", "--student", world.student, "--teacher", world.teacher, "--data", world.train, "--replay", $0,
+            "--top-k", "8", "--max-new-tokens", "24", "--batch-size", "4",
+          ]
+        }, product: { ["replay": try output(["replay", "show", "--all", $0])] }))
+  }
+
+  @Test("run, killed and run again, leaves the products of an uninterrupted run") func run() throws {
+    let pipeline = try folder.write(
+      """
+      output: unused
+      stages:
+        signals:
+          precompute: {teacher: \(world.teacher), data: \(world.train), top_k: 8}
+        student:
+          train:
+            student: {from: \(world.student)}
+            teacher: {cache: "${output}/signals/cache"}
+            data: {train: \(world.train), validation: \(world.validation)}
+            objective: {name: fkl}
+            training: {steps: 12, batch_size: 6, log_every: 1}
+            validation: {limit: 20}
+            checkpoints: {every: 4}
+        answers:
+          generate: {model: "${output}/student/checkpoints/last", data: \(world.validation), max_new_tokens: 12}
+        own:
+          regenerate:
+            student: "${output}/student/checkpoints/last"
+            teacher: \(world.teacher)
+            data: \(world.validation)
+            top_k: 8
+            max_new_tokens: 12
+      """, to: "pipeline.yaml")
+    try attack(
+      Job(
+        verb: "run", words: { ["run", pipeline, "--output", $0] },
+        product: { path in
+          var left = try files(
+            "student/metrics.jsonl", "student/checkpoints/last/model.safetensors", "answers/responses.jsonl", of: path)
+          left["cache"] = try output(["cache", "export", "\(path)/signals/cache"])
+          left["replay"] = try output(["replay", "show", "--all", "\(path)/own/replay"])
+          return left
+        }))
+  }
+
+  @Test("cache repair, killed and run again, and precompute leave the export of a cache that was never damaged")
+  func repair() throws {
+    let cache = folder.file("damaged")
+    try DecantProcess.run(precompute(cache), in: folder.path)
+    let undamaged = try export(cache)
+    var data = try File.read("\(cache)/shard-0000/data.mdb")
+    // Every eighth record.
+    let marks = data.indices.filter { data[$0...].starts(with: Array("DCR1".utf8)) }
+    for (index, start) in marks.enumerated() where index.isMultiple(of: 8) && start + 100 < data.count {
+      data[start + 100] ^= 0xFF
+    }
+    try File.write(data, to: "\(cache)/shard-0000/data.mdb")
+    try attack(
+      Job(
+        verb: "cache repair", words: { ["cache", "repair", $0] },
+        prepare: { path in
+          for folder in [path, "\(path)/shard-0000"] {
+            try File.makeFolder(folder)
+            let source = cache + folder.dropFirst(path.count)
+            for name in try File.list(source) where !File.isFolder("\(source)/\(name)") {
+              try File.write(try File.read("\(source)/\(name)"), to: "\(folder)/\(name)")
+            }
+          }
+        },
+        product: { path in
+          try DecantProcess.run(precompute(path), in: folder.path)
+          let left = try export(path)
+          #expect(left == undamaged)
+          return left
+        }))
+  }
+
+  @Test("synthesize and cache export, killed and run again, leave whole files") func files() throws {
+    try attack(
+      Job(
+        verb: "synthesize", words: { ["synthesize", "--output", $0, "--train", "2000"] },
+        product: { try files("train.jsonl", "test.jsonl", "tokenizer.json", of: $0) }))
+    let cache = folder.file("exported")
+    try DecantProcess.run(precompute(cache), in: folder.path)
+    try attack(
+      Job(
+        verb: "cache export", words: { ["cache", "export", cache, "--output", "\($0)/export.jsonl"] },
+        prepare: File.makeFolder, product: { try files("export.jsonl", of: $0) }))
   }
 }

@@ -106,6 +106,12 @@ import Testing
     #expect(try PipelineRunner(file()).run().map(\.skipped) == [true, true, false])
   }
 
+  @Test("variables that name each other do not grow without bound") func growingVariables() throws {
+    let lines = (0..<60).map { "  v\($0): \"${v\($0 + 1)}${v\($0 + 1)}\"\n" }.joined()
+    let path = try world.folder.write("variables:\n\(lines)  v60: x\nstages: {a: \"${v0}\"}\n", to: "grows.yaml")
+    expectDiagnostic(file: path, saying: "more than 16 MiB of text") { _ = try PipelineFile(path: path) }
+  }
+
   @Test(
     "what is wrong is named with its place",
     arguments: [

@@ -27,6 +27,7 @@ struct DatasetTests {
       (#"{"instruction":"i","context":"c","response":"r"}"#, .instruction("i", input: "c", response: "r")),
       (#"{"prompt":"p","response":["a","b"]}"#, .exchange(prompt: "p", response: "a")),
       (#"{"prompt":null,"text":"t"}"#, .text("t")),
+      (#"{"instruction":"i","input":null,"output":"o"}"#, .instruction("i", input: "", response: "o")),
       (
         #"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"#,
         .conversation([.init(.system, "s"), .init(.user, "u")], response: "a")
@@ -44,6 +45,12 @@ struct DatasetTests {
       (#"{"instruction":"i","input":"n"}"#, .instruction("i", input: "n", response: nil)),
       (#"{"messages":[{"role":"user","content":"u"}]}"#, .conversation([.init(.user, "u")], response: nil)),
       (#"{"prompt":"p","response":""}"#, .exchange(prompt: "p", response: "")),
+      (#"{"prompt":"p","response":7}"#, .exchange(prompt: "p", response: nil)),
+      (#"{"prompt":"p","response":null}"#, .exchange(prompt: "p", response: nil)),
+      (
+        #"{"messages":[{"role":"user","content":[{"type":"text","text":"u"},{"type":"text","text":"v"}]}]}"#,
+        .conversation([.init(.user, "uv")], response: nil)
+      ),
     ] as [(String, Row.Content)])
   func prompts(line: String, content: Row.Content) throws {
     #expect(try rows(line, .init(purpose: .prompts)) == [content])
@@ -62,6 +69,20 @@ struct DatasetTests {
       (#"{"messages":[{"role":"robot","content":"u"}]}"#, "must be one of system, user, assistant"),
       (#"{"messages":[{"role":"assistant","content":"u"}]}"#, "follows no message of the user"),
       (#"{"messages":[{"role":"user"}]}"#, "messages[0].content: is missing"),
+      (#"{"prompt":"p","response":null}"#, "response: is null, so the row has nothing to learn"),
+      (#"{"prompt":null,"response":null}"#, "prompt: is null, and so is \"response\""),
+      (#"{"instruction":"i","input":null,"output":null}"#, "output: is null"),
+      (#"{"text":null}"#, "text: is null"), (#"{"messages":null}"#, "messages: is null"),
+      (#"{"prompt":"p","response":["a",null]}"#, "response[1]: is null, but must be a string"),
+      (#"{"messages":[{"role":"user","content":null}]}"#, "messages[0].content: is null"),
+      (#"{"messages":[{"role":null,"content":"u"}]}"#, "messages[0].role: is null"),
+      (
+        #"{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}"#,
+        "messages[0].content[0]: is of type \"image_url\""
+      ),
+      (#"{"prompt":"p","response":"r","score":NaN}"#, "NaN is no JSON value"),
+      (#"{"prompt":"p","response":"r","score":-Infinity}"#, "Infinity is no JSON value"),
+      (#"{"prompt":None,"response":"r"}"#, "None is no JSON value"),
     ])
   func refusals(line: String, message: String) {
     expectDiagnostic(file: folder.file("d.jsonl"), line: 3, saying: message) {
@@ -128,6 +149,74 @@ struct DatasetTests {
     expectDiagnostic(file: folder.file("d.jsonl"), saying: "has no rows") { _ = try load("\n") }
     expectDiagnostic(saying: "has no rows") { _ = try load("[]") }
     #expect(["", "literal:", "lines"].allSatisfy { TextSeparator(name: $0) == nil })
+  }
+
+  @Test(
+    "that is plain text has rows without byte order marks and carriage returns, whatever divides it",
+    arguments: [
+      ("line", ["one", "two", "three", "four"]), ("blank-line", ["one\ntwo", "three\nfour"]),
+      ("file", ["one\ntwo\n\nthree\nfour"]), ("literal:o\nt", ["one\ntwo\n\nthree\nfour"]),
+      ("literal:\nt", ["one", "wo", "hree\nfour"]),
+    ])
+  func lineEnds(separator: String, texts: [String]) throws {
+    let options = Dataset.Options(separator: try #require(TextSeparator(name: separator) as TextSeparator?))
+    for newline in ["\n", "\r\n", "\r"] {
+      for mark in ["", "\u{FEFF}"] {
+        let lines = ["one", "two", "", mark + "three", "four"]
+        let dataset = try load(mark + lines.joined(separator: newline) + newline, options, name: "d.txt")
+        #expect(dataset.rows.map(\.content) == texts.map { .text($0) })
+        #expect(try dataset.original(dataset.rows[0]) == ["text": .string(texts[0])])
+        #expect(dataset.rows.last?.line == (texts.count == 1 ? 1 : separator == "line" ? 5 : 4))
+      }
+    }
+    // What else divides lines in Unicode is content, and so is a mark inside a line.
+    let content = "a\u{85}b\u{2028}c\u{0C}d\u{FEFF}e"
+    #expect(try rows(content, .init(separator: .line)) == [.text(content)])
+  }
+
+  @Test("of JSON has rows without byte order marks and carriage returns between them, and keeps those inside")
+  func jsonLineEnds() throws {
+    let lines = [#"{"text":"a\r\nb"}"#, "", "\u{FEFF}{\"text\":\"\u{FEFF}c\"}"]
+    for newline in ["\n", "\r\n", "\r"] {
+      #expect(
+        try rows("\u{FEFF}" + lines.joined(separator: newline) + newline + "\u{FEFF}")
+          == [.text("a\r\nb"), .text("\u{FEFF}c")])
+    }
+    #expect(try rows("\u{FEFF}[{\"text\":\"a\"},\r\n{\"text\":\"b\"}]\r\n") == [.text("a"), .text("b")])
+  }
+
+  @Test(
+    "that is no text in UTF-8 is refused by what it is",
+    arguments: [
+      ([0x1F, 0x8B, 8], "is gzip-compressed"), ([0x28, 0xB5, 0x2F, 0xFD], "is zstd-compressed"),
+      (Array("PAR1xxxxPAR1".utf8), "is a Parquet file"), (Array("PK\u{3}\u{4}".utf8), "is a zip archive"),
+      ([0xFF, 0xFE, 0x7B, 0], "is in UTF-16"), ([0xFE, 0xFF, 0, 0x7B], "is in UTF-16"),
+      ([0x7B, 0, 0x22, 0], "seems to be in UTF-16"), (Array("a\nb\u{0}c".utf8), "zero byte"),
+      ([0x61, 0x0A, 0xFF], "is not UTF-8"),
+    ] as [([UInt8], String)])
+  func foreign(bytes: [UInt8], message: String) throws {
+    let path = try folder.write(bytes, to: "foreign")
+    let isText = bytes[0] == 0x61
+    for options in isText ? [Dataset.Options(separator: .file)] : [.init(), .init(separator: .file)] {
+      expectDiagnostic(file: path, line: isText ? 2 : nil, saying: message) { _ = try Dataset.load(path, options) }
+    }
+    expectDiagnostic(file: folder.path, saying: "is a folder") { _ = try Dataset.load(folder.path) }
+  }
+
+  @Test("gives a row's text again as it stands, with members replaced in place or appended")
+  func rowTexts() throws {
+    let line =
+      #"{"big":12345678901234567890,"f":0.1000, "e":1e5,"response": [1, 2],"s":"\u00e9 \/ x  y","prompt":"p","z":-0}"#
+    let array = "[\n" + line.replacing(", ", with: " ,\r\n ") + "]"
+    let wanted =
+      #"{"big":12345678901234567890,"f":0.1000,"e":1e5,"response":"r","s":"\u00e9 \/ x  y","prompt":"p","z":-0,"n":[1]}"#
+    for text in [line, "\u{FEFF}" + line + "\r\n", array] {
+      let dataset = try load(text, .init(purpose: .prompts))
+      let made = try dataset.text(dataset.rows[0]).setting([("response", "r"), ("n", [1])])
+      #expect(String(decoding: made, as: UTF8.self) == wanted)
+    }
+    let plain = try load("a \"b\"", .init(separator: .line))
+    #expect(try plain.text(plain.rows[0]).setting([("n", 1)]) == Array(#"{"text":"a \"b\"","n":1}"#.utf8))
   }
 
   @Test("has a fingerprint of its bytes and of how it was read")

@@ -87,7 +87,37 @@ struct SampleBuilderTests {
     let kept = try #require(try sample(line, builder(maximumPromptLength: 4, longPrompts: .truncateLeft)))
     #expect(kept.tokenIDs == [1, 119, 120, 121, 122, 2] && kept.promptLength == 4)
     let tight = try #require(try sample(line, builder(maximumLength: 4, longPrompts: .truncateLeft)))
-    #expect(tight.tokenIDs == [1, 120, 121, 122] && tight.promptLength == 3 && tight.isCut)
+    #expect(tight.tokenIDs == [1, 121, 122, 2] && tight.promptLength == 2 && !tight.isCut && tight.isPromptCut)
+  }
+
+  @Test("that is cut on the left keeps its whole response, and half of its length for the prompt at the least")
+  func roomForResponses() throws {
+    let line = #"{"prompt":"qrstuvwxy","response":"zzzz"}"#
+    let whole = try #require(try sample(line, builder(maximumLength: 12, longPrompts: .truncateLeft)))
+    #expect(whole.tokenIDs == [1, 116, 117, 118, 119, 120, 121, 122, 122, 122, 122, 2].suffix(12))
+    #expect(whole.promptLength == 7 && !whole.isCut && whole.isPromptCut)
+    let half = try #require(try sample(line, builder(maximumLength: 8, longPrompts: .truncateLeft)))
+    #expect(half.tokenIDs == [1, 119, 120, 121, 122, 122, 122, 122] && half.promptLength == 4 && half.isCut)
+    let untouched = try #require(try sample(line, builder(maximumLength: 15, longPrompts: .truncateLeft)))
+    #expect(untouched.tokenIDs.count == 15 && !untouched.isCut && !untouched.isPromptCut)
+    // Without the policy the response is cut, as ever.
+    #expect(try sample(line, builder(maximumLength: 12))?.promptLength == 10)
+  }
+
+  @Test("of a prompt to answer leaves room for the answer where prompts are cut")
+  func roomForAnswers() throws {
+    let row = try rows(#"{"prompt":"qrstuvwxy"}"#, purpose: .prompts).rows[0]
+    let cutting = try builder(maximumLength: 10, longPrompts: .truncateLeft)
+    #expect(
+      try cutting.answering(with: 4, context: 10).prompt(row)?.tokenIDs == [1, 117, 118, 119, 120, 121].suffix(6))
+    #expect(try cutting.answering(with: 8, context: 10).prompt(row)?.tokenIDs == [1, 121])
+    #expect(try builder().answering(with: 8, context: 10).prompt(row)?.tokenIDs.count == 10)
+    expectDiagnostic(field: "max_new_tokens", saying: "no room for a prompt in a context of 10", "below 9") {
+      _ = try cutting.answering(with: 9, context: 10)
+    }
+    let made = try #require(try sample(#"{"prompt":"qrst","response":"zz"}"#, cutting))
+    #expect(try cutting.answering(with: 7, context: 10).prompt(of: made) == [1, 115, 116])
+    #expect(try cutting.answering(with: 2, context: 10).prompt(of: made) == [1, 113, 114, 115, 116])
   }
 
   @Test("of a prompt alone is the prompt, with the same policies")
@@ -120,6 +150,12 @@ struct SampleBuilderTests {
     let set = try SampleSet(dataset, builder(maximumLength: 6, longPrompts: .drop)) { progress.append($0) }
     #expect(set.rowIndices == [0, 2, 3] && set.droppedCount == 1 && set.duplicateCount == 1 && set.cutCount == 1)
     #expect(set.tokenCount == 14 && set.scoredCount == 8 && progress == [1, 2, 3, 4])
+    #expect(
+      set.account.sentence
+        == "\(dataset.path): of 4 rows, 1 response or text was cut at 6 tokens; 1 row was dropped for a prompt of more than "
+        + "5 tokens; 1 sample repeats an earlier one")
+    #expect(set.account.json["dropped"] == 1 && set.account.json["unknown_tokens"] == 0)
+    #expect(try SampleSet(rows(#"{"prompt":"x","response":"z"}"#), builder()).account.sentence == nil)
     expectDiagnostic(file: dataset.path, line: 2, saying: "more than 5") {
       _ = try SampleSet(dataset, builder(maximumLength: 6))
     }
@@ -129,6 +165,29 @@ struct SampleBuilderTests {
     ]
     #expect(Set(builders.map(\.fingerprint)).count == builders.count)
     #expect(try builders[0].fingerprint == builder().fingerprint)
+  }
+
+  @Test("set says every kind of loss")
+  func account() throws {
+    var encoder = toyEncoder(prefix: [1])
+    encoder.unknownTokenID = 120
+    let builder = try SampleBuilder(
+      encoder: encoder, sequenceTokens: SequenceTokens(bos: "", eos: ""), template: .plain, eosTokenID: 2,
+      maximumLength: 8, longPrompts: .truncateLeft)
+    let folder = try TemporaryFolder()
+    let lines = [
+      #"{"prompt":"xx","response":"z"}"#, #"{"prompt":"aaaaaaaaaaaaa","response":"z"}"#,
+      #"{"prompt":"a","response":""}"#,
+    ]
+    let dataset = try Dataset.load(
+      folder.write(lines.joined(separator: "\n"), to: "d"), .init(emptyResponses: .skip))
+    var account = try SampleSet(dataset, builder).account
+    account.tight = 2
+    account.newTokens = 9
+    #expect(
+      account.sentence
+        == "\(dataset.path): of 3 rows, 1 prompt was cut on the left to leave room for a response; 1 row was skipped for "
+        + "an empty response; 2 tokens are the unknown token; 2 prompts leave room for fewer than 9 new tokens")
   }
 
   @Test("has the ids of the reference with real tokenizers", .needsSharedData)

@@ -45,6 +45,8 @@ struct EvaluateCommand: Command {
     Interruption.install()
     let report = try evaluation.run()
     try arguments.output.result(
-      json: arguments[json], (report.json.objectValue?.entries ?? []).map { ($0.key, $0.value) })
+      json: arguments[json],
+      (report.json.objectValue?.entries ?? []).map { ($0.key, $0.value) }
+        + (report.account.map { data($0, json: arguments[json]) } ?? []))
   }
 }

@@ -50,7 +50,7 @@ struct GenerateCommand: Command {
         ("output", .string(arguments[output])), ("rows", .integer(Int64(outcome.rows))),
         ("resumed_rows", .integer(Int64(outcome.resumedRows))),
         ("generated_tokens", .integer(Int64(outcome.generatedTokens))),
-      ])
+      ] + data(outcome.account, json: arguments[json]))
     try interrupted(outcome.interrupted)
   }
 }

@@ -61,7 +61,7 @@ struct PrecomputeCommand: Command {
           ("tokens", .integer(Int64(forecast.tokens))),
           ("scored_positions", .integer(Int64(forecast.scoredPositions))),
           ("bytes", .integer(Int64(forecast.bytes))),
-        ])
+        ] + data(forecast.account, json: arguments[json]))
     }
     let outcome = try stage.run()
     try arguments.output.summary(
@@ -70,7 +70,7 @@ struct PrecomputeCommand: Command {
         ("cache", .string(arguments[cache])), ("samples", .integer(Int64(outcome.samples))),
         ("computed", .integer(Int64(outcome.computed))),
         ("scored_positions", .integer(Int64(outcome.scoredPositions))), ("seconds", .double(outcome.seconds)),
-      ])
+      ] + data(outcome.account, json: arguments[json]))
     try interrupted(outcome.interrupted)
   }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import JSON
+import Samples
 import Telemetry
 
 extension Output {
@@ -22,6 +23,9 @@ extension Output {
     }
   }
 }
+
+/// What became of the rows of the data, for results as JSON; otherwise the log says it.
+func data(_ account: RowAccount, json: Bool) -> [(String, JSONValue)] { json ? [("data", .object(account.json))] : [] }
 
 /// Ends a verb that a signal stopped with the exit status of a stop, after saying what is kept and how to go on.
 func interrupted(
