@@ -1,6 +1,4 @@
 import Diagnostics
-import Files
-import FoundationEssentials
 import Models
 import Optimizers
 import RandomStreams
@@ -10,7 +8,7 @@ import Tensor
 /// Everything of a training run beside weights and optimizer moments that its continuation depends on.
 struct TrainerState: Codable, Equatable, Sendable {
   /// Version of this file's layout.
-  var format = 1
+  var format = TrainerState.currentFormat
   /// Optimizer steps done.
   var step = 0
   /// Steps the optimizer has really taken: skipped ones do not count in its bias correction.
@@ -32,8 +30,8 @@ struct TrainerState: Codable, Equatable, Sendable {
   var seconds = 0.0
 }
 
-/// Reads and writes checkpoints: a model directory that transformers loads, with the optimizer and the trainer's state
-/// beside it.
+/// Reads and writes checkpoints: a model directory that transformers loads, with the optimizer, the trainer's state and
+/// the checksums of all files beside it.
 enum Checkpoint {
   static let stateFile = "trainer_state.json"
   static let optimizerFile = "optimizer.safetensors"
@@ -54,42 +52,78 @@ enum Checkpoint {
           name, [tensor.count], .float32, UnsafeRawBufferPointer(start: tensor.base, count: 4 * tensor.count)
         )
       }, metadata: ["format": "pt"])
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try File.write(Array(try encoder.encode(state)) + [UInt8(ascii: "\n")], to: "\(folder)/\(stateFile)")
+    try state.write(to: "\(folder)/\(stateFile)")
+    try FolderChecksums.write(for: folder)
+  }
+
+  /// Refuses to save what no later run could go on from.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` that names the tensor with a value that is not finite.
+  static func requireFinite(_ model: any CausalLanguageModel, optimizer: AdamW, step: Int) throws {
+    for parameter in model.parameters.parameters {
+      guard let index = parameter.value.firstNonFinite else { continue }
+      throw diverged("\(parameter.name) holds \(unsafe parameter.value.base[index]) at element \(index)", step: step)
+    }
+    for (name, tensor) in [("first moment", optimizer.firstMoments), ("second moment", optimizer.secondMoments)] {
+      guard let index = tensor.firstNonFinite else { continue }
+      throw diverged("the optimizer's \(name) holds \(unsafe tensor.base[index]) at element \(index)", step: step)
+    }
+  }
+
+  static func diverged(_ what: String, step: Int) -> Diagnostic {
+    .failure(
+      "the training diverged: after step \(step) \(what)", field: "training.learning_rate",
+      remedy: "lower training.learning_rate; nothing of this step was saved, and the last checkpoint is untouched")
+  }
+
+  /// Compares the files of a checkpoint with its checksums.
+  ///
+  /// - Parameter remedy: What to do about a damaged checkpoint.
+  /// - Returns: false for a checkpoint of an earlier version, which has none.
+  /// - Throws: a `Diagnostic` of category `failure` that names the file and both checksums.
+  static func verify(_ folder: String, remedy: String) throws -> Bool {
+    let required = ["config.json", "model.safetensors", optimizerFile, stateFile]
+    if try FolderChecksums.verify(folder, required: required, remedy: remedy) { return true }
+    let state = try TrainerState.read("\(folder)/\(stateFile)", remedy: remedy)
+    guard state.format > 1 else { return false }
+    throw Diagnostic.failure(
+      "is missing from the checkpoint", file: "\(folder)/\(FolderChecksums.fileName)", remedy: remedy)
   }
 
   /// Reads the trainer's state and restores the optimizer; the weights are loaded by `ModelStore`.
   ///
-  /// - Throws: a `Diagnostic` where the files are missing, damaged or belong to another model.
-  static func restore(from folder: String, optimizer: AdamW) throws -> TrainerState {
+  /// - Parameters:
+  ///   - step: The step that the folder is named after.
+  ///   - remedy: What to do about a damaged checkpoint.
+  /// - Throws: a `Diagnostic` where the files are missing, damaged or belong to another model or run.
+  static func restore(
+    from folder: String, step: Int, of run: TrainerState.Bounds, optimizer: AdamW, remedy: String
+  ) throws -> TrainerState {
     let path = "\(folder)/\(stateFile)"
-    let state: TrainerState
-    do { state = try JSONDecoder().decode(TrainerState.self, from: Data(try File.read(path))) } catch let error
-      as DecodingError
-    {
-      throw Diagnostic.failure(
-        "the trainer's state is damaged: \(error)", file: path,
-        remedy: "remove this checkpoint and resume from the one before it")
-    }
-    guard state.format == TrainerState(dropout: state.dropout).format else {
-      throw Diagnostic.input(
-        "trainer state of format \(state.format), this version reads format 1", file: path,
-        remedy: "resume with the version that wrote it")
-    }
+    var state = try TrainerState.read(path, remedy: remedy)
+    try state.check(against: run, step: step, path: path, remedy: remedy)
     let file = try SafeTensorsFile(path: "\(folder)/\(optimizerFile)")
-    try read("first_moment", of: file, into: optimizer.firstMoments)
-    try read("second_moment", of: file, into: optimizer.secondMoments)
+    try read("first_moment", of: file, into: optimizer.firstMoments, least: -.infinity, remedy: remedy)
+    try read("second_moment", of: file, into: optimizer.secondMoments, least: 0, remedy: remedy)
     optimizer.stepCount = state.optimizerSteps
+    state.format = TrainerState.currentFormat
     return state
   }
 
-  private static func read(_ name: String, of file: SafeTensorsFile, into tensor: Tensor) throws {
-    guard let entry = file.tensors[name], entry.shape == [tensor.count] else {
+  private static func read(
+    _ name: String, of file: SafeTensorsFile, into tensor: Tensor, least: Float, remedy: String
+  ) throws {
+    guard let entry = file.tensors[name], entry.shape == [tensor.count], entry.type == .float32 else {
+      let found = file.tensors[name].map { "\($0.type.rawValue) of shape \($0.shape)" } ?? "nothing"
       throw Diagnostic.input(
-        "holds \(file.tensors[name].map { "\($0.shape)" } ?? "nothing") where the model needs [\(tensor.count)]",
-        file: file.path, field: name, remedy: "resume the run with the student it was started with")
+        "holds \(found) where the model needs F32 of shape [\(tensor.count)]", file: file.path, field: name,
+        remedy: "resume the run with the student it was started with")
     }
     try unsafe file.readFloats(name, into: UnsafeMutableBufferPointer(start: tensor.base, count: tensor.count))
+    let wrong = tensor.firstNonFinite ?? (0..<tensor.count).first { unsafe tensor.base[$0] < least }
+    guard let wrong else { return }
+    throw Diagnostic.failure(
+      "holds \(unsafe tensor.base[wrong]) at element \(wrong), which no optimizer can have come to", file: file.path,
+      field: name, remedy: remedy)
   }
 }

@@ -50,10 +50,12 @@ public struct Regeneration: Sendable {
 
   /// Publishes one new version; nothing is published where a signal stops it.
   ///
-  /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, or a prompt leaves no room.
+  /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, the store was made with another one, or
+  ///   a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
-    let (student, teacher, bundle, source, samples) = try Interruption.endingAtOnce(load)
+    let (student, teacher, bundle, source, set) = try Interruption.endingAtOnce(load)
+    let samples = set.samples
     let prompts = samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     let limits = ModelLimits(teacher.model.configuration, role: "the teacher")
@@ -70,9 +72,13 @@ public struct Regeneration: Sendable {
       student: student.model, scorer: scorer, settings: decoding.settings, tokenizer: bundle.tokenizer,
       endOfText: source.endOfText, slots: slots)
     if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
+    let origin = regenerator.origin(
+      teacher: teacher.fingerprint, tokenizer: bundle.fingerprint, data: set.fingerprint, seed: seed, step: 0)
+    let writer = try ReplayWriter(directory: replay)
+    // Before the work, not after it.
+    try writer.check(origin)
     try regenerator.forecast(prompts: prompts)?.announce()
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
-    let writer = try ReplayWriter(directory: replay)
     let answers: [ReplaySample]
     do {
       answers = try regenerator.respond(
@@ -83,7 +89,6 @@ public struct Regeneration: Sendable {
     } catch is Interrupted {
       return Outcome(version: try writer.store.latest()?.number ?? 0, samples: 0, generatedTokens: 0, interrupted: true)
     }
-    let origin = regenerator.origin(teacher: teacher.fingerprint, seed: seed, step: 0)
     let version = try writer.publish(origin) { try $0.append(answers) }
     progress.finish()
     let tokens = answers.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
@@ -91,7 +96,7 @@ public struct Regeneration: Sendable {
   }
 
   private func load() throws -> (
-    student: LoadedModel, teacher: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource, samples: [Sample]
+    student: LoadedModel, teacher: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource, set: SampleSet
   ) {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
@@ -104,7 +109,7 @@ public struct Regeneration: Sendable {
       taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
     return (
       student, teacher, bundle, source,
-      try source.prompts(of: data, newTokens: decoding.maximumNewTokens).samples.samples
+      try source.prompts(of: data, newTokens: decoding.maximumNewTokens).samples
     )
   }
 }

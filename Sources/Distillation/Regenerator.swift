@@ -87,13 +87,20 @@ public final class Regenerator {
   }
 
   /// What a version of these responses is recorded with.
-  func origin(teacher: Fingerprint, seed: UInt64, step: Int) -> ReplayOrigin {
+  ///
+  /// - Parameters:
+  ///   - tokenizer: Of student and teacher.
+  ///   - data: Of the data set that the prompts came from.
+  func origin(
+    teacher: Fingerprint, tokenizer: Fingerprint, data: Fingerprint, seed: UInt64, step: Int
+  ) -> ReplayOrigin {
     ReplayOrigin(
       student: ModelStore.fingerprint(of: student), teacher: teacher,
       decoding: .init(
         temperature: Double(settings.temperature), topP: Double(settings.topP), topK: settings.topK,
         maximumNewTokens: settings.maximumNewTokens),
-      seed: seed, step: step, codec: .compact, topK: scorer.topK, vocabularySize: scorer.vocabulary)
+      seed: seed, step: step, codec: .compact, topK: scorer.topK, vocabularySize: scorer.vocabulary,
+      tokenizer: tokenizer, data: data, endOfText: endOfText.stops)
   }
 
   private func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {

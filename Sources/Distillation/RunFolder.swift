@@ -1,5 +1,6 @@
 import Diagnostics
 public import Files
+import Glibc
 import Telemetry
 
 /// The layout of a training run on disk.
@@ -38,11 +39,40 @@ public struct RunFolder: Sendable {
   }
 
   /// Steps of the complete checkpoints, ascending.
-  public func checkpointSteps() throws -> [Int] {
+  public func checkpointSteps() throws -> [Int] { try entries().compactMap(\.step).sorted() }
+
+  /// Names that begin as a checkpoint's does and stand for none: another spelling of the number, or a folder that was
+  /// copied in part.
+  func incompleteCheckpoints() throws -> [String] { try entries().filter { $0.step == nil }.map(\.name) }
+
+  private func entries() throws -> [(name: String, step: Int?)] {
     guard File.isFolder(checkpoints) else { return [] }
-    return try File.list(checkpoints).compactMap { name in
-      name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
-    }.sorted()
+    return try File.list(checkpoints).filter { $0.hasPrefix("step-") }.map { name in
+      let step = Int(name.dropFirst("step-".count)).flatMap { $0 >= 0 && Self.name(step: $0) == name ? $0 : nil }
+      return (name, File.exists("\(checkpoints)/\(name)/\(Checkpoint.stateFile)") ? step : nil)
+    }
+  }
+
+  /// What to do about a damaged checkpoint.
+  func remedy(forDamaged step: Int) throws -> String {
+    let before = try checkpointSteps().last { $0 < step }
+    return "remove \(checkpoint(step: step)) and run the same command again: it goes on from "
+      + (before.map { checkpoint(step: $0) } ?? "the beginning, since there is no checkpoint before it")
+  }
+
+  /// Points `last` at a checkpoint that is about to be gone on from: the one it named may have been removed.
+  ///
+  /// - Throws: a `Diagnostic` where a folder stands in place of a link, as after a copy that followed links: it could
+  ///   not be pointed at the next checkpoint.
+  func relink(step: Int) throws {
+    for link in [last, best] {
+      var status = stat()
+      guard unsafe lstat(link, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+      throw Diagnostic.input(
+        "is a folder, where a link to a checkpoint should be", file: link,
+        remedy: "remove it: the checkpoint itself lies beside it")
+    }
+    try File.link(last, to: Self.name(step: step))
   }
 
   /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same, but for
@@ -97,7 +127,7 @@ public struct RunFolder: Sendable {
   /// Removes what an interrupted write left behind, and puts back a checkpoint that it did not come to replace.
   func removeLeftovers() throws {
     guard File.isFolder(checkpoints) else { return }
-    for name in try File.list(checkpoints) where name.hasPrefix(".") {
+    for name in try File.list(checkpoints) where name.hasPrefix(".step-") {
       let place = "\(checkpoints)/\(name.dropFirst().dropLast(Self.replaced.count))"
       if name.hasSuffix(Self.replaced) && !File.exists(place) {
         try File.move("\(checkpoints)/\(name)", to: place)

@@ -1,11 +1,13 @@
 import Configuration
 import Diagnostics
 import Divergences
+import Evaluation
 import Files
 import JSON
 import Models
 import NN
 import Optimizers
+import Samples
 import Telemetry
 import Tensor
 
@@ -74,10 +76,10 @@ public final class Trainer {
     self.folder = folder
     let resumed = try Self.checkpointToResume(folder, resume: resume)
     try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
-    run = try Interruption.endingAtOnce { try TrainingRun(configuration, student: resumed) }
-    try folder.record(
-      run.provenance, resumedAt: try resumed.map { _ in try folder.checkpointSteps().last ?? 0 },
-      acceptChangedData: acceptChangedData)
+    run = try Interruption.endingAtOnce {
+      try TrainingRun(configuration, student: resumed.map(folder.checkpoint))
+    }
+    try folder.record(run.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)
     let schedule = configuration.training
     // Before the optimizer's moments are made, while there is still somebody to say what does not fit.
     forecast = MemoryForecast(run)
@@ -88,7 +90,9 @@ public final class Trainer {
       parameters: parameters, beta1: Float(schedule.beta1), beta2: Float(schedule.beta2),
       epsilon: Float(schedule.epsilon), weightDecay: Float(schedule.weightDecay))
     if let resumed {
-      state = try Checkpoint.restore(from: resumed, optimizer: optimizer)
+      state = try Checkpoint.restore(
+        from: folder.checkpoint(step: resumed), step: resumed, of: run.bounds, optimizer: optimizer,
+        remedy: folder.remedy(forDamaged: resumed))
     } else {
       state = run.initialState()
     }
@@ -102,19 +106,33 @@ public final class Trainer {
     // A little more than expected: what is not used is not resident.
     if shortage == nil { step.arena.reserve(bytes: forecast.step + forecast.step / 50) }
     outputs = try run.studentOutputs(folder: folder, resumingAfter: state.replayVersion)
-    reports = try TrainingReports(folder: folder, total: run.totalSteps, resumed: resumed == nil ? nil : state)
+    if resumed != nil { try folder.relink(step: state.step) }
+    reports = try TrainingReports(
+      folder: folder, total: run.totalSteps, resumed: resumed == nil ? nil : state, logEvery: schedule.logEvery)
   }
 
-  /// The newest checkpoint, nil for a fresh start; a run that has checkpoints is never started afresh by accident.
-  private static func checkpointToResume(_ folder: RunFolder, resume: Bool) throws -> String? {
+  /// Step of the newest complete checkpoint, whose files are as they were written; nil for a fresh start. A run that has
+  /// checkpoints is never started afresh by accident.
+  private static func checkpointToResume(_ folder: RunFolder, resume: Bool) throws -> Int? {
     try folder.removeLeftovers()
-    guard let step = try folder.checkpointSteps().last else { return nil }
+    let others = try folder.incompleteCheckpoints()
+    guard let step = try folder.checkpointSteps().last else {
+      guard let other = others.first else { return nil }
+      throw Diagnostic.input(
+        "is no complete checkpoint, and there is no other", file: "\(folder.checkpoints)/\(other)",
+        remedy: "copy the checkpoint again, whole and under its own name, or remove it to start from the beginning")
+    }
     guard resume else {
       throw Diagnostic.input(
         "already holds a run at step \(step)", file: folder.path,
         remedy: "add --resume to go on with it, or choose another --output")
     }
-    return folder.checkpoint(step: step)
+    let path = folder.checkpoint(step: step)
+    for other in others { Log.warning("\(folder.checkpoints)/\(other) is no complete checkpoint: passed over") }
+    if try !Checkpoint.verify(path, remedy: folder.remedy(forDamaged: step)) {
+      Log.warning("\(path) was written by an earlier version, without checksums: its files cannot be checked")
+    }
+    return step
   }
 
   private func loop() throws -> Outcome {
@@ -224,7 +242,7 @@ public final class Trainer {
     let tokens = min(max(forecast.tokens, 1), 4096)
     guard let loss = try run.validationLoss(tokensPerBatch: tokens, in: step.arena) else { return false }
     validationLoss = loss
-    state.sampler?.observe(validationLoss: loss)
+    if loss.isFinite { state.sampler?.observe(validationLoss: loss) }
     let improved = loss < state.bestLoss ?? .infinity
     if improved && state.step > 0 { (state.bestStep, state.bestLoss) = (state.step, loss) }
     try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi)
@@ -232,6 +250,7 @@ public final class Trainer {
   }
 
   private func checkpoint() throws {
+    try requireSound()
     state.dropout = run.student.dropout?.stream ?? state.dropout
     // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
     try reports.synchronize()
@@ -241,6 +260,18 @@ public final class Trainer {
         optimizer: optimizer, state: state)
     }
     try folder.prune(keep: configuration.checkpoints.keep, best: state.bestStep)
+  }
+
+  /// Refuses to save a student that has diverged: the step after the last one would have found it, but nobody takes that.
+  private func requireSound() throws {
+    try Checkpoint.requireFinite(run.student, optimizer: optimizer, step: state.step)
+    // Weights can be finite and far too large. One sample may have no finite loss; a sound student has some that do.
+    let samples = run.samples.lazy.filter { !$0.scoredPositions.isEmpty }.prefix(4)
+    let evaluator = Evaluator(model: run.student, tokensPerBatch: 1, arena: step.arena)
+    guard let first = samples.first else { return }
+    guard try !samples.contains(where: { try evaluator.evaluate([TokenSequence($0)]).nll.isFinite }) else { return }
+    throw Checkpoint.diverged(
+      "the loss of \(configuration.data.train) line \(first.line), and of others, is not finite", step: state.step)
   }
 
   private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {

@@ -38,11 +38,12 @@ final class TrainingReports {
   private static let validationLoss = "validation_loss"
 
   /// - Parameter resumed: The state of the checkpoint that the run goes on from, nil for a new run.
-  init(folder: RunFolder, total: Int, resumed: TrainerState?) throws {
+  init(folder: RunFolder, total: Int, resumed: TrainerState?, logEvery: Int) throws {
     self.folder = folder
     metrics = try MetricsLog(
       path: folder.metrics, resumingAfter: resumed?.step,
       without: resumed?.validationDue == true ? Self.validationLoss : nil)
+    if let resumed, let gap = metrics.gap(before: resumed.step, every: logEvery) { Log.warning(gap) }
     events = try EventFile(folder: folder.path, resumingAfter: resumed?.step)
     progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: resumed?.step ?? 0)
   }

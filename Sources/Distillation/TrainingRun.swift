@@ -34,6 +34,9 @@ final class TrainingRun {
   /// Lines for the log: what was loaded and what was decided.
   private(set) var summary: [String] = []
   private let source: SampleSource
+  /// Of the student's tokenizer, and of the samples to train on.
+  private let tokenizerFingerprint: Fingerprint
+  private let dataFingerprint: Fingerprint
   private let cache: LogitCache?
   private let cacheKeys: [Fingerprint]
   private let tokenizer: Tokenizer
@@ -59,6 +62,7 @@ final class TrainingRun {
     let validationSet = try data.validation.map { try source.samples(of: $0).set }
     let training = trainingSet.samples
     samples = training
+    (tokenizerFingerprint, dataFingerprint) = (parts.tokenizer.fingerprint, trainingSet.fingerprint)
     validationSamples = Array((validationSet?.samples ?? []).prefix(configuration.validation.limit ?? .max))
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration, teacher: teacher?.model.configuration,
@@ -100,6 +104,11 @@ final class TrainingRun {
     TrainerState(
       sampler: configuration.replay.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) },
       dropout: RandomStream(seed: configuration.seed, name: "dropout"), validationDue: true)
+  }
+
+  /// What the state of a checkpoint of this run is checked against.
+  var bounds: TrainerState.Bounds {
+    TrainerState.Bounds(totalSteps: totalSteps, initial: initialState(), hasDropout: student.dropout != nil)
   }
 
   /// A sample of the fixed data with its cached signal.
@@ -150,7 +159,9 @@ final class TrainingRun {
       endOfText: endOfText, slots: configuration.training.batchSize,
       scoringTokens: configuration.training.microBatchTokens)
     return try StudentOutputs(
-      regenerator: regenerator, directory: folder.replay, teacher: teacher.fingerprint, seed: configuration.seed,
+      regenerator: regenerator, directory: folder.replay,
+      origin: .init(
+        teacher: teacher.fingerprint, tokenizer: tokenizerFingerprint, data: dataFingerprint, seed: configuration.seed),
       resumingAfter: version)
   }
 }

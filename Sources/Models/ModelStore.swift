@@ -25,7 +25,8 @@ public enum ModelStore {
   ///   - trainable: True to allocate gradients.
   ///   - precision: Of the model's matrix products. In bf16, matrices of a model that does not train are held in bf16
   ///     too, and stay in the file where that holds them so.
-  /// - Throws: a `Diagnostic` that names the field or tensor that is missing, malformed, not finite or not supported.
+  /// - Throws: a `Diagnostic` that names the field or tensor that is missing, malformed, not finite or not supported, or
+  ///   the checksum that the weights of a checkpoint should have.
   public static func load(
     _ pathOrHubID: String, trainable: Bool, precision: Precision = .fp32
   ) throws -> LoadedModel {
@@ -40,6 +41,7 @@ public enum ModelStore {
       blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
     }
     try refusePickled(in: directory)
+    try FolderChecksums.verifyWeights(in: directory)
     let weights = try WeightLoading(
       checkpoint: SafeTensorsCheckpoint(directory: directory), blueprint: blueprint, directory: directory)
     var seen: [String: Fingerprint] = [:]

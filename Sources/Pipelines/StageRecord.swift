@@ -23,8 +23,10 @@ struct StageRecord: Codable, Sendable, Equatable {
   {
     let path = "\(folder)/\(fileName)"
     guard File.exists(path) else { return nil }
-    let record: StageRecord
-    do { record = try JSONDecoder().decode(StageRecord.self, from: Data(try File.read(path))) } catch is DecodingError {
+    let bytes = Data(try File.read(path))
+    guard let record = try? JSONDecoder().decode(StageRecord.self, from: bytes),
+      Fingerprint(record.configuration) != nil, record.seconds >= 0, record.seconds < 1e12
+    else {
       throw Diagnostic.failure("is damaged", file: path, remedy: "remove the folder \(folder) to run the stage again")
     }
     guard record.configuration == configuration.description else {

@@ -35,8 +35,11 @@ extension ReplaySample {
     return Fingerprint(of: body).bytes + body
   }
 
+  /// - Parameters:
+  ///   - topK: Entries at each position of the version's signals.
+  ///   - vocabularySize: Number of ids that they are over.
   /// - Throws: a `Diagnostic` of category `failure` where the bytes are damaged.
-  init(_ bytes: UnsafeRawBufferPointer, _ origin: ReplayOrigin) throws {
+  init(_ bytes: UnsafeRawBufferPointer, topK: Int, vocabularySize: Int) throws {
     guard bytes.count > Self.headerBytes else { throw Self.damage("it has only \(bytes.count) bytes") }
     let computed = unsafe Fingerprint(of: UnsafeRawBufferPointer(rebasing: bytes[16...]))
     let stored = unsafe Fingerprint(high: Key.number(in: bytes)!, low: Key.number(in: bytes, at: 8)!)
@@ -45,9 +48,9 @@ extension ReplaySample {
       throw Self.damage("its header is not that of a sample")
     }
     let scored = try unsafe SignalCodec.decodeSample(
-      UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]), vocabularySize: origin.vocabularySize)
-    guard scored.signal.topK == origin.topK else {
-      throw Self.damage("its top-k is \(scored.signal.topK), that of its version \(origin.topK)")
+      UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]), vocabularySize: vocabularySize)
+    guard scored.signal.topK == topK else {
+      throw Self.damage("its top-k is \(scored.signal.topK), that of its version \(topK)")
     }
     self.init(scored: scored, endedByEOS: unsafe bytes[16] == 1, birthStep: step)
   }

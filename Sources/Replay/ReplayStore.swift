@@ -6,7 +6,8 @@ import LMDB
 /// The student's own outputs, scored by the teacher, in immutable numbered versions: stage three's product.
 ///
 /// A folder with an LMDB environment. Any number of processes read while one ``ReplayWriter`` publishes; a version
-/// appears complete or not at all, and one that a reader has opened stays until the reader is gone.
+/// appears complete or not at all, and one that a reader has opened stays until the reader is gone. Reading takes no
+/// permission to write; where the folder has no `pins.lock` yet and none may be made, nothing holds what is read.
 public final class ReplayStore: Sendable {
   static let formatVersion = 1
 
@@ -18,6 +19,7 @@ public final class ReplayStore: Sendable {
   let sampleTable: Database
   /// Format version and the last version number given.
   let stateTable: Database
+  let pins: Pins
 
   static let formatKey = Array("format_version".utf8)
   static let lastKey = Array("last_version".utf8)
@@ -29,6 +31,7 @@ public final class ReplayStore: Sendable {
 
   init(directory: String, readOnly: Bool, mapSize: Int? = nil) throws {
     self.directory = directory
+    pins = Pins(in: directory)
     let names = ["versions", "samples", "state"]
     environment = try Environment(
       folder: directory, .init(databases: names, readOnly: readOnly, mapSize: mapSize))
@@ -46,12 +49,25 @@ public final class ReplayStore: Sendable {
   }
 
   /// The complete versions, oldest first.
+  ///
+  /// - Throws: a `Diagnostic` that names the version whose description is damaged.
   public func versions() throws -> [ReplayVersion] {
     try environment.read { transaction in
       try transaction.withCursor(over: versionTable) { cursor in
         var versions: [ReplayVersion] = []
-        try unsafe cursor.forEach { _, value in versions.append(try unsafe decode(value)) }
+        try unsafe cursor.forEach { key, value in try versions.append(unsafe decode(value, under: number(key))) }
         return versions
+      }
+    }
+  }
+
+  /// Numbers of the complete versions, ascending, whatever their descriptions say.
+  func numbers() throws -> [Int] {
+    try environment.read { transaction in
+      try transaction.withCursor(over: versionTable) { cursor in
+        var numbers: [Int] = []
+        try unsafe cursor.forEach { key, _ in try numbers.append(unsafe number(key)) }
+        return numbers
       }
     }
   }
@@ -59,7 +75,9 @@ public final class ReplayStore: Sendable {
   /// The newest complete version, nil where there is none yet.
   public func latest() throws -> ReplayVersion? {
     try environment.read { transaction in
-      try transaction.withCursor(over: versionTable) { try unsafe $0.last { _, value in try unsafe decode(value) } }
+      try transaction.withCursor(over: versionTable) {
+        try unsafe $0.last { key, value in try unsafe decode(value, under: number(key)) }
+      }
     }
   }
 
@@ -67,25 +85,81 @@ public final class ReplayStore: Sendable {
   ///
   /// - Throws: a `Diagnostic` of category `input` that names the versions there are where this one is not among them.
   public func open(version number: Int) throws -> ReplayReader {
+    guard (1...ReplayVersion.largestNumber).contains(number) else { throw try absent(number) }
     // The hold comes first: what is there under it stays there.
-    let pin = try number > 0 ? Pin(number, in: directory) : nil
-    let version = try environment.read { transaction in
-      try unsafe transaction.withValue(of: Key.number(UInt64(max(0, number))), in: versionTable) {
-        try unsafe decode($0)
-      }
+    try pins.hold(number)
+    do {
+      guard let version = try version(number) else { throw try absent(number) }
+      return ReplayReader(version: version, store: self)
+    } catch {
+      pins.release(number)
+      throw error
     }
-    guard let version, let pin else {
-      let known = try versions().map { "\($0.number)" }.joined(separator: ", ")
-      throw Diagnostic.input(
-        "the replay store has no version \(number), only \(known.isEmpty ? "none yet" : known)", file: directory,
-        remedy: "choose another version, or publish one with decant regenerate")
-    }
-    return ReplayReader(version: version, store: self, pin: pin)
   }
 
-  private func decode(_ value: UnsafeRawBufferPointer) throws -> ReplayVersion {
+  /// The description of a version, nil where it is not there.
+  func version(_ number: Int) throws -> ReplayVersion? {
+    try environment.read { transaction in
+      try unsafe transaction.withValue(of: Key.number(UInt64(number)), in: versionTable) {
+        try unsafe decode($0, under: number)
+      }
+    }
+  }
+
+  private func absent(_ number: Int) throws -> Diagnostic {
+    let known = try numbers().map(String.init)
+    let list = known.count > 8 ? "\(known[0]) to \(known[known.count - 1])" : known.joined(separator: ", ")
+    return .input(
+      "the replay store has no version \(number), only \(known.isEmpty ? "none yet" : list)", file: directory,
+      remedy: "choose another version, or publish one with decant regenerate")
+  }
+
+  /// The number that a key of ``versionTable`` stands for.
+  private func number(_ key: UnsafeRawBufferPointer) throws -> Int {
+    if key.count == 8, let number = unsafe Key.number(in: key).flatMap(Int.init(exactly:)),
+      (1...ReplayVersion.largestNumber).contains(number)
+    {
+      return number
+    }
+    throw Diagnostic.failure(
+      "the list of versions is damaged", file: "\(directory)/data.mdb", remedy: "publish into another folder")
+  }
+
+  func decode(_ value: UnsafeRawBufferPointer, under number: Int) throws -> ReplayVersion {
     let file = "\(directory)/data.mdb"
-    return try ReplayVersion(JSONField(try unsafe JSONValue.parse(value, file: file), file: file))
+    do {
+      let version = try ReplayVersion(JSONField(try unsafe JSONValue.parse(value, file: file), file: file))
+      guard version.number == number else {
+        throw Diagnostic.failure("is \(version.number) under the key \(number)", field: "number")
+      }
+      return version
+    } catch let fault as Diagnostic {
+      throw Diagnostic.failure(
+        "the description is damaged: \(fault.message)", file: file,
+        field: "version \(number)" + (fault.field.map { ", \($0)" } ?? ""), remedy: Self.removal(of: number))
+    }
+  }
+
+  /// One sample of a version.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` where the sample is damaged or gone.
+  func sample(version number: Int, index: Int, topK: Int, vocabularySize: Int) throws -> ReplaySample {
+    do {
+      let sample = try environment.read { transaction in
+        try unsafe transaction.withValue(of: Self.key(version: number, index: index), in: sampleTable) {
+          try unsafe ReplaySample($0, topK: topK, vocabularySize: vocabularySize)
+        }
+      }
+      guard let sample else { throw Diagnostic.failure("the sample is gone, its version is not") }
+      return sample
+    } catch var diagnostic as Diagnostic {
+      diagnostic.remedy = diagnostic.remedy ?? Self.removal(of: number)
+      throw diagnostic.located(file: directory, field: "version \(number), sample \(index)")
+    }
+  }
+
+  static func removal(of version: Int) -> String {
+    "remove the version with decant replay prune --only \(version), and publish it again where it is still wanted"
   }
 
   static func key(version: Int, index: Int) -> [UInt8] { Key.number(UInt64(version)) + Key.number(UInt64(index)) }
@@ -95,13 +169,14 @@ public final class ReplayStore: Sendable {
 public final class ReplayReader: Sendable {
   public let version: ReplayVersion
   private let store: ReplayStore
-  private let pin: Pin
 
-  init(version: ReplayVersion, store: ReplayStore, pin: Pin) {
+  /// Takes over one hold on the version.
+  init(version: ReplayVersion, store: ReplayStore) {
     self.version = version
     self.store = store
-    self.pin = pin
   }
+
+  deinit { store.pins.release(version.number) }
 
   /// Number of samples.
   public var count: Int { version.sampleCount }
@@ -112,17 +187,7 @@ public final class ReplayReader: Sendable {
   /// - Precondition: `index` is in `0 ..< count`.
   public func sample(at index: Int) throws -> ReplaySample {
     precondition((0..<count).contains(index), "sample \(index) of version \(version.number), which has \(count)")
-    do {
-      let sample = try store.environment.read { transaction in
-        try unsafe transaction.withValue(
-          of: ReplayStore.key(version: version.number, index: index), in: store.sampleTable
-        ) { try unsafe ReplaySample($0, version.origin) }
-      }
-      guard let sample else { throw Diagnostic.failure("the sample is gone, its version is not") }
-      return sample
-    } catch var diagnostic as Diagnostic {
-      diagnostic.remedy = diagnostic.remedy ?? "prune this version and publish a new one"
-      throw diagnostic.located(file: store.directory, field: "version \(version.number), sample \(index)")
-    }
+    return try store.sample(
+      version: version.number, index: index, topK: version.origin.topK, vocabularySize: version.origin.vocabularySize)
   }
 }

@@ -19,6 +19,12 @@ public struct ReplayOrigin: Sendable, Equatable {
   public var topK: Int
   /// Number of ids the teacher's distribution is over.
   public var vocabularySize: Int
+  /// Of the `tokenizer.json` that the ids belong to; nil in stores of versions before it was recorded, as the next two.
+  public var tokenizer: Fingerprint?
+  /// Of the data set that the prompts came from.
+  public var data: Fingerprint?
+  /// Ids that ended a response.
+  public var endOfText: [Int32]?
 
   /// How responses were sampled.
   public struct Decoding: Sendable, Equatable {
@@ -39,7 +45,7 @@ public struct ReplayOrigin: Sendable, Equatable {
 
   public init(
     student: Fingerprint, teacher: Fingerprint, decoding: Decoding, seed: UInt64, step: Int, codec: SignalCodec,
-    topK: Int, vocabularySize: Int
+    topK: Int, vocabularySize: Int, tokenizer: Fingerprint? = nil, data: Fingerprint? = nil, endOfText: [Int32]? = nil
   ) {
     precondition(
       (1...vocabularySize).contains(topK), "top-k \(topK) does not fit a vocabulary of \(vocabularySize) tokens")
@@ -51,6 +57,28 @@ public struct ReplayOrigin: Sendable, Equatable {
     self.codec = codec
     self.topK = topK
     self.vocabularySize = vocabularySize
+    self.tokenizer = tokenizer
+    self.data = data
+    self.endOfText = endOfText
+  }
+
+  /// Refuses to stand in one store beside versions whose ids mean something else. Another student, teacher or decoding is
+  /// what versions are for.
+  ///
+  /// - Parameter other: The origin of the store's newest version.
+  /// - Throws: a `Diagnostic` of category `input` with both values; what a store of an older version does not name is
+  ///   not compared.
+  func requireSameIDs(as other: ReplayOrigin, version: Int, directory: String) throws {
+    func compare(_ field: String, _ mine: String?, _ theirs: String?) throws {
+      guard let mine, let theirs, mine != theirs else { return }
+      throw Diagnostic.input(
+        "version \(version) of the replay store has \(theirs), a new one would have \(mine)", file: directory,
+        field: field, remedy: "publish into another folder")
+    }
+    func list(_ ids: [Int32]?) -> String? { ids.map { "[\($0.map(String.init).joined(separator: ", "))]" } }
+    try compare("tokenizer", tokenizer?.description, other.tokenizer?.description)
+    try compare("end_of_text", list(endOfText), list(other.endOfText))
+    try compare("vocabulary_size", "\(vocabularySize)", "\(other.vocabularySize)")
   }
 }
 
@@ -75,8 +103,12 @@ public struct ReplayVersion: Sendable, Equatable {
 // MARK: - On disk
 
 extension ReplayVersion {
+  /// Far more versions and samples than can be, so that no sum of such numbers leaves their type.
+  static let largestNumber = Limits.count
+  private static let largestCount = Limits.count
+
   var json: JSONValue {
-    [
+    var object: JSONObject = [
       "number": .integer(Int64(number)), "student": .string(origin.student.description),
       "teacher": .string(origin.teacher.description),
       "decoding": [
@@ -92,6 +124,10 @@ extension ReplayVersion {
       "ended_by_eos": .integer(Int64(endedByEOS)), "content": .string(content.description),
       "created_at": .string(createdAt),
     ]
+    if let tokenizer = origin.tokenizer { object["tokenizer"] = .string(tokenizer.description) }
+    if let data = origin.data { object["data"] = .string(data.description) }
+    if let ids = origin.endOfText { object["end_of_text"] = .array(ids.map { .integer(Int64($0)) }) }
+    return .object(object)
   }
 
   /// - Throws: a `Diagnostic` naming the field that is missing or wrong.
@@ -103,22 +139,30 @@ extension ReplayVersion {
         "names the codec \(name), which is none of \(SignalCodec.allCases.map(\.identifier).joined(separator: ", "))")
     }
     guard let seed = UInt64(try seed.string()) else { throw seed.diagnostic("must be a whole number") }
-    let vocabularySize = try json.required("vocabulary_size").integer(in: 1...Int(Int32.max))
+    let vocabularySize = try json.required("vocabulary_size").integer(in: 1...1 << 24)
     origin = ReplayOrigin(
-      student: try json.fingerprint("student"), teacher: try json.fingerprint("teacher"),
+      student: try json.required("student").fingerprint(), teacher: try json.required("teacher").fingerprint(),
       decoding: ReplayOrigin.Decoding(
         temperature: try decoding.required("temperature").double(), topP: try decoding.required("top_p").double(),
-        topK: try decoding.required("top_k").integer(),
-        maximumNewTokens: try decoding.required("max_new_tokens").integer()),
-      seed: seed, step: try json.required("step").integer(), codec: codec,
-      topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize)
-    number = try json.required("number").integer(in: 1 ... .max)
-    sampleCount = try json.required("samples").integer(in: 0 ... .max)
-    tokens = try json.required("tokens").integer(in: 0 ... .max)
-    positions = try json.required("positions").integer(in: 0 ... .max)
-    endedByEOS = try json.required("ended_by_eos").integer(in: 0 ... .max)
-    content = try json.fingerprint("content")
-    createdAt = try json.required("created_at").string()
+        topK: try decoding.required("top_k").integer(in: 0 ... .max),
+        maximumNewTokens: try decoding.required("max_new_tokens").integer(in: 0 ... .max)),
+      seed: seed, step: try json.required("step").integer(in: 0 ... .max), codec: codec,
+      topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize,
+      tokenizer: try json.optional("tokenizer")?.fingerprint(), data: try json.optional("data")?.fingerprint(),
+      endOfText: try json.optional("end_of_text")?.elements().map {
+        Int32(try $0.integer(in: 0...Int(Int32.max)))
+      })
+    number = try json.required("number").integer(in: 1...Self.largestNumber)
+    sampleCount = try json.required("samples").integer(in: 0...Self.largestCount)
+    tokens = try json.required("tokens").integer(in: 0...Self.largestCount)
+    positions = try json.required("positions").integer(in: 0...tokens)
+    endedByEOS = try json.required("ended_by_eos").integer(in: 0...sampleCount)
+    content = try json.required("content").fingerprint()
+    let date = try json.required("created_at")
+    createdAt = try date.string()
+    guard createdAt.utf8.count == Self.now().utf8.count,
+      createdAt.utf8.allSatisfy(Array("0123456789-:TZ".utf8).contains)
+    else { throw date.diagnostic("must be a time such as 2026-11-23T22:40:00Z") }
   }
 
   /// The present moment in UTC, to the second.
@@ -132,11 +176,8 @@ extension ReplayVersion {
 }
 
 extension JSONField {
-  fileprivate func fingerprint(_ key: String) throws -> Fingerprint {
-    let field = try required(key)
-    guard let fingerprint = Fingerprint(try field.string()) else {
-      throw field.diagnostic("must be 32 hexadecimal digits")
-    }
+  fileprivate func fingerprint() throws -> Fingerprint {
+    guard let fingerprint = Fingerprint(try string()) else { throw diagnostic("must be 32 hexadecimal digits") }
     return fingerprint
   }
 }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Fingerprints
+import Glibc
 import JSON
 import LMDB
 import TeacherSignal
@@ -20,22 +21,48 @@ public final class ReplayWriter: Sendable {
     try File.makeFolder(directory)
     lock = try FileLock(path: "\(directory)/writer.lock", owner: "the replay store")
     store = try ReplayStore(directory: directory, readOnly: false, mapSize: mapSize)
+    try Pins.prepare(in: directory)
     try store.environment.write { transaction in
       try transaction.put(
         Key.number(UInt64(ReplayStore.formatVersion)), for: ReplayStore.formatKey, in: store.stateTable)
-      try Self.removeSamples(from: try store.lastNumber(transaction) + 1, upTo: .max, in: store, &transaction)
+      let last = try store.lastNumber(transaction)
+      try transaction.put(Key.number(UInt64(last)), for: ReplayStore.lastKey, in: store.stateTable)
+      try Self.removeSamples(from: last + 1, upTo: .max, in: store, &transaction)
     }
+    try Self.removeOldPins(in: directory)
+  }
+
+  /// Versions of Decant before `pins.lock` held versions by a file each.
+  private static func removeOldPins(in directory: String) throws {
+    let folder = "\(directory)/pins"
+    var status = stat()
+    guard unsafe lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return }
+    for name in try File.list(folder) where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+      try File.remove("\(folder)/\(name)")
+    }
+    if try File.list(folder).isEmpty { try File.remove(folder) }
+  }
+
+  /// Refuses what ``publish(_:_:)`` would refuse, before the samples are made.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the newest version has another tokenizer, end of text or
+  ///   vocabulary, with both values.
+  public func check(_ origin: ReplayOrigin) throws {
+    guard let newest = try store.latest() else { return }
+    try origin.requireSameIDs(as: newest.origin, version: newest.number, directory: store.directory)
   }
 
   /// Publishes the next version: `body` adds the samples, over as many transactions as it likes, and when it returns
   /// the version becomes visible in the last one. Where `body` throws, nothing becomes visible and nothing is left.
   ///
-  /// - Throws: what `body` throws, or a `Diagnostic`, such as of a full disk.
+  /// - Throws: what `body` throws, or a `Diagnostic`, such as of a full disk, or as ``check(_:)``.
   @discardableResult
   public func publish(
     _ origin: ReplayOrigin, _ body: (inout ReplayPublication) throws -> Void
   ) throws -> ReplayVersion {
+    try check(origin)
     let number = try store.environment.read { try store.lastNumber($0) } + 1
+    try removeLeftovers(of: number)
     var publication = ReplayPublication(number: number, origin: origin, store: store)
     do {
       try body(&publication)
@@ -69,28 +96,48 @@ public final class ReplayWriter: Sendable {
   public func prune(keep: Int) throws -> Pruned {
     precondition(keep >= 0, "cannot keep \(keep) versions")
     var pruned = Pruned(removed: [], held: [])
-    for version in try store.versions().dropLast(keep) {
-      let removed = try Pin.whileFree(version.number, in: store.directory) {
-        try store.environment.write { transaction in
-          try transaction.remove(Key.number(UInt64(version.number)), from: store.versionTable)
-          try Self.removeSamples(from: version.number, upTo: version.number + 1, in: store, &transaction)
-        }
-      }
-      if removed { pruned.removed.append(version.number) } else { pruned.held.append(version.number) }
-    }
+    for version in try store.numbers().dropLast(keep) { try remove(version, &pruned) }
     return pruned
+  }
+
+  /// Removes one version, such as one that is damaged, unless somebody reads it.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where there is no such version.
+  @discardableResult
+  public func prune(version: Int) throws -> Pruned {
+    guard try store.numbers().contains(version) else {
+      throw Diagnostic.input(
+        "the replay store has no version \(version)", file: store.directory,
+        remedy: "list the versions with decant replay info")
+    }
+    var pruned = Pruned(removed: [], held: [])
+    try remove(version, &pruned)
+    return pruned
+  }
+
+  private func remove(_ version: Int, _ pruned: inout Pruned) throws {
+    let removed = try Pins.whileFree(version, in: store.directory) {
+      try store.environment.write { transaction in try Self.remove(version, from: store, &transaction) }
+    }
+    if removed { pruned.removed.append(version) } else { pruned.held.append(version) }
   }
 
   /// Takes back all versions after `number`, so that the next one is `number + 1` again: for a run that resumes from a
   /// checkpoint older than they are, and will publish them again with the same content.
   ///
-  /// - Throws: a `Diagnostic` where somebody reads one of them; it and those before it then stand.
+  /// - Throws: a `Diagnostic` where the store never got as far as `number`, or somebody reads a version that is to go; it
+  ///   and those before it then stand.
   public func rollBack(to number: Int) throws {
-    for version in try store.versions().map(\.number).reversed() where version > number {
-      let removed = try Pin.whileFree(version, in: store.directory) {
+    let last = try store.environment.read { try store.lastNumber($0) }
+    guard number <= last else {
+      throw Diagnostic.failure(
+        "the last version is \(last), but the run has published \(number)", file: store.directory,
+        remedy: "put the run's own replay folder back, or resume from a checkpoint before version \(last + 1)")
+    }
+    for version in try store.numbers().reversed() where version > number {
+      let removed = try Pins.whileFree(version, in: store.directory) {
         try store.environment.write { transaction in
-          try transaction.remove(Key.number(UInt64(version)), from: store.versionTable)
-          try Self.removeSamples(from: version, upTo: version + 1, in: store, &transaction)
+          try Self.remove(version, from: store, &transaction)
           try transaction.put(Key.number(UInt64(version - 1)), for: ReplayStore.lastKey, in: store.stateTable)
         }
       }
@@ -100,6 +147,31 @@ public final class ReplayWriter: Sendable {
           remedy: "stop the reader and run the same command again")
       }
     }
+    guard number < last else { return }
+    // Also where the last ones had been pruned: the run gives their numbers again.
+    try store.environment.write { transaction in
+      try transaction.put(Key.number(UInt64(number)), for: ReplayStore.lastKey, in: store.stateTable)
+    }
+  }
+
+  /// What a publication of this process left when not even taking it back worked, as on a full disk.
+  private func removeLeftovers(of number: Int) throws {
+    let first = ReplayStore.key(version: number, index: 0)
+    let some = try store.environment.read { transaction in
+      try transaction.withCursor(over: store.sampleTable) { cursor in
+        cursor.seek(first)
+        return try unsafe cursor.next { _, _ in true } ?? false
+      }
+    }
+    guard some else { return }
+    try store.environment.write { transaction in
+      try Self.removeSamples(from: number, upTo: .max, in: store, &transaction)
+    }
+  }
+
+  private static func remove(_ version: Int, from store: ReplayStore, _ transaction: inout WriteTransaction) throws {
+    try transaction.remove(Key.number(UInt64(version)), from: store.versionTable)
+    try removeSamples(from: version, upTo: version + 1, in: store, &transaction)
   }
 
   private static func removeSamples(
@@ -158,8 +230,21 @@ public struct ReplayPublication: ~Copyable {
 }
 
 extension ReplayStore {
-  /// The last version number that became visible, pruned or not; 0 before the first.
+  /// The last version number that became visible, pruned or not; 0 before the first. Never less than that of a version
+  /// that is there, whatever the counter says: samples beyond the last are leftovers, and are removed.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` for a number that no store can have come to.
   func lastNumber(_ transaction: borrowing some Transaction & ~Copyable) throws -> Int {
-    try unsafe transaction.withValue(of: Self.lastKey, in: stateTable) { unsafe Int(Key.number(in: $0) ?? 0) } ?? 0
+    let counted = try unsafe transaction.withValue(of: Self.lastKey, in: stateTable) { unsafe Key.number(in: $0) }
+    let newest = try transaction.withCursor(over: versionTable) { cursor in
+      try unsafe cursor.last { key, _ in unsafe Key.number(in: key) }
+    }
+    let last = max((counted ?? nil) ?? 0, (newest ?? nil) ?? 0)
+    guard last < UInt64(ReplayVersion.largestNumber) else {
+      throw Diagnostic.failure(
+        "the number of the last version is damaged: \(last)", file: "\(directory)/data.mdb", field: "last_version",
+        remedy: "publish into another folder")
+    }
+    return Int(last)
   }
 }

@@ -1,29 +1,14 @@
 import Diagnostics
 import Files
-import Fingerprints
 import Glibc
-import RandomStreams
 import Replay
 import TeacherSignal
 import TestSupport
 import Testing
 
-private func origin(step: Int = 100) -> ReplayOrigin {
-  ReplayOrigin(
-    student: Fingerprint(of: "student \(step)"), teacher: Fingerprint(of: "teacher"),
-    decoding: .init(temperature: 0.7, topP: 0.95, topK: 0, maximumNewTokens: 64), seed: .max, step: step, codec: .exact,
-    topK: 8, vocabularySize: 300)
-}
+private func origin(step: Int = 100) -> ReplayOrigin { replayOrigin(step: step) }
 
-private func samples(_ count: Int, step: Int = 100) -> [ReplaySample] {
-  var stream = RandomStream(seed: UInt64(step), name: "replay")
-  return (0..<count).map { index in
-    let length = 3 + stream.below(30)
-    return ReplaySample(
-      scored: SyntheticTeacher(vocabularySize: 300, topK: 8).sample(length: length, promptLength: 2, &stream),
-      endedByEOS: index % 3 == 0, birthStep: step)
-  }
-}
+private func samples(_ count: Int, step: Int = 100) -> [ReplaySample] { replaySamples(count, step: step) }
 
 private func expect(
   _ pruned: ReplayWriter.Pruned, removed: [Int], held: [Int], sourceLocation: SourceLocation = #_sourceLocation

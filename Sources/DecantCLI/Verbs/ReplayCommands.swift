@@ -4,10 +4,12 @@ import JSON
 import LogitCache
 import Replay
 import TeacherSignal
+import Telemetry
 
 /// `decant replay ...`: look into a replay store.
 let replayCommands = CommandGroup(
-  "replay", "look after a replay store", [.command(ReplayInfo()), .command(ReplayShow()), .command(ReplayPrune())])
+  "replay", "look after a replay store",
+  [.command(ReplayInfo()), .command(ReplayVerify()), .command(ReplayShow()), .command(ReplayPrune())])
 
 private let storeFolder = Parameter<String>.positional("DIR", "The replay store.")
 
@@ -35,6 +37,10 @@ struct ReplayInfo: Command {
 
   private static func entries(_ version: ReplayVersion) -> [(String, JSONValue)] {
     let origin = version.origin
+    let ids: [(String, JSONValue?)] = [
+      ("tokenizer", origin.tokenizer.map { .string("\($0)") }), ("data", origin.data.map { .string("\($0)") }),
+      ("end_of_text", origin.endOfText.map { .array($0.map { .integer(Int64($0)) }) }),
+    ]
     return [
       ("version", .integer(Int64(version.number))), ("samples", .integer(Int64(version.sampleCount))),
       ("tokens", .integer(Int64(version.tokens))), ("positions", .integer(Int64(version.positions))),
@@ -44,7 +50,38 @@ struct ReplayInfo: Command {
       ("max_new_tokens", .integer(Int64(origin.decoding.maximumNewTokens))),
       ("student", .string("\(origin.student)")), ("teacher", .string("\(origin.teacher)")),
       ("content", .string("\(version.content)")), ("created_at", .string(version.createdAt)),
-    ]
+    ] + ids.compactMap { name, value in value.map { (name, $0) } }
+  }
+}
+
+/// `decant replay verify`.
+struct ReplayVerify: Command {
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "verify", "read everything and report damage",
+      discussion:
+        "Checks every version's description, counts and content and every sample's checksum. Ends with 1 where "
+        + "anything is damaged.",
+      parameters: [storeFolder.specification, json.specification],
+      examples: [Example("decant replay verify replay/", "check a store after a disk trouble")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let found = try ReplayStore(directory: arguments[storeFolder]).verify()
+    for damage in found.damages { Log.warning("\(damage)") }
+    try arguments.output.result(
+      json: arguments[json],
+      [
+        ("versions", .integer(Int64(found.versions))), ("samples", .integer(Int64(found.samples))),
+        ("leftovers", .integer(Int64(found.leftovers))), ("damages", .integer(Int64(found.damages.count))),
+      ])
+    guard found.damages.isEmpty else {
+      throw Diagnostic.failure(
+        "\(found.damages.count) samples or versions are damaged", file: arguments[storeFolder],
+        remedy: "remove the versions named above with decant replay prune --only N")
+    }
   }
 }
 
@@ -79,18 +116,36 @@ struct ReplayShow: Command {
 
 /// `decant replay prune`.
 struct ReplayPrune: Command {
-  let keep = Parameter<Int>.required("keep", "N", allowed: .count(from: 0), "The newest versions to keep.")
+  let keep = Parameter<Int?>.optional("keep", "N", allowed: .count(from: 0), "Remove all but the newest N versions.")
+  let only = Parameter<Int?>.optional(
+    "only", "N", allowed: .count(from: 1), "Remove version N alone, such as one that is damaged.")
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {
     Declaration(
-      "prune", "remove old versions that nobody reads",
-      parameters: [storeFolder.specification, keep.specification, json.specification],
-      examples: [Example("decant replay prune replay/ --keep 10", "keep the ten newest")])
+      "prune", "remove versions that nobody reads", discussion: "Takes one of --keep and --only.",
+      parameters: [storeFolder.specification, keep.specification, only.specification, json.specification],
+      examples: [
+        Example("decant replay prune replay/ --keep 10", "keep the ten newest"),
+        Example("decant replay prune replay/ --only 3", "remove one"),
+      ])
   }
 
   func run(_ arguments: Arguments) throws {
-    let pruned = try ReplayWriter(directory: arguments[storeFolder]).prune(keep: arguments[keep])
+    let folder = arguments[storeFolder]
+    func writer() throws -> ReplayWriter {
+      // A writer would make the store that is not there.
+      _ = try ReplayStore(directory: folder)
+      return try ReplayWriter(directory: folder)
+    }
+    let pruned =
+      switch (arguments[keep], arguments[only]) {
+      case (let keep?, nil): try writer().prune(keep: keep)
+      case (nil, let version?): try writer().prune(version: version)
+      default:
+        throw Diagnostic.input(
+          "takes one of --keep and --only", field: "--keep", remedy: "say what is to go: --keep 10, or --only 3")
+      }
     try arguments.output.result(
       json: arguments[json],
       [
