@@ -78,7 +78,7 @@ package enum FolderChecksums {
     let root = JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
     _ = try root.required("format").integer(in: format...format)
     return try root.required("files").members().map { name, field in
-      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")), name != "..", name != "." else {
+      guard File.isPlainName(name) else {
         throw field.diagnostic("is not the name of a file in this folder")
       }
       return (
