@@ -60,14 +60,12 @@ extension ModelStore {
       let document = JSONField(try JSONValue.parse(bytes, file: path), file: path)
       let ends = configuration.eosTokenIDs
       let suppressed = configuration.suppressedTokenIDs
-      let namesEnds =
-        try ends.isEmpty
-        || ModelConfiguration.specialTokens(
-          document, vocabularySize: configuration.vocabularySize
-        ).eos == ends
+      // A file of a larger model may name what this one does not have: that is put right, not refused at a checkpoint.
+      let size = configuration.vocabularySize
+      let special = try? ModelConfiguration.specialTokens(document, vocabularySize: size)
+      let namesEnds = special.map { ends.isEmpty || $0.eos == ends } ?? false
       let namesSuppressed =
-        try suppressed
-        == ModelConfiguration.suppressedTokens(document, vocabulary: configuration.vocabularySize)
+        (try? ModelConfiguration.suppressedTokens(document, vocabulary: size)) == suppressed
       if namesEnds && namesSuppressed { return bytes }
       var object = try document.object()
       if !namesEnds { object["eos_token_id"] = ModelConfiguration.eosValue(ends) }

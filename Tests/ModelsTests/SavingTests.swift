@@ -62,6 +62,19 @@ struct SavingTests {
     #expect(try File.read(folder.file("again/tokenizer_config.json")) == File.read(files[1]))
   }
 
+  @Test("Generation settings of a larger model are put right, not refused", arguments: [true, false])
+  func largerModel(namesEnds: Bool) throws {
+    let folder = try TemporaryFolder()
+    let model = try GoldenCase(name: "llama-tied").model()
+    model.configuration.eosTokenIDs = namesEnds ? [2] : []
+    let file = try folder.write(
+      #"{"top_p":0.9,"eos_token_id":[100000,2],"suppress_tokens":[100000]}"#, to: "generation_config.json")
+    try ModelStore.save(model, to: folder.file("saved"), extraFiles: [file])
+    let saved = try JSONValue.parse(File.read(folder.file("saved/generation_config.json")))
+    #expect(saved["eos_token_id"] == (namesEnds ? 2 : .null) && saved["top_p"] == 0.9)
+    _ = try ModelStore.load(folder.file("saved"), trainable: false)
+  }
+
   @Test("A student's own generation settings are kept before those beside its tokenizer")
   func companions() throws {
     let folder = try TemporaryFolder()
