@@ -107,9 +107,9 @@ import Tokenizers
       }
       let tokenizer = try Tokenizer(file: folder.write(text, to: "tokenizer.json"))
       for text in texts {
-        _ = tokenizer.decode(tokenizer.encode(text, addSpecialTokens: true), skipSpecialTokens: false)
+        _ = try tokenizer.decode(tokenizer.encode(text, addSpecialTokens: true), skipSpecialTokens: false)
       }
-      _ = tokenizer.decode([-1, 0, 299, 300, .max])
+      _ = try tokenizer.decode([-1, 0, 299, 300, .max])
     }
   }
 

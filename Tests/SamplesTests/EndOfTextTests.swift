@@ -14,7 +14,7 @@ struct EndOfTextTests {
   ) throws -> Tokenizer {
     let folder = try TemporaryFolder()
     let special = ["<|endoftext|>", "</s>"] + (chat ? ["<|im_end|>"] : [])
-    let file = BPETrainer.trainByteLevel(texts: ["a b"], vocabularySize: 300, specialTokens: special)
+    let file = try BPETrainer.trainByteLevel(texts: ["a b"], vocabularySize: 300, specialTokens: special)
     try File.write(file.serialized(), to: folder.file("tokenizer.json"))
     for (name, text) in companions { try File.write(Array(text.utf8), to: folder.file(name)) }
     return try Tokenizer(directory: folder.path)
