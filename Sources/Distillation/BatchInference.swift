@@ -56,7 +56,11 @@ public struct BatchInference: Sendable {
     EngineAnnouncement.print(precision)
     let destination = try Destination(output)
     let (loaded, bundle, source, dataset, (set, account), made) = try Interruption.endingAtOnce(load)
-    let file = try ResponseFile(destination, madeFrom: made)
+    let check = OutputCheck(
+      rowCount: set.samples.count, vocabularySize: loaded.model.configuration.vocabularySize,
+      maximumNewTokens: decoding.maximumNewTokens, row: { try dataset.original(dataset.rows[set.rowIndices[$0]]) },
+      text: { try bundle.tokenizer.response($1.contentTokenIDs, after: set.samples[$0].tokenIDs) })
+    let file = try ResponseFile(destination, madeFrom: made, check: check)
     let done = file.rowsThere
     var outcome = Outcome(
       rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: account)

@@ -40,10 +40,10 @@ enum Checkpoint {
   ///
   /// - Parameter endToken: What the tokenizer's files are to name as the end of a text; nil leaves them as they are.
   static func write(
-    to folder: String, model: any CausalLanguageModel, companionFiles: [String], endToken: String?, optimizer: AdamW,
+    to folder: String, model: any CausalLanguageModel, companions: [Companion], endToken: String?, optimizer: AdamW,
     state: TrainerState
   ) throws {
-    try ModelStore.save(model, to: folder, extraFiles: companionFiles, endToken: endToken)
+    try ModelStore.save(model, to: folder, companions: companions, endToken: endToken)
     let moments = [("first_moment", optimizer.firstMoments), ("second_moment", optimizer.secondMoments)]
     try unsafe SafeTensorsWriter.write(
       to: "\(folder)/\(optimizerFile)",

@@ -1,6 +1,6 @@
 import Diagnostics
 import Files
-import Generation
+package import Generation
 package import JSON
 
 /// What an output of ``BatchInference`` already holds, checked against the rows it answers before anything is appended:
@@ -14,12 +14,12 @@ package struct OutputCheck {
   package var maximumNewTokens: Int
   /// The input row that line `index` (from 0) answers.
   package var row: (_ index: Int) throws -> JSONObject
-  /// The text of a response to that row, from its tokens.
-  package var text: (_ index: Int, _ tokenIDs: [Int32]) -> String
+  /// The text of a response to that row.
+  package var text: (_ index: Int, _ completion: Completion) throws -> String
 
   package init(
     rowCount: Int, vocabularySize: Int, maximumNewTokens: Int, row: @escaping (_ index: Int) throws -> JSONObject,
-    text: @escaping (_ index: Int, _ tokenIDs: [Int32]) -> String
+    text: @escaping (_ index: Int, _ completion: Completion) throws -> String
   ) {
     self.rowCount = rowCount
     self.vocabularySize = vocabularySize
@@ -62,11 +62,12 @@ package struct OutputCheck {
       throw Diagnostic.failure("holds \(ids.count) tokens, more than \(maximumNewTokens)", field: "token_ids")
     }
     let reason = try root.required("finish_reason")
-    guard Completion.FinishReason(rawValue: try reason.string()) != nil else {
+    guard let ending = Completion.FinishReason(rawValue: try reason.string()) else {
       throw reason.diagnostic("is \(reason.value.text()), which is no reason to end")
     }
     let response = try root.required("response")
-    guard response.value == .string(text(index, ids)) else { throw response.diagnostic("is not the text of token_ids") }
+    let expected = try text(index, Completion(tokenIDs: ids, finishReason: ending))
+    guard response.value == .string(expected) else { throw response.diagnostic("is not the text of token_ids") }
   }
 
   /// Compares all that a line has beside the response with the input row.

@@ -17,16 +17,18 @@ final class ResponseFile {
   /// Opens the output, keeps other writers out, checks what stands there against what is asked for and cuts off a
   /// half-written last line.
   ///
-  /// - Throws: a `Diagnostic` where another process writes to it, or it was begun with something else.
-  init(_ destination: Destination, madeFrom now: Provenance) throws {
+  /// - Parameter check: Says whether rows that stand there are what they should be.
+  /// - Throws: a `Diagnostic` where another process writes to it, it was begun with something else, or a row of it is
+  ///   damaged.
+  init(_ destination: Destination, madeFrom now: Provenance, check: OutputCheck) throws {
     let path = destination.path
     isStream = destination.isStream
     // A named pipe may take long to open, until there is a reader.
     file = try Interruption.endingAtOnce { try AppendingFile(to: destination, owner: "the output \(path)") }
-    rowsThere = isStream ? 0 : try Self.prepare(path, madeFrom: now)
+    rowsThere = isStream ? 0 : try Self.prepare(path, madeFrom: now, check: check)
   }
 
-  private static func prepare(_ path: String, madeFrom now: Provenance) throws -> Int {
+  private static func prepare(_ path: String, madeFrom now: Provenance, check: OutputCheck) throws -> Int {
     let marker = "\(path).made-by"
     guard let size = File.size(path), size > 0 else {
       try now.write(to: marker)
@@ -38,11 +40,9 @@ final class ResponseFile {
         "holds rows, and nothing says what they were made from", file: path, field: "--output", remedy: remedy)
     }
     try before.check(now, file: path, remedy: remedy)
-    let bytes = try File.read(path)
-    let newline = UInt8(ascii: "\n")
-    let complete = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
-    if complete < bytes.count { try File.truncate(path, to: complete) }
-    return bytes[..<complete].count { $0 == newline }
+    let complete = try check.completeRows(of: path)
+    if complete.bytes < size { try File.truncate(path, to: complete.bytes) }
+    return complete.rows
   }
 
   /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.

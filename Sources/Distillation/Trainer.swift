@@ -256,7 +256,7 @@ public final class Trainer {
     try reports.synchronize()
     try folder.publish(step: state.step) { hidden in
       try Checkpoint.write(
-        to: hidden, model: run.student, companionFiles: run.companionFiles, endToken: run.endToken,
+        to: hidden, model: run.student, companions: run.companions, endToken: run.endToken,
         optimizer: optimizer, state: state)
     }
     try folder.prune(keep: configuration.checkpoints.keep, best: state.bestStep)

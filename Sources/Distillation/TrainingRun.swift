@@ -19,8 +19,9 @@ final class TrainingRun {
   let configuration: TrainingConfiguration
   let student: any CausalLanguageModel
   let teacher: LoadedModel?
-  /// Files that travel into every checkpoint.
-  let companionFiles: [String]
+  /// Files that travel into every checkpoint, read at the start: the folder they came from may go, or be a checkpoint that
+  /// is removed in its turn.
+  let companions: [Companion]
   /// What ends a text of this run, and of the student it makes.
   let endOfText: EndOfText
   /// What the tokenizer's files of a checkpoint are to name as the end of a text; nil where they do already.
@@ -48,8 +49,9 @@ final class TrainingRun {
     student = parts.student
     teacher = parts.teacher
     tokenizer = parts.tokenizer.tokenizer
-    companionFiles = ModelStore.companionFiles(
-      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve))
+    companions = try ModelStore.companionFiles(
+      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve)
+    ).map(Companion.init)
     let data = configuration.data
     cache = try parts.openCache()
     let source = try SampleSource(

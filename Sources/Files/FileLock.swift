@@ -29,8 +29,16 @@ public final class FileLock: Sendable {
   /// - Parameter isNeeded: A file system without locks is refused.
   /// - Throws: a `Diagnostic` of category `input` that names the process holding it.
   static func take(_ descriptor: Int32, path: String, owner: String, isNeeded: Bool = true) throws {
+    var patience = 20
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       if errno == EINTR { continue }
+      // A child that this process is starting has its descriptors until it becomes another program: a lock just given back
+      // may be held for that moment.
+      if errno == EWOULDBLOCK, patience > 0, holder(of: descriptor).map({ $0 == Int(getpid()) }) ?? true {
+        patience -= 1
+        usleep(10_000)
+        continue
+      }
       if !isNeeded && [ENOSYS, ENOLCK, EOPNOTSUPP].contains(errno) { return }
       guard errno == EWOULDBLOCK else { throw SystemCall.diagnostic(code: errno, what: "lock the file", path: path) }
       throw Diagnostic.input(

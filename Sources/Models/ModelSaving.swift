@@ -33,13 +33,20 @@ extension ModelStore {
   public static func save(
     _ model: any CausalLanguageModel, to directory: String, extraFiles: [String] = [], endToken: String? = nil
   ) throws {
+    try save(model, to: directory, companions: extraFiles.map(Companion.init), endToken: endToken)
+  }
+
+  /// As ``save(_:to:extraFiles:endToken:)`` with files that have been read: a long run saves them whatever becomes of the
+  /// folder that they came from.
+  public static func save(
+    _ model: any CausalLanguageModel, to directory: String, companions: [Companion], endToken: String? = nil
+  ) throws {
     try File.makeFolder(directory)
-    for path in extraFiles {
+    for file in companions {
       try File.write(
-        companion(path, of: model.configuration, endToken: endToken), to: "\(directory)/\(fileName(path))"
-      )
+        content(of: file, for: model.configuration, endToken: endToken), to: "\(directory)/\(file.name)")
     }
-    if !extraFiles.contains(where: { fileName($0) == generationFile }) {
+    if !companions.contains(where: { $0.name == generationFile }) {
       try write(generationConfiguration(model.configuration), to: "\(directory)/\(generationFile)")
     }
     try unsafe SafeTensorsWriter.write(
@@ -51,11 +58,11 @@ extension ModelStore {
   }
 
   /// A companion's bytes, changed only where it names another end of texts than the model saved.
-  private static func companion(
-    _ path: String, of configuration: ModelConfiguration, endToken: String?
+  private static func content(
+    of file: Companion, for configuration: ModelConfiguration, endToken: String?
   ) throws -> [UInt8] {
-    let bytes = try File.read(path)
-    switch fileName(path) {
+    let (path, bytes) = (file.path, file.bytes)
+    switch file.name {
     case generationFile:
       let document = JSONField(try JSONValue.parse(bytes, file: path), file: path)
       let ends = configuration.eosTokenIDs
@@ -108,6 +115,22 @@ extension ModelStore {
   private static func text(_ object: JSONObject) -> [UInt8] {
     JSONValue.object(object).serialized(pretty: true) + [UInt8(ascii: "\n")]
   }
+}
 
-  private static func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+/// A file that travels with a model, as it was when it was read.
+public struct Companion: Sendable {
+  /// Where it was read from.
+  public let path: String
+  public let bytes: [UInt8]
+
+  /// Reads a file.
+  ///
+  /// - Throws: a `Diagnostic` where it cannot be read.
+  public init(_ path: String) throws {
+    self.path = path
+    bytes = try File.read(path)
+  }
+
+  /// The last part of its path.
+  public var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 }

@@ -23,7 +23,8 @@ import Testing
       remedy: false)
     try expect(broken("steps: 2", by: "steps: two"), says: ["train.yaml:10: training.steps:", "'two'"], remedy: false)
     try expect(
-      broken("batch_size: 4", by: "batch_size: 0"), says: ["train.yaml:11: training.batch_size:", "at least 1, not 0"],
+      broken("batch_size: 4", by: "batch_size: 0"),
+      says: ["train.yaml:11: training.batch_size:", "is 0, but must be from 1 to"],
       remedy: false)
     try expect(
       broken("{name: skl}", by: "{name: skl, alpha: 7}"), says: ["train.yaml:8: objective.alpha:", "7"])
@@ -40,10 +41,10 @@ import Testing
     try expect(broken("data:", by: "data: ["), says: ["train.yaml:"], remedy: false)
     try expect(broken("cache: \(world.cache)", by: "cash: x"), says: ["train.yaml:4: teacher.cash:", "cache, live"])
     for (assignment, says) in [
-      ("training.steps=-3", "at least 0"), ("training.warmup_steps=-1", "not be negative"),
+      ("training.steps=-3", "must be from 0"), ("training.warmup_steps=-1", "must be from 0"),
       ("training.dropout=1.5", "from 0.0 to 0.99"), ("training.learning_rate=-1", "not be negative"),
-      ("training.beta2=2", "from 0.0 to"), ("data.max_length=-5", "at least 2"),
-      ("validation.limit=-1", "at least 1"), ("validation.every=-1", "not be negative"),
+      ("training.beta2=2", "from 0.0 to"), ("data.max_length=-5", "must be from 2"),
+      ("validation.limit=-1", "must be from 1"), ("validation.every=-1", "must be from 0"),
     ] {
       let field = assignment.split(separator: "=")[0]
       try expect(set(assignment), says: ["--set \(assignment)", "\(field):", says], remedy: false)

@@ -164,7 +164,7 @@ import Testing
         says: "validation.jsonl:1:", "no record in the cache", "precompute"),
       BadInput(
         "answers begun with other rows", world.generate(data: world.training), says: "answers.jsonl",
-        "another model, data set", "--output"),
+        "begun with something else", "--output"),
     ])
     // The other two policies get along with a prompt that is too long, and say how many rows are left.
     for (policy, samples) in [("drop", "samples: 12"), ("truncate-prompt-left", "samples: 13")] {

@@ -1,6 +1,7 @@
 import Diagnostics
 import Distillation
 import Files
+import Generation
 import JSON
 import RandomStreams
 import TestSupport
@@ -36,7 +37,8 @@ import Testing
 
   private func completeRows(_ bytes: [UInt8]) throws -> (rows: Int, bytes: Int) {
     let check = OutputCheck(
-      rowCount: 6, vocabularySize: Self.vocabulary, maximumNewTokens: 4, row: Self.input, text: Self.text)
+      rowCount: 6, vocabularySize: Self.vocabulary, maximumNewTokens: 4, row: Self.input,
+      text: { Self.text($0, $1.tokenIDs) })
     return try check.completeRows(of: try folder.write(bytes, to: "out.jsonl"))
   }
 

@@ -127,7 +127,7 @@ private func wanted() -> CacheManifest { manifest() }
       text[digits[stream.below(digits.count)]] ^= 1
       try File.write(text, to: "\(cache)/manifest.json")
     case .lockFile:
-      try File.write((0..<8192).map { _ in UInt8(stream.below(256)) }, to: "\(cache)/writer.lock")
+      try File.write((0..<8192).map { _ in UInt8(stream.below(256)) }, to: "\(cache)/shard-0000/lock.mdb")
     default: break
     }
   }

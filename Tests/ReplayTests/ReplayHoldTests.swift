@@ -28,6 +28,7 @@ import Testing
       }
       let pruned = try writer.prune(keep: 0)
       precondition(pruned.removed.isEmpty)
+      withExtendedLifetime(readers) {}
     }
   }
 
