@@ -8,7 +8,8 @@ import Diagnostics
 /// the start and the file grows into it.
 ///
 /// Opening one folder several times in a process is allowed: the environments share the handle underneath, and the map
-/// of the first.
+/// of the first. A store that is only read is open for reading alone; the first environment of a process that writes to
+/// it makes the shared handle writable, for which it waits until no thread is inside ``read(_:)`` of this store.
 public final class Environment: Sendable {
   /// How to open a store.
   public struct Options: Sendable {
@@ -41,6 +42,7 @@ public final class Environment: Sendable {
   ///
   /// - Throws: a `Diagnostic` where the store is missing, damaged or cut short, lacks a database, or does not fit in the
   ///   address space. Nothing stays open then.
+  /// - Precondition: unless read-only, this thread is not inside a ``read(_:)`` of this folder.
   public init(folder: String, _ options: Options) throws {
     self.folder = folder
     self.options = options
@@ -64,10 +66,12 @@ public final class Environment: Sendable {
 
   /// Bytes of the file in use or free for reuse, as of the last transaction.
   public var fileBytes: Int {
-    var information = unsafe MDB_envinfo(), statistics = MDB_stat()
-    unsafe mdb_env_info(handle.environment, &information)
-    unsafe mdb_env_stat(handle.environment, &statistics)
-    return unsafe (information.me_last_pgno + 1) * Int(statistics.ms_psize)
+    unsafe handle.using { environment in
+      var information = unsafe MDB_envinfo(), statistics = MDB_stat()
+      unsafe mdb_env_info(environment, &information)
+      unsafe mdb_env_stat(environment, &statistics)
+      return unsafe (information.me_last_pgno + 1) * Int(statistics.ms_psize)
+    }
   }
 
   /// Walks over every page that the newest transaction can reach. Opening does so too, but for the pages of large values.
@@ -80,11 +84,13 @@ public final class Environment: Sendable {
   ///
   /// - Throws: what `body` throws, or a `Diagnostic` of LMDB's.
   public func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws -> Result {
-    var pointer: OpaquePointer?
-    try unsafe ResultCode.check(
-      mdb_txn_begin(handle.environment, nil, UInt32(MDB_RDONLY), &pointer), "begin a transaction", in: folder)
-    defer { unsafe mdb_txn_abort(pointer) }
-    return try body(unsafe ReadTransaction(pointer!, handle: handle))
+    unsafe try handle.using { environment in
+      var pointer: OpaquePointer?
+      try unsafe ResultCode.check(
+        mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &pointer), "begin a transaction", in: folder)
+      defer { unsafe mdb_txn_abort(pointer) }
+      return try body(unsafe ReadTransaction(pointer!, handle: handle))
+    }
   }
 
   /// Runs `body` in the only write transaction of all processes, waiting for its turn, and makes what it wrote durable
@@ -94,7 +100,6 @@ public final class Environment: Sendable {
   /// - Precondition: the environment is not read-only, and this thread is not inside another write of this folder.
   public func write<Result>(_ body: (inout WriteTransaction) throws -> Result) throws -> Result {
     precondition(!options.readOnly, "\(folder) was opened for reading and cannot be written to")
-    try handle.refuseUnwritable()
     return unsafe try handle.writing { pointer in
       var transaction = unsafe WriteTransaction(pointer, handle: handle)
       let result: Result

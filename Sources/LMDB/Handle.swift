@@ -4,29 +4,38 @@ import Files
 import Glibc
 import Synchronization
 
-/// An open `MDB_env`, shared by the ``Environment``s of this process over the same folder.
+/// An open `MDB_env`, shared by the ``Environment``s of this process over the same store.
 ///
-/// Who only reads opens the file for reading alone: nothing that goes wrong can then write to it. Handles are counted in a
-/// table keyed by the folder's device and inode, one for readers and one for writers (which readers that come later share).
-/// Closing either would drop the file locks that the other one holds in this process, so both stay open until nobody uses
-/// the folder.
+/// Who only reads opens the file for reading alone: nothing that goes wrong can then write to it. LMDB must not have one
+/// store open twice in a process: the second opening finds no other process's lock and empties the table of readers, so
+/// that pages the first one's readers see would be used again. So there is one handle a store, and the first writer
+/// exchanges its environment for one that writes. Handles are counted in a table keyed by the device and inode of
+/// `data.mdb`, which no other store can have while the handle has it open: a folder may be replaced meanwhile.
 @safe final class Handle: @unchecked Sendable {
-  // Sendable: an MDB_env may be used from any thread; what this class adds is atomic or guarded by the table's lock.
-  let environment: OpaquePointer
+  // Sendable: an MDB_env may be used from any thread; it is exchanged only while no thread uses it, under `turn`; what
+  // else changes is atomic or guarded by the table's lock.
+  private var environment: OpaquePointer
   let folder: String
   let mapSize: Int
   /// False where it was opened for reading.
-  let isWritable: Bool
-  private let identity: FileIdentity
+  private var isWritable: Bool
+  /// Held for reading while `environment` is used, for writing while it is exchanged.
+  private let turn: UnsafeMutablePointer<pthread_rwlock_t>
   /// `pthread_self` of the thread inside a write transaction, 0 where there is none.
   private let writer = Atomic<UInt>(0)
 
-  private init(_ environment: OpaquePointer, folder: String, mapSize: Int, isWritable: Bool, identity: FileIdentity) {
+  private init(_ environment: OpaquePointer, folder: String, mapSize: Int, isWritable: Bool) {
     unsafe self.environment = environment
     self.folder = folder
     self.mapSize = mapSize
     self.isWritable = isWritable
-    self.identity = identity
+    unsafe turn = .allocate(capacity: 1)
+    unsafe pthread_rwlock_init(turn, nil)
+  }
+
+  deinit {
+    unsafe pthread_rwlock_destroy(turn)
+    unsafe turn.deallocate()
   }
 
   // MARK: Table of open handles
@@ -34,20 +43,20 @@ import Synchronization
   private struct FileIdentity: Hashable {
     var device: UInt
     var inode: UInt
-  }
 
-  /// One handle with the databases opened in it.
-  private struct Opened {
-    var handle: Handle
-    var databases: [String: MDB_dbi] = [:]
+    /// Nil where no file is there yet, as before a store is made.
+    init?(folder: String) {
+      var status = stat()
+      guard unsafe stat("\(folder)/data.mdb", &status) == 0 else { return nil }
+      device = UInt(status.st_dev)
+      inode = UInt(status.st_ino)
+    }
   }
 
   private struct Entry {
-    var reader: Opened?
-    var writer: Opened?
+    var handle: Handle
     var users = 0
-
-    func close() { for opened in [reader, writer] { opened?.handle.close() } }
+    var databases: [String: MDB_dbi] = [:]
   }
 
   private static let table = Mutex<[FileIdentity: Entry]>([:])
@@ -57,45 +66,80 @@ import Synchronization
     if !options.readOnly, unsafe mkdir(folder, 0o777) != 0, errno != EEXIST {
       throw ResultCode.diagnostic(errno, "make the store", in: folder)
     }
-    var status = stat()
-    guard unsafe stat(folder, &status) == 0 else { throw ResultCode.diagnostic(errno, "open the store", in: folder) }
-    let identity = FileIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
     return try table.withLock { table in
-      var entry = table[identity] ?? Entry()
-      let writes = !options.readOnly || entry.writer != nil
-      var opened =
-        try (writes ? entry.writer : entry.reader)
-        ?? Opened(handle: open(folder: folder, options: options, identity: identity))
-      do { try opened.handle.open(options, in: &opened.databases) } catch {
-        if (writes ? entry.writer : entry.reader) == nil { opened.handle.close() }
+      var entry =
+        try FileIdentity(folder: folder).flatMap { table[$0] }
+        ?? Entry(handle: open(folder: folder, options: options))
+      do {
+        if !options.readOnly { try entry.handle.makeWritable(entry.databases) }
+        try entry.handle.open(options, in: &entry.databases)
+        guard let identity = FileIdentity(folder: folder) else {
+          throw ResultCode.diagnostic(ENOENT, "open the store", in: folder)
+        }
+        entry.users += 1
+        table[identity] = entry
+      } catch {
+        if entry.users == 0 { entry.handle.close() }
         throw error
       }
-      if writes { entry.writer = opened } else { entry.reader = opened }
-      entry.users += 1
-      table[identity] = entry
-      let owner = ObjectIdentifier(opened.handle)
-      let databases = options.databases.map { ($0, Database(name: $0, index: opened.databases[$0]!, owner: owner)) }
-      return (opened.handle, Dictionary(uniqueKeysWithValues: databases))
+      let owner = ObjectIdentifier(entry.handle)
+      let databases = options.databases.map { ($0, Database(name: $0, index: entry.databases[$0]!, owner: owner)) }
+      return (entry.handle, Dictionary(uniqueKeysWithValues: databases))
     }
   }
 
   /// Gives the handle back; the last user closes it.
   func release() {
     Self.table.withLock { table in
+      // By the handle, not by its folder, where another store may stand by now.
+      guard let identity = table.first(where: { $0.value.handle === self })?.key else {
+        preconditionFailure("the store \(folder) was given back more often than taken")
+      }
       table[identity]!.users -= 1
       if table[identity]!.users == 0 {
-        table[identity]!.close()
         table[identity] = nil
+        close()
       }
     }
   }
 
   private func close() { unsafe mdb_env_close(environment) }
 
+  /// Runs `body` with the environment, which stays open and the same meanwhile.
+  func using<Result>(_ body: (OpaquePointer) throws -> Result) rethrows -> Result {
+    unsafe pthread_rwlock_rdlock(turn)
+    defer { unsafe pthread_rwlock_unlock(turn) }
+    return unsafe try body(environment)
+  }
+
+  /// Closes an environment that only reads and opens one that writes in its place, once no thread uses it.
+  private func makeWritable(_ databases: [String: MDB_dbi]) throws {
+    if isWritable { return }
+    unsafe pthread_rwlock_wrlock(turn)
+    defer { unsafe pthread_rwlock_unlock(turn) }
+    close()
+    var refusal: (any Error)?
+    do {
+      unsafe environment = try Self.opened(folder: folder, size: mapSize, readOnly: false)
+      isWritable = true
+    } catch {
+      refusal = error
+      guard let before = unsafe try? Self.opened(folder: folder, size: mapSize, readOnly: true) else {
+        fatalError("the store \(folder), open for reading, could not be opened again: \(error)")
+      }
+      unsafe environment = before
+    }
+    // In the order of their indices the databases get the same ones again, which others hold.
+    var known: [String: MDB_dbi] = [:]
+    let missing = try open(databases.sorted { $0.value < $1.value }.map(\.key), create: false, in: &known)
+    precondition(missing.isEmpty && known == databases, "\(folder) has other databases than before: \(known)")
+    if let refusal { throw refusal }
+  }
+
   // MARK: Opening
 
   /// Reserves as much address space as asked for, or, where nothing was asked for, as much as can be had.
-  private static func open(folder: String, options: Environment.Options, identity: FileIdentity) throws -> Handle {
+  private static func open(folder: String, options: Environment.Options) throws -> Handle {
     try refuseLinks(in: folder)
     if unsafe access("\(folder)/data.mdb", F_OK) == 0 {
       // An empty file is a store that was killed before its first page.
@@ -105,9 +149,11 @@ import Synchronization
     }
     var size = options.mapSize ?? Environment.Options.largestMap
     while true {
-      do { return try open(folder: folder, size: size, readOnly: options.readOnly, identity: identity) } catch let
-        refusal as OutOfAddressSpace
-      {
+      do {
+        return unsafe Handle(
+          try opened(folder: folder, size: size, readOnly: options.readOnly), folder: folder, mapSize: size,
+          isWritable: !options.readOnly)
+      } catch let refusal as OutOfAddressSpace {
         guard options.mapSize == nil, size > Environment.Options.smallestMap else {
           throw Diagnostic.failure(
             "cannot reserve \(size >> 20) MiB of address space for the store", file: folder,
@@ -133,20 +179,20 @@ import Synchronization
     var reason: String
   }
 
-  private static func open(folder: String, size: Int, readOnly: Bool, identity: FileIdentity) throws -> Handle {
+  private static func opened(folder: String, size: Int, readOnly: Bool) throws -> OpaquePointer {
     do {
-      return try open(folder: folder, size: size, flags: readOnly ? MDB_RDONLY : 0, identity: identity)
+      return unsafe try opened(folder: folder, size: size, flags: readOnly ? MDB_RDONLY : 0)
     } catch is NoLock {
       // Where the table of readers cannot be written, reading goes on without a place in it: a writer elsewhere does not
       // know of this reader then, and a long read beside it may find pages used again.
-      return try open(folder: folder, size: size, flags: MDB_RDONLY | MDB_NOLOCK, identity: identity)
+      return unsafe try opened(folder: folder, size: size, flags: MDB_RDONLY | MDB_NOLOCK)
     }
   }
 
   /// The lock file cannot be opened for writing.
   private struct NoLock: Error {}
 
-  private static func open(folder: String, size: Int, flags: Int32, identity: FileIdentity) throws -> Handle {
+  private static func opened(folder: String, size: Int, flags: Int32) throws -> OpaquePointer {
     var created: OpaquePointer?
     try unsafe ResultCode.check(mdb_env_create(&created), "open the store", in: folder)
     guard let environment = unsafe created else { preconditionFailure("mdb_env_create succeeded without a handle") }
@@ -163,8 +209,7 @@ import Synchronization
       try unsafe ResultCode.check(mdb_reader_check(environment, nil), "clean the table of readers", in: folder)
       try unsafe checkStructure(environment, folder: folder, touchesValues: false)
       if flags & MDB_RDONLY == 0 { try unsafe extend(environment, folder: folder) }
-      return unsafe Handle(
-        environment, folder: folder, mapSize: size, isWritable: flags & MDB_RDONLY == 0, identity: identity)
+      return unsafe environment
     } catch {
       unsafe mdb_env_close(environment)
       throw error
@@ -198,7 +243,7 @@ import Synchronization
 
   /// Walks over the pages of the newest transaction, the first page of every large value included.
   func checkStructure() throws {
-    try unsafe Self.checkStructure(environment, folder: folder, touchesValues: true)
+    try unsafe using { try unsafe Self.checkStructure($0, folder: folder, touchesValues: true) }
   }
 
   /// Grows a file whose last pages were freed before they were written, so that touching the map there does not kill the
@@ -222,7 +267,6 @@ import Synchronization
     if wanted.isEmpty { return }
     var missing = try open(wanted, create: false, in: &known)
     if !missing.isEmpty && !options.readOnly {
-      try refuseUnwritable()
       missing = try open(missing, create: true, in: &known)
     }
     if let name = missing.first {
@@ -254,20 +298,18 @@ import Synchronization
 
   // MARK: Writers
 
-  func refuseUnwritable() throws {
-    guard isWritable else { throw ResultCode.diagnostic(EACCES, "write to the store", in: folder) }
-  }
-
   /// Marks this thread as the writer while `body` runs inside the transaction it is given.
   func writing<Result>(_ body: (OpaquePointer) throws -> Result) throws -> Result {
-    let thread = UInt(pthread_self())
-    precondition(
-      writer.load(ordering: .relaxed) != thread,
-      "a write transaction on \(folder) was begun inside another one of the same thread, and would wait for ever")
-    var pointer: OpaquePointer?
-    try unsafe ResultCode.check(mdb_txn_begin(environment, nil, 0, &pointer), "begin a transaction", in: folder)
-    writer.store(thread, ordering: .relaxed)
-    defer { writer.store(0, ordering: .relaxed) }
-    return try unsafe body(pointer!)
+    unsafe try using { environment in
+      let thread = UInt(pthread_self())
+      precondition(
+        writer.load(ordering: .relaxed) != thread,
+        "a write transaction on \(folder) was begun inside another one of the same thread, and would wait for ever")
+      var pointer: OpaquePointer?
+      try unsafe ResultCode.check(mdb_txn_begin(environment, nil, 0, &pointer), "begin a transaction", in: folder)
+      writer.store(thread, ordering: .relaxed)
+      defer { writer.store(0, ordering: .relaxed) }
+      return try unsafe body(pointer!)
+    }
   }
 }

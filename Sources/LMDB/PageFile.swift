@@ -88,11 +88,30 @@ import Files
     return newest
   }
 
-  /// Both meta pages must be sound before LMDB is let near them: it reads each.
+  /// The newest meta page and the one before.
+  func metas() throws -> [Meta] {
+    let first = try meta(at: 0)
+    return [first, try meta(at: first.pageSize)].sorted { $0.transaction > $1.transaction }
+  }
+
+  /// Both meta pages must be sound before LMDB is let near them: it reads each, and follows the one whose transaction has
+  /// the higher number. The numbers follow each other, the even one first in the file: a damaged one would bring an older
+  /// state back, or one that never was.
   ///
   /// - Throws: a `Diagnostic` where one is not.
   func checkMetas() throws {
+    // A writer may come between the reading of one and of the other.
+    for _ in 0..<4 { if (try? comparedMetas()) != nil { return } }
+    try comparedMetas()
+  }
+
+  private func comparedMetas() throws {
     let first = try meta(at: 0), second = try meta(at: first.pageSize)
+    let numbers = [first.transaction, second.transaction].sorted()
+    let isNew = numbers == [0, 0]
+    guard isNew || numbers[1] - numbers[0] == 1 && first.transaction % 2 == 0 else {
+      throw damage("its meta pages are of the transactions \(first.transaction) and \(second.transaction)")
+    }
     guard first.pageSize == second.pageSize else {
       throw damage("its meta pages name pages of \(first.pageSize) and \(second.pageSize) bytes")
     }

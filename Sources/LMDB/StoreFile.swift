@@ -38,6 +38,19 @@ import Diagnostics
     }
   }
 
+  /// The number of entries of a database in the newest state and in the one before, which the file still holds; nil where
+  /// one of them cannot be followed to the database.
+  public func counts(of database: String) -> (newest: Int, before: Int)? {
+    guard let metas = try? file.metas() else { return nil }
+    let counts = metas.compactMap { meta -> Int? in
+      var check = StructureCheck(file, meta, touchesValues: false)
+      return (try? check.tree(of: database))??.entries
+    }
+    // A writer that has gone on meanwhile may have used the pages of the state before again.
+    guard counts.count == 2, (try? file.metas()) == metas else { return nil }
+    return (counts[0], counts[1])
+  }
+
   /// Lets the folders of two stores change names in one step; false where the file system cannot do that.
   public static func exchange(_ one: String, _ other: String) -> Bool { unsafe decant_exchange(one, other) == 0 }
 

@@ -54,6 +54,14 @@ struct StructureCheck {
   ///
   /// - Throws: a `Diagnostic` where a page on the way is not right.
   mutating func entries(of name: String) throws -> [Entry]? {
+    guard let tree = try tree(of: name) else { return nil }
+    var entries: [Entry] = []
+    try walk(tree) { entry, _ in entries.append(entry) }
+    return entries
+  }
+
+  /// The description of a named database; nil where it does not exist.
+  mutating func tree(of name: String) throws -> PageFile.Tree? {
     let file = file
     var tree: PageFile.Tree?
     try walk(meta.main) { entry, flags in
@@ -61,10 +69,7 @@ struct StructureCheck {
         tree = try file.tree(at: entry.value.lowerBound)
       }
     }
-    guard let tree else { return nil }
-    var entries: [Entry] = []
-    try walk(tree) { entry, _ in entries.append(entry) }
-    return entries
+    return tree
   }
 
   // MARK: Trees

@@ -90,8 +90,16 @@ extension CacheManifest {
     guard !shards.isEmpty, shards.allSatisfy(File.isPlainName) else {
       throw list.diagnostic("must name at least one folder inside the cache")
     }
-    // Last, so that what is wrong by itself is named by its field. Caches of earlier versions have none.
-    guard let stored = try json.optional("checksum"), var object = json.value.objectValue else { return }
+    // Last, so that what is wrong by itself is named by its field. Caches of earlier versions have none, and no field but
+    // these: another one is the damaged name of one of today's.
+    guard var object = json.value.objectValue else { return }
+    guard let stored = try json.optional("checksum") else {
+      guard let other = object.keys.first(where: { !Self.firstFields.contains($0) }) else { return }
+      throw Diagnostic.input(
+        "the manifest was damaged or edited: it has no checksum, and the field \(other.debugDescription)", file: file,
+        field: "checksum",
+        remedy: "restore \(Self.fileName) from a copy, or take the change back; the records are untouched")
+    }
     object["checksum"] = nil
     let computed = Self.checksum(of: object)
     guard try stored.fingerprint() == computed else {
@@ -100,6 +108,11 @@ extension CacheManifest {
         remedy: "restore \(Self.fileName) from a copy, or take the change back; the records are untouched")
     }
   }
+
+  /// What a manifest held before it had a checksum.
+  private static let firstFields: Set = [
+    "format_version", "teacher", "teacher_path", "numerics", "tokenizer", "codec", "top_k", "vocabulary_size", "shards",
+  ]
 
   func write(to directory: String) throws {
     var json: JSONObject = [

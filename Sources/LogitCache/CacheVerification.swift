@@ -121,6 +121,14 @@ extension LogitCache {
   private func inspectTotals(
     _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
   ) {
+    inspectTotalNames(shard, transaction, &found)
+    // Records are only ever added: where the state before had more of them, the newest meta page is not the newest.
+    if let counts = (try? StoreFile(folder: shard.environment.folder))?.counts(of: "records"),
+      counts.before > counts.newest
+    {
+      found.damages.append(
+        shard.damage("the store has \(counts.newest) records, and \(counts.before) in the state before"))
+    }
     guard found.damagedRecords.isEmpty else { return }
     let counted: [(Shard.Total, Int)] = [
       (.samples, found.samples), (.tokens, found.tokens), (.positions, found.positions),
@@ -134,6 +142,23 @@ extension LogitCache {
       let next = try shard.nextRecord(transaction), stored = try shard.total(.nextRecord, transaction)
       if UInt64(stored) < next {
         found.damages.append(shard.damage("the next record is said to be \(stored), but \(next - 1) is there"))
+      }
+    } catch let damage as Diagnostic { found.damages.append(damage) } catch {}
+  }
+
+  /// Keys beside the totals that are none, and checksums of plans that are gone.
+  private func inspectTotalNames(
+    _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
+  ) {
+    do {
+      let plans = Set(try shard.datasets(transaction).map { "plan/\($0.dataset)" })
+      let known = plans.union(Shard.Total.allCases.map(\.rawValue))
+      try transaction.withCursor(over: shard.totals) { cursor in
+        while let name = try unsafe cursor.next({ key, _ in unsafe String(decoding: key, as: UTF8.self) }) {
+          if !known.contains(name) {
+            found.damages.append(shard.damage("the total \(name.debugDescription) belongs to nothing"))
+          }
+        }
       }
     } catch let damage as Diagnostic { found.damages.append(damage) } catch {}
   }

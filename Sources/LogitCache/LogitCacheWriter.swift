@@ -51,7 +51,8 @@ public final class LogitCacheWriter: Sendable {
   /// - Parameter dataset: Fingerprint of the data and of how rows become samples.
   /// - Throws: a `Diagnostic`; the old plan then stands.
   public func setPlan(_ keys: [Fingerprint], of dataset: Fingerprint) throws {
-    if try cache.plan(of: dataset) == keys { return }
+    // A plan that cannot be read is replaced as any other.
+    if (try? cache.plan(of: dataset)) == keys { return }
     try shard.environment.write { try shard.setPlan(keys, of: dataset, &$0) }
   }
 

@@ -25,6 +25,11 @@ struct Shard: Sendable {
         "is a link: a shard lies in its cache's own folder", file: folder,
         remedy: "put the folder itself there, or link the whole cache")
     }
+    guard !readOnly || File.exists("\(folder)/data.mdb") else {
+      throw Diagnostic.failure(
+        "the store's file, which the manifest names, is missing", file: folder,
+        remedy: "run decant cache repair, then decant precompute again")
+    }
     environment = try Environment(
       folder: folder,
       .init(databases: ["records", "samples", "plans", "totals"], readOnly: readOnly, mapSize: mapSize))

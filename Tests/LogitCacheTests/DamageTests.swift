@@ -46,6 +46,7 @@ struct CacheManifestTests {
     ("\"fp32\"", "32", "numerics"), ("\"format_version\": 1", "\"format_version\": 2", "format_version"),
     ("\"exact/1\"", "\"exact/9\"", "codec"), ("\"top_k\": 8", "\"top_k\": 0", "top_k"),
     ("\"shard-0000\"", "\"../elsewhere\"", "shards"), ("\"shard-0000\"", "", "shards"),
+    ("\"checksum\"", "\"bhecksum\"", "checksum"),
     ("\"teacher\": \"", "\"teacher\": \"x", "teacher"),
   ])
   func `A manifest that is not right names its field`(text: String, replacement: String, field: String) throws {
