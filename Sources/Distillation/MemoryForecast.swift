@@ -55,7 +55,7 @@ extension MemoryForecast: CustomStringConvertible {
 extension MemoryForecast {
   /// What a run of that configuration would hold, without training: loads models and data as a run does.
   ///
-  /// - Throws: a `Diagnostic` for input that does not fit, as ``Trainer/train(_:output:resume:)``.
+  /// - Throws: a `Diagnostic` for input that does not fit, as ``Trainer/train(_:output:resume:acceptChangedData:)``.
   public init(_ configuration: TrainingConfiguration) throws {
     self.init(try TrainingRun(configuration, student: nil))
   }

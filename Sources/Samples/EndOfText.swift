@@ -52,7 +52,7 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
     return "\(appended), stopping at \(stops.map { "\($0)" }.joined(separator: " "))"
   }
 
-  /// A token for people, such as ``"4 `<|im_end|>`"``.
+  /// A token for people, such as 4 and `<|im_end|>`.
   public static func name(_ id: Int32?, in tokenizer: Tokenizer) -> String {
     guard let id else { return "none" }
     return tokenizer.token(id).map { "\(id) `\($0)`" } ?? "\(id)"
