@@ -153,12 +153,7 @@ public struct Precompute: Sendable {
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: model)
     let (set, account) = try source.samples(of: data)
-    let limits = ModelLimits(model, role: "the teacher")
-    for sample in set.samples {
-      do { try limits.check(sample.tokenIDs, inputs: sample.tokenIDs.count - 1, name: "this row") } catch let fault
-        as Diagnostic
-      { throw fault.located(file: data, line: sample.line) }
-    }
+    try ModelLimits(model, role: "the teacher").check(set.samples, of: data, lastIsTarget: true)
     let size = min(vocabulary ?? model.vocabularySize, model.vocabularySize)
     guard (1...size).contains(topK) else {
       throw Diagnostic.input(

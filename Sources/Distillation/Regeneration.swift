@@ -55,15 +55,10 @@ public struct Regeneration: Sendable {
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
     let (student, teacher, bundle, source, set) = try Interruption.endingAtOnce(load)
-    let samples = set.samples
-    let prompts = samples.map(\.tokenIDs)
+    let prompts = set.samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     let limits = ModelLimits(teacher.model.configuration, role: "the teacher")
-    for sample in samples {
-      do { try limits.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "this prompt") } catch let fault
-        as Diagnostic
-      { throw fault.located(file: data, line: sample.line) }
-    }
+    try limits.check(set.samples, of: data, lastIsTarget: false, name: "this prompt")
     try limits.check(
       answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)

@@ -1,6 +1,5 @@
 import Diagnostics
 public import Files
-import Glibc
 import Telemetry
 
 /// The layout of a training run on disk.
@@ -65,9 +64,7 @@ public struct RunFolder: Sendable {
   /// - Throws: a `Diagnostic` where a folder stands in place of a link, as after a copy that followed links: it could
   ///   not be pointed at the next checkpoint.
   func relink(step: Int) throws {
-    for link in [last, best] {
-      var status = stat()
-      guard unsafe lstat(link, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+    for link in [last, best] where FileKind(at: link, following: false) == .folder {
       throw Diagnostic.input(
         "is a folder, where a link to a checkpoint should be", file: link,
         remedy: "remove it: the checkpoint itself lies beside it")

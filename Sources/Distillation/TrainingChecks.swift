@@ -1,7 +1,6 @@
 import Diagnostics
 import Divergences
 import Evaluation
-import LogitCache
 import Models
 import Samples
 
@@ -47,20 +46,13 @@ struct TrainingChecks {
   /// Refuses samples that the student or the live teacher cannot read, and prompts whose answers the teacher could not
   /// score.
   func check(_ samples: [Sample], of path: String, trains: Bool = true) throws {
-    let live = isLive && trains
-    let limits =
-      [ModelLimits(student, role: "the student")]
-      + (live ? teacher.map { [ModelLimits($0, role: "the teacher")] } ?? [] : [])
-    for sample in samples {
-      for limit in limits {
-        do { try limit.check(sample.tokenIDs, inputs: sample.tokenIDs.count - 1, name: "this row") } catch let fault
-          as Diagnostic
-        { throw fault.located(file: path, line: sample.line) }
-      }
-    }
-    guard trains, let replay = configuration.replay, let teacher else { return }
+    try ModelLimits(student, role: "the student").check(samples, of: path, lastIsTarget: true)
+    guard trains, let teacher else { return }
+    let limits = ModelLimits(teacher, role: "the teacher")
+    if isLive { try limits.check(samples, of: path, lastIsTarget: true) }
+    guard let replay = configuration.replay else { return }
     do {
-      try ModelLimits(teacher, role: "the teacher").check(
+      try limits.check(
         answersTo: samples.lazy.map(\.promptLength), newTokens: replay.decoding.maximumNewTokens,
         ceiling: student.contextLength)
     } catch var fault as Diagnostic {

@@ -1,5 +1,6 @@
 import Diagnostics
 public import Models
+public import Samples
 
 /// What a model can read, and the one check of token sequences against it: made before the first step or answer of a
 /// job, so that nothing can turn out not to fit later.
@@ -33,6 +34,21 @@ public struct ModelLimits: Sendable, Equatable {
     throw Diagnostic.input(
       "\(name()) holds token \(outside), outside the vocabulary of \(role), \(vocabulary)",
       remedy: "use the tokenizer that \(role) was trained with")
+  }
+
+  /// Refuses samples of a file that the model cannot read.
+  ///
+  /// - Parameters:
+  ///   - lastIsTarget: True where a sample's last token is not given to the model.
+  ///   - path: The file, which the message names with the sample's line.
+  /// - Throws: a `Diagnostic` of category `input` for the first such sample.
+  public func check(_ samples: [Sample], of path: String, lastIsTarget: Bool, name: String = "this row") throws {
+    for sample in samples {
+      let inputs = sample.tokenIDs.count - (lastIsTarget ? 1 : 0)
+      do { try check(sample.tokenIDs, inputs: inputs, name: name) } catch let fault as Diagnostic {
+        throw fault.located(file: path, line: sample.line)
+      }
+    }
   }
 
   /// Refuses prompts whose longest possible answers the model cannot read.

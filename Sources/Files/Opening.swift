@@ -25,7 +25,7 @@ enum Opening {
 }
 
 /// What stands at a path.
-enum FileKind: String {
+public enum FileKind: String, Sendable {
   case regular = "a regular file"
   case folder = "a folder"
   case link = "a symbolic link"
@@ -40,7 +40,7 @@ enum FileKind: String {
   }
 
   /// - Parameter following: Says what a link leads to, nil where that is nothing.
-  init?(at path: String, following: Bool) {
+  public init?(at path: String, following: Bool) {
     var status = stat()
     guard unsafe (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
     self.init(mode: status.st_mode)

@@ -167,9 +167,8 @@ import Synchronization
   /// Neither of a store's files may be a link that leads elsewhere: what is written through it would be somebody else's.
   private static func refuseLinks(in folder: String) throws {
     for name in ["data.mdb", "lock.mdb"] {
-      var status = stat()
       let path = "\(folder)/\(name)"
-      guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { continue }
+      guard let found = FileKind(at: path, following: false), found != .regular else { continue }
       throw Diagnostic.input(
         "is no regular file", file: path, remedy: "put the store's own file there, or name another folder")
     }

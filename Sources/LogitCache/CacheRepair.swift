@@ -45,7 +45,6 @@ extension LogitCache {
   ///
   /// - Throws: a `Diagnostic` where it is not the store that is at fault.
   private static func damages(_ folder: String, directory: String, _ manifest: CacheManifest) throws -> [Diagnostic] {
-    guard File.exists("\(folder)/data.mdb") else { return [.failure("the store's file is missing", file: folder)] }
     do {
       let found = try verified(folder, directory: directory, manifest)
       guard found.damages.isEmpty else { return found.damages }
@@ -131,11 +130,7 @@ private struct Rescue {
     var samples: [Encoded] = []
     for slice in slices {
       let payload = unsafe UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length])
-      guard let sample = try? unsafe cache.decode(payload) else {
-        foreign += 1
-        continue
-      }
-      guard cache.manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength) == slice.key else {
+      guard let sample = try? unsafe cache.decode(payload, of: slice.key) else {
         foreign += 1
         continue
       }

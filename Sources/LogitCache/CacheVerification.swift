@@ -169,18 +169,7 @@ extension LogitCache {
   func samples(ofRecord record: UnsafeRawBufferPointer) throws -> [(slice: Record.Slice, sample: ScoredSample)] {
     try unsafe Record.slices(record).map { slice in
       let payload = unsafe UnsafeRawBufferPointer(rebasing: record[slice.offset..<slice.offset + slice.length])
-      let sample = try unsafe decode(payload)
-      let key = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
-      guard key == slice.key else { throw ForeignSample(key: slice.key, own: key).diagnostic }
-      return (slice, sample)
+      return (slice, try unsafe decode(payload, of: slice.key))
     }
   }
-}
-
-/// A sound sample under a key that the manifest does not give it.
-struct ForeignSample: Error {
-  var key: Fingerprint
-  var own: Fingerprint
-
-  var diagnostic: Diagnostic { Record.damage("the tokens of sample \(key) belong to \(own)") }
 }

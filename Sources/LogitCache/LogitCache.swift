@@ -53,23 +53,20 @@ public final class LogitCache: Sendable {
   /// - Throws: a `Diagnostic` of category `failure` naming the record where it is damaged.
   public func sample(_ key: Fingerprint) throws -> ScoredSample? {
     for shard in shards {
-      let sample = try unsafe shard.withPayload(of: key) { payload in
-        let sample = try unsafe decode(payload)
-        let own = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
-        guard own == key else { throw Record.damage("the tokens of sample \(key) belong to \(own)") }
-        return sample
-      }
+      let sample = try unsafe shard.withPayload(of: key) { try unsafe decode($0, of: key) }
       if let sample { return sample }
     }
     return nil
   }
 
-  /// Decodes a sample and checks that it fits the manifest.
-  func decode(_ payload: UnsafeRawBufferPointer) throws -> ScoredSample {
+  /// Decodes a sample and checks that it fits the manifest and the key it is kept under.
+  func decode(_ payload: UnsafeRawBufferPointer, of key: Fingerprint) throws -> ScoredSample {
     let sample = try unsafe SignalCodec.decodeSample(payload, vocabularySize: manifest.vocabularySize)
     guard sample.signal.topK == manifest.topK else {
       throw Record.damage("a signal has top-k \(sample.signal.topK), the cache \(manifest.topK)")
     }
+    let own = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
+    guard own == key else { throw Record.damage("the tokens of sample \(key) belong to \(own)") }
     return sample
   }
 

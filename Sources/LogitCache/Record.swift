@@ -45,15 +45,25 @@ enum Record {
   }
 
   private static func table(of body: UnsafeRawBufferPointer) throws -> [Slice] {
+    var slices: [Slice] = []
+    try unsafe walk(body) { slice in
+      slices.append(slice)
+      return true
+    }
+    return slices
+  }
+
+  /// Goes through the table of a record without its checksum, for as long as `visit` says so.
+  private static func walk(_ body: UnsafeRawBufferPointer, _ visit: (Slice) -> Bool) throws {
     let count = unsafe Int(uint32(body, at: 4))
     guard count <= (body.count - headerBytes) / entryBytes else { throw damage("\(count) samples do not fit in it") }
     var offset = headerBytes + entryBytes * count
-    return try (0..<count).map { index in
+    for index in 0..<count {
       let entry = headerBytes + entryBytes * index
       let length = unsafe Int(uint32(body, at: entry + 16))
       guard length <= body.count - offset else { throw damage("sample \(index) reaches past its end") }
-      defer { offset += length }
-      return Slice(key: unsafe fingerprint(body, at: entry), offset: offset, length: length)
+      guard visit(Slice(key: unsafe fingerprint(body, at: entry), offset: offset, length: length)) else { return }
+      offset += length
     }
   }
 
@@ -70,17 +80,12 @@ enum Record {
   /// Where a sample lies in a record whose sum has been compared, by the record's own table; nil where it holds none of
   /// that key.
   static func slice(of key: Fingerprint, in body: UnsafeRawBufferPointer) throws -> Slice? {
-    let count = unsafe Int(uint32(body, at: 4))
-    guard count <= (body.count - headerBytes) / entryBytes else { throw damage("\(count) samples do not fit in it") }
-    var offset = headerBytes + entryBytes * count
-    for index in 0..<count {
-      let entry = headerBytes + entryBytes * index
-      let length = unsafe Int(uint32(body, at: entry + 16))
-      guard length <= body.count - offset else { throw damage("sample \(index) reaches past its end") }
-      if unsafe fingerprint(body, at: entry) == key { return Slice(key: key, offset: offset, length: length) }
-      offset += length
+    var found: Slice?
+    try unsafe walk(body) { slice in
+      if slice.key == key { found = slice }
+      return found == nil
     }
-    return nil
+    return found
   }
 
   /// Calls `body` with every sound record in some bytes, wherever it begins: a record tells by itself what it is.
@@ -117,7 +122,7 @@ enum Record {
       length += unsafe Int(uint32(bytes, at: headerBytes + entryBytes * index + 16))
       guard length <= bytes.count else { return nil }
     }
-    return length <= bytes.count ? length : nil
+    return length
   }
 
   static func damage(_ what: String) -> Diagnostic { .failure("the record is damaged: \(what)") }

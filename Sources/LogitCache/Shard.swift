@@ -20,7 +20,7 @@ struct Shard: Sendable {
 
   /// - Throws: a `Diagnostic` where the folder is missing, a link, or its store is damaged.
   init(folder: String, readOnly: Bool, mapSize: Int? = nil) throws {
-    guard !File.isLink(folder) else {
+    guard FileKind(at: folder, following: false) != .link else {
       throw Diagnostic.input(
         "is a link: a shard lies in its cache's own folder", file: folder,
         remedy: "put the folder itself there, or link the whole cache")

@@ -35,8 +35,7 @@ public final class ReplayWriter: Sendable {
   /// Versions of Decant before `pins.lock` held versions by a file each.
   private static func removeOldPins(in directory: String) throws {
     let folder = "\(directory)/pins"
-    var status = stat()
-    guard unsafe lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return }
+    guard FileKind(at: folder, following: false) == .folder else { return }
     for name in try File.list(folder) where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
       try File.remove("\(folder)/\(name)")
     }
