@@ -93,6 +93,11 @@ public struct Diagnostic: Error, Sendable, Equatable, CustomStringConvertible {
     return copy.description.printable()
   }
 
+  /// What to do where memory ran out, whoever met it: a tensor that found no room, or the runtime underneath.
+  public static let memoryRemedy =
+    "raise the limit (ulimit -v, the container's memory), or lower what is held at once: training.micro_batch_tokens or "
+    + "batch_size, --batch-size, --batch-tokens, --max-length; --precision bf16 halves a model"
+
   /// Prints the diagnostic and ends the process at once with its exit status: for what is met where nothing can be
   /// thrown, such as memory that is not there. What is on disk is as whole as after a kill.
   public func endProcess() -> Never {

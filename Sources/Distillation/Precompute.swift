@@ -69,17 +69,19 @@ public struct Precompute: Sendable {
   ///
   /// - Throws: a `Diagnostic` as ``run()`` does for its input.
   public func forecast() throws -> Forecast {
-    let work = try Interruption.endingAtOnce(prepare)
-    let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
-    try existing?.manifest.check(wanted: work.manifest, directory: cache)
-    let missing = try work.samples.indices.filter { try existing?.contains(work.keys[$0]) != true }
-    let positions = missing.reduce(0) { $0 + work.samples[$1].scoredPositions.count }
-    let tokens = missing.reduce(0) { $0 + work.samples[$1].tokenIDs.count }
-    return Forecast(
-      samples: work.samples.count, tokens: tokens, scoredPositions: positions,
-      present: work.samples.count - missing.count,
-      bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize),
-      account: work.account)
+    try Interruption.endingAtOnce {
+      let work = try prepare()
+      let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
+      try existing?.manifest.check(wanted: work.manifest, directory: cache)
+      let missing = try work.samples.indices.filter { try existing?.contains(work.keys[$0]) != true }
+      let positions = missing.reduce(0) { $0 + work.samples[$1].scoredPositions.count }
+      let tokens = missing.reduce(0) { $0 + work.samples[$1].tokenIDs.count }
+      return Forecast(
+        samples: work.samples.count, tokens: tokens, scoredPositions: positions,
+        present: work.samples.count - missing.count,
+        bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize),
+        account: work.account)
+    }
   }
 
   /// About how many bytes the codec spends on a position: ids, log-probs, tail and target.

@@ -108,7 +108,8 @@ struct TrainingParts {
     return object
   }
 
-  /// The teacher's cache, checked against the student's tokenizer and, where it is loaded, the teacher's model; nil where signals are live or not needed.
+  /// The teacher's cache, checked against the student's tokenizer and, where it is loaded, the teacher's model; nil
+  /// where signals are live or not needed.
   func openCache() throws -> LogitCache? {
     guard let path = configuration.teacher?.cache, configuration.teacher?.live != true else { return nil }
     let cache = try LogitCache(directory: path)
@@ -171,8 +172,8 @@ struct TrainingParts {
 
   /// The shared part of the vocabulary, and each sample's key in the cache.
   ///
-  /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it stays in
-  /// the tail.
+  /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it
+  /// stays in the tail.
   ///
   /// - Throws: a `Diagnostic` where the cache's responses end with another token, or a sample is not there.
   func common(

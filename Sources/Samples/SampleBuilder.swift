@@ -5,8 +5,9 @@ public import Tokenizers
 /// Turns rows into samples.
 ///
 /// `token_ids` is what the tokenizer's post-processor puts at the start, then the joint encoding of prompt and response,
-/// then the token that ends a text, for a row with a response, whether or not the response was given with it. `prompt_length` is the length of what the prompt encoded
-/// alone has in common with that: where a merge crosses the border, the tokens that differ belong to the response.
+/// then the token that ends a text, for a row with a response, whether or not the response was given with it.
+/// `prompt_length` is the length of what the prompt encoded alone has in common with that: where a merge crosses the
+/// border, the tokens that differ belong to the response.
 public struct SampleBuilder: Sendable {
   /// What to do with a prompt longer than the maximum.
   public enum LongPrompts: String, Sendable, CaseIterable, Codable {

@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 
 /// What a process says when it dies of a defect or of memory that ran out: who it is, and where to turn.
@@ -55,8 +56,7 @@ public enum CrashReport {
         """
 
         \(work): memory ran out
-          remedy: raise the limit (ulimit -v, the container's memory), or lower what is held at once: \
-        training.micro_batch_tokens or batch_size, --batch-size, --batch-tokens, --max-length; --precision bf16 halves a model
+          remedy: \(Diagnostic.memoryRemedy)
 
         """))
     let wantsBacktrace =

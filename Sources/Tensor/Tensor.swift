@@ -105,9 +105,7 @@ public final class Storage: Sendable {
     guard let memory = unsafe aligned_alloc(alignment, bytes) else {
       Diagnostic.failure(
         "memory ran out: \(bytes) bytes are not to be had for a tensor of \(count) numbers",
-        remedy: "raise the limit (ulimit -v, the container's memory), or lower what is held at once: "
-          + "training.micro_batch_tokens or batch_size, --batch-size, --batch-tokens, --max-length; "
-          + "--precision bf16 halves a model"
+        remedy: Diagnostic.memoryRemedy
       ).endProcess()
     }
     if large { _ = unsafe madvise(memory, bytes, MADV_HUGEPAGE) }

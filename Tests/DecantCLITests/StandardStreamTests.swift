@@ -30,6 +30,19 @@ import Testing
     return said
   }
 
+  /// Sends a signal to a generation that waits for rows from a pipe nobody writes into, and gives back its end.
+  private static func generateWaiting(_ signal: (Process) -> Void) throws -> DecantProcess.Result {
+    let world = try ArtefactWorld()
+    let pipe = world.file("pipe")
+    _ = unsafe mkfifo(pipe, 0o600)
+    let writer = unsafe open(pipe, O_RDWR)
+    defer { close(writer) }
+    let job = try DecantProcess(world.generate(data: pipe), in: world.folder)
+    while try job.process.isRunning && !job.errorsSoFar().contains("engine:") { Thread.sleep(forTimeInterval: 0.002) }
+    signal(job.process)
+    return try job.wait()
+  }
+
   @Test("closed streams put nothing into an output, a run or a cache, and work that is done is done") func closed()
     throws
   {
@@ -123,30 +136,13 @@ import Testing
   }
 
   @Test("a crash says who died and where to turn") func crashes() throws {
-    let world = try ArtefactWorld()
-    let pipe = world.file("pipe")
-    _ = unsafe mkfifo(pipe, 0o600)
-    // Somebody who never writes, so that the program waits.
-    let writer = unsafe open(pipe, O_RDWR)
-    defer { close(writer) }
-    let job = try DecantProcess(world.generate(data: pipe), in: world.folder)
-    while try job.process.isRunning && !job.errorsSoFar().contains("engine:") { Thread.sleep(forTimeInterval: 0.002) }
-    kill(job.process.processIdentifier, SIGILL)
-    let said = try job.wait()
+    let said = try Self.generateWaiting { kill($0.processIdentifier, SIGILL) }
     #expect(said.status == SIGILL && said.errors.contains("decant 0.1.0 generate: died of a defect"), "\(said.errors)")
     #expect(said.errors.contains("report it"))
   }
 
   @Test("a signal ends what waits for its input at once, with the status of a stop") func waiting() throws {
-    let world = try ArtefactWorld()
-    let pipe = world.file("pipe")
-    _ = unsafe mkfifo(pipe, 0o600)
-    let writer = unsafe open(pipe, O_RDWR)
-    defer { close(writer) }
-    let job = try DecantProcess(world.generate(data: pipe), in: world.folder)
-    while try job.process.isRunning && !job.errorsSoFar().contains("engine:") { Thread.sleep(forTimeInterval: 0.002) }
-    job.process.terminate()
-    let said = try job.wait()
+    let said = try Self.generateWaiting { $0.terminate() }
     #expect(said.status == 75 && said.errors.contains("stopped by a signal"), "\(said.errors)")
   }
 }

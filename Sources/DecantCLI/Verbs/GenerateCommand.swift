@@ -20,8 +20,8 @@ struct GenerateCommand: Command {
       "generate", "write a response to every row of a file",
       discussion: """
         Writes each row again with "response", "token_ids" and "finish_reason", in input order. Run the same command again
-        to resume: rows that stand in the output are kept. A pipe or /dev/stdout as output is written from the first row. A row's text depends on the seed and its place in the file
-        alone, not on the batch.
+        to resume: rows that stand in the output are kept. A pipe or /dev/stdout as output is written from the first row.
+        A row's text depends on the seed and its place in the file alone, not on the batch.
         """,
       parameters: [model.specification] + rows.specifications + [output.specification] + decoding.specifications
         + [slots.specification, precision.specification, json.specification],

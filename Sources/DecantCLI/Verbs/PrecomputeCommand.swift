@@ -53,7 +53,7 @@ struct PrecomputeCommand: Command {
     stage.tokensPerBatch = arguments[tokens]
     Interruption.install()
     if arguments[dryRun] {
-      let forecast = try Interruption.endingAtOnce(stage.forecast)
+      let forecast = try stage.forecast()
       return try arguments.output.result(
         json: arguments[json],
         [

@@ -20,8 +20,9 @@ struct TrainCommand: Command {
       "train", "train a student from a teacher's cache, or fine-tune",
       discussion: """
         Streams the cache that precompute wrote; with a `replay` section the student's own outputs are generated, scored
-        by the teacher and replayed (DistiLLM, arXiv 2402.03898). SIGINT, SIGTERM, SIGHUP and SIGUSR1 finish
-        the step, or leave a validation or a generation to the next run, and write a checkpoint. Checkpoints are directories that transformers loads.
+        by the teacher and replayed (DistiLLM, arXiv 2402.03898). SIGINT, SIGTERM, SIGHUP and SIGUSR1 finish the step, or
+        leave a validation or a generation to the next run, and write a checkpoint. Checkpoints are directories that
+        transformers loads.
         """,
       parameters: [
         configuration.specification, output.specification, resume.specification,
