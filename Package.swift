@@ -10,6 +10,7 @@ let rooms = """
   Files: Diagnostics
   Fingerprints: CXXHash
   RandomStreams:
+  Sequences: Diagnostics
   JSON: Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
@@ -18,25 +19,39 @@ let rooms = """
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
-  TeacherSignal: Diagnostics
+  TeacherSignal: Sequences Diagnostics
   Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
-  Generation: CKernels Models NN Tensor RandomStreams Diagnostics
-  Samples: Tokenizers JSON Files Fingerprints Diagnostics
-  LogitCache: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
-  Replay: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
+  Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
+  Samples: Sequences Tokenizers JSON Files Fingerprints Diagnostics
+  LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
+  Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Telemetry: Diagnostics Files JSON
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
-  Evaluation: Models Generation Divergences TeacherSignal NN Tensor Tokenizers Samples RandomStreams JSON Diagnostics
-  Distillation: Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Pipelines: Distillation SyntheticData Evaluation Models Generation Divergences TeacherSignal Tensor Tokenizers Samples LogitCache Replay Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  DecantCLI: Pipelines Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
+  Distillation: Sequences Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
+  DecantCLI: Pipelines Distillation Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics CKernels COpenBLAS
+  bench: Sequences Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   """
 
 /// What tests of a room need beside the room's own arrows.
-let testArrows = ["Models": ["Optimizers", "Tokenizers"], "Generation": ["Tokenizers"]]
+let testArrows = [
+  "Sequences": ["RandomStreams"],
+  "JSON": ["RandomStreams"],
+  "Tokenizers": ["RandomStreams"],
+  "Tensor": ["Files"],
+  "Optimizers": ["RandomStreams"],
+  "TeacherSignal": ["RandomStreams"],
+  "Divergences": ["Files", "JSON"],
+  "Models": ["Tokenizers", "Optimizers"],
+  "Generation": ["Files", "JSON", "Tokenizers"],
+  "LogitCache": ["RandomStreams"],
+  "Replay": ["RandomStreams"],
+  "Evaluation": ["Files"],
+  "DecantCLI": ["RandomStreams", "SafeTensors", "Tokenizers", "Models"],
+]
 
 /// Strictness in one list, for every Swift target.
 let strict: [SwiftSetting] = [
@@ -107,7 +122,8 @@ let package = Package(
     + all.map(\.target)
     + [
       .target(
-        name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "TeacherSignal"],
+        name: "TestSupport",
+        dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal"],
         path: "Tests/TestSupport", swiftSettings: strict),
       .target(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],

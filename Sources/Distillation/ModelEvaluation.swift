@@ -43,7 +43,7 @@ public struct ModelEvaluation: Sendable {
     let progress = Progress("evaluate", total: samples.count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
-      .evaluate(samples.map { TokenSequence($0) }) { now in
+      .evaluate(samples.map(\.sequence)) { now in
         try Interruption.check()
         progress.advance(by: now - done)
         done = now

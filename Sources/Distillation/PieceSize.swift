@@ -1,6 +1,6 @@
-import Evaluation
 import Models
 import Samples
+import Sequences
 
 /// How large a piece of a step is.
 struct PieceSize: Hashable {
@@ -32,7 +32,7 @@ extension TrainingRun {
   }
 
   private static func pieces(of batch: [PieceSize], _ settings: ScheduleConfiguration) -> [PieceSize] {
-    StudentStep.pieces(lengths: batch.map(\.tokens), tokensPerPiece: settings.microBatchTokens).map { range in
+    Batches.inOrder(lengths: batch.map(\.tokens), tokens: settings.microBatchTokens).map { range in
       batch[range].reduce(into: PieceSize()) { sum, sample in
         sum.tokens += sample.tokens
         sum.rows += sample.rows
@@ -44,6 +44,6 @@ extension TrainingRun {
   private static func size(_ sample: Sample) -> PieceSize {
     PieceSize(
       tokens: sample.tokenIDs.count, rows: max(sample.tokenIDs.count - 1, 0),
-      scored: TokenSequence(sample).scoredPositions.count)
+      scored: sample.scoredPositions.count)
   }
 }

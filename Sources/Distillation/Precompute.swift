@@ -5,6 +5,7 @@ import Fingerprints
 import LogitCache
 import Models
 public import Samples
+import Sequences
 import Synchronization
 import Tokenizers
 public import TeacherSignal
@@ -106,9 +107,9 @@ public struct Precompute: Sendable {
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
     try writer.setPlan(work.keys, of: work.dataset)
-    let plan = BatchPlan(lengths: work.samples.map(\.tokenIDs.count), tokensPerBatch: tokensPerBatch)
+    let batches = Batches.byLength(work.samples.map(\.tokenIDs.count), tokens: tokensPerBatch)
     let missing = try Interruption.endingAtOnce {
-      try plan.batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
+      try batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
     }
     let left = missing.reduce(0) { $0 + $1.count }
     if left < work.samples.count {
@@ -124,11 +125,11 @@ public struct Precompute: Sendable {
         totals.computed += computed
         totals.scoredPositions += batch.reduce(0) { $0 + $1.signal.positionCount }
       }
-      progress.advance(by: batch.count, work: batch.reduce(0) { $0 + $1.tokenIDs.count })
+      progress.advance(by: batch.count, work: batch.reduce(0) { $0 + $1.sequence.count })
     }) { stage in
       for batch in missing {
         if Interruption.requested { return true }
-        try stage.submit(scorer.score(batch.map { TokenSequence(work.samples[$0]) }))
+        try stage.submit(scorer.score(batch.map { work.samples[$0].sequence }))
       }
       return false
     }
@@ -155,7 +156,7 @@ public struct Precompute: Sendable {
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: model)
     let (set, account) = try source.samples(of: data)
-    try ModelLimits(model, role: "the teacher").check(set.samples, of: data, lastIsTarget: true)
+    try SequenceLimits(model, role: "the teacher").check(set.samples, of: data, lastIsTarget: true)
     let size = min(vocabulary ?? model.vocabularySize, model.vocabularySize)
     guard (1...size).contains(topK) else {
       throw Diagnostic.input(
@@ -178,6 +179,6 @@ public struct Precompute: Sendable {
       endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account,
-      keys: set.samples.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) })
+      keys: set.samples.map { manifest.key($0.sequence) })
   }
 }

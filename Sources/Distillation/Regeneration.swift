@@ -6,6 +6,7 @@ import Models
 import RandomStreams
 import Replay
 import Samples
+import Sequences
 import TeacherSignal
 import Telemetry
 public import Tensor
@@ -57,10 +58,10 @@ public struct Regeneration: Sendable {
     let (student, teacher, bundle, source, set) = try Interruption.endingAtOnce(load)
     let prompts = set.samples.map(\.tokenIDs)
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
-    let limits = ModelLimits(teacher.model.configuration, role: "the teacher")
+    let limits = SequenceLimits(teacher.model.configuration, role: "the teacher")
     try limits.check(set.samples, of: data, lastIsTarget: false, name: "this prompt")
     try limits.check(
-      answersTo: prompts.lazy.map(\.count), newTokens: decoding.maximumNewTokens,
+      answersTo: prompts.map(\.count).max() ?? 0, newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
@@ -86,7 +87,7 @@ public struct Regeneration: Sendable {
     }
     let version = try writer.publish(origin) { try $0.append(answers) }
     progress.finish()
-    let tokens = answers.reduce(0) { $0 + $1.scored.tokenIDs.count - $1.scored.promptLength }
+    let tokens = answers.reduce(0) { $0 + $1.scored.sequence.scoredPositions.count }
     return Outcome(version: version.number, samples: answers.count, generatedTokens: tokens, interrupted: false)
   }
 

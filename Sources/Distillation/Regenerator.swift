@@ -5,6 +5,7 @@ public import Models
 public import RandomStreams
 public import Replay
 public import Samples
+import Sequences
 import TeacherSignal
 import Telemetry
 import Tensor
@@ -105,8 +106,7 @@ public final class Regenerator {
 
   private func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
     var scored = [ScoredSample?](repeating: nil, count: sequences.count)
-    let plan = BatchPlan(lengths: sequences.map(\.tokenIDs.count), tokensPerBatch: scoringTokens)
-    for batch in plan.batches {
+    for batch in Batches.byLength(sequences.map(\.count), tokens: scoringTokens) {
       try Interruption.check()
       for (index, sample) in zip(batch, try scorer.score(batch.map { sequences[$0] })) { scored[index] = sample }
     }

@@ -2,6 +2,7 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Sequences
 import Synchronization
 import Telemetry
 import Tokenizers
@@ -102,7 +103,19 @@ extension RowFormat {
   }
 }
 
-extension TokenSequence {
-  /// A sample's tokens and prompt length.
-  init(_ sample: Sample) { self.init(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength) }
+extension SequenceLimits {
+  /// Refuses samples of a file that the model cannot read.
+  ///
+  /// - Parameters:
+  ///   - lastIsTarget: True where a sample's last token is not given to the model.
+  ///   - path: The file, which the message names with the sample's line.
+  /// - Throws: a `Diagnostic` of category `input` for the first such sample.
+  func check(_ samples: [Sample], of path: String, lastIsTarget: Bool, name: String = "this row") throws {
+    for sample in samples {
+      let inputs = sample.tokenIDs.count - (lastIsTarget ? 1 : 0)
+      do { try check(sample.tokenIDs, inputs: inputs, name: name) } catch let fault as Diagnostic {
+        throw fault.located(file: path, line: sample.line)
+      }
+    }
+  }
 }

@@ -5,6 +5,7 @@ import Generation
 import Models
 import RandomStreams
 import Replay
+import Sequences
 import TeacherSignal
 
 /// Stage three inside training: fresh responses go into the run's replay store, batches come out of it.
@@ -76,20 +77,20 @@ final class StudentOutputs {
   }
 
   private func check(_ sample: ScoredSample, name: String) throws {
-    let student = regenerator.student.configuration
-    let outside = sample.tokenIDs.first { $0 < 0 || Int($0) >= student.vocabularySize }
-    guard outside != nil || sample.tokenIDs.count > student.contextLength else { return }
-    throw Diagnostic.failure(
-      outside.map { "holds the token \($0), beyond the student's vocabulary of \(student.vocabularySize)" }
-        ?? "has \(sample.tokenIDs.count) tokens, more than the student's context of \(student.contextLength)",
-      file: writer.store.directory, field: name, remedy: "put the run's own replay folder back")
+    let limits = SequenceLimits(regenerator.student.configuration, role: "the student")
+    do {
+      try limits.check(sample.sequence.tokenIDs, inputs: sample.sequence.count, name: "it")
+    } catch let fault as Diagnostic {
+      // Not a row of the user's: what the student wrote itself.
+      throw Diagnostic.failure(
+        fault.message, file: writer.store.directory, field: name, remedy: "put the run's own replay folder back")
+    }
   }
 
   private static func name(version: Int, index: Int) -> String { "replay version \(version), sample \(index)" }
 
   private static func example(_ replayed: ReplaySample, name: String) -> TrainingExample {
     TrainingExample(
-      sequence: TokenSequence(tokenIDs: replayed.scored.tokenIDs, promptLength: replayed.scored.promptLength),
-      signal: replayed.scored.signal, isStudentOutput: true, name: name)
+      sequence: replayed.scored.sequence, signal: replayed.scored.signal, isStudentOutput: true, name: name)
   }
 }

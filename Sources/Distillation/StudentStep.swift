@@ -1,6 +1,7 @@
 import Divergences
-package import Evaluation
+import Evaluation
 package import Models
+package import Sequences
 import RandomStreams
 package import Tensor
 package import TeacherSignal
@@ -129,29 +130,8 @@ package final class StudentStep {
 
   /// Student outputs never share a piece with fixed data, since their losses differ.
   private func pieces(of examples: [TrainingExample]) -> [ArraySlice<TrainingExample>] {
-    Self.pieces(lengths: examples.map(\.sequence.tokenIDs.count), tokensPerPiece: tokensPerPiece) { first, next in
+    Batches.inOrder(lengths: examples.map(\.sequence.count), tokens: tokensPerPiece) { first, next in
       examples[first].isStudentOutput == examples[next].isStudentOutput
     }.map { examples[$0] }
-  }
-
-  /// Cuts a batch of samples of the given lengths, in order, into pieces of at most `tokensPerPiece` tokens; a longer
-  /// sample stands alone.
-  ///
-  /// - Parameter mayShare: Whether a sample may stand in the piece that another one begins.
-  static func pieces(
-    lengths: [Int], tokensPerPiece: Int, mayShare: (_ first: Int, _ next: Int) -> Bool = { _, _ in true }
-  ) -> [Range<Int>] {
-    var pieces: [Range<Int>] = []
-    var start = 0
-    var tokens = 0
-    for (index, length) in lengths.enumerated() {
-      if index > start && (tokens + length > tokensPerPiece || !mayShare(start, index)) {
-        pieces.append(start..<index)
-        start = index
-        tokens = 0
-      }
-      tokens += length
-    }
-    return start < lengths.count ? pieces + [start..<lengths.count] : pieces
   }
 }

@@ -1,7 +1,8 @@
 import Diagnostics
 import Divergences
-public import Evaluation
+import Evaluation
 public import Models
+public import Sequences
 import Tensor
 public import TeacherSignal
 
@@ -29,18 +30,18 @@ public final class TeacherScorer {
 
   /// Some sequences with their signals, in their order, computed as one packed batch.
   ///
-  /// A signal covers positions `max(promptLength, 1) - 1 ... count - 2`; only those are put through the head.
+  /// Only the scored positions are put through the head.
   ///
   /// - Throws: a `Diagnostic` where a sequence exceeds the teacher's context, a token to score its vocabulary, or the
   ///   logits are not finite.
   public func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {
-    let limits = ModelLimits(teacher.configuration, role: "the teacher")
+    let limits = SequenceLimits(teacher.configuration, role: "the teacher")
     for sequence in sequences {
       try limits.check(sequence.tokenIDs, inputs: sequence.tokenIDs.count - 1, name: "a sample")
     }
     let batch = PackedBatch(sequences)
     func scored(_ signals: [SparseSignal]) -> [ScoredSample] {
-      zip(sequences, signals).map { ScoredSample(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength, signal: $1) }
+      zip(sequences, signals).map { ScoredSample($0, signal: $1) }
     }
     if let target = batch.targets.first(where: { $0 >= vocabulary }) {
       throw Diagnostic.input(

@@ -8,6 +8,7 @@ import Models
 import NN
 import Optimizers
 import Samples
+import Sequences
 import Telemetry
 import Tensor
 
@@ -269,7 +270,7 @@ public final class Trainer {
     let samples = run.samples.lazy.filter { !$0.scoredPositions.isEmpty }.prefix(4)
     let evaluator = Evaluator(model: run.student, tokensPerBatch: 1, arena: step.arena)
     guard let first = samples.first else { return }
-    guard try !samples.contains(where: { try evaluator.evaluate([TokenSequence($0)]).nll.isFinite }) else { return }
+    guard try !samples.contains(where: { try evaluator.evaluate([$0.sequence]).nll.isFinite }) else { return }
     throw Checkpoint.diverged(
       "the loss of \(configuration.data.train) line \(first.line), and of others, is not finite", step: state.step)
   }

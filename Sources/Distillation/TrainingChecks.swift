@@ -3,6 +3,7 @@ import Divergences
 import Evaluation
 import Models
 import Samples
+import Sequences
 
 /// What can be known of student, teacher and data together is looked at here, before the first step.
 struct TrainingChecks {
@@ -46,14 +47,14 @@ struct TrainingChecks {
   /// Refuses samples that the student or the live teacher cannot read, and prompts whose answers the teacher could not
   /// score.
   func check(_ samples: [Sample], of path: String, trains: Bool = true) throws {
-    try ModelLimits(student, role: "the student").check(samples, of: path, lastIsTarget: true)
+    try SequenceLimits(student, role: "the student").check(samples, of: path, lastIsTarget: true)
     guard trains, let teacher else { return }
-    let limits = ModelLimits(teacher, role: "the teacher")
+    let limits = SequenceLimits(teacher, role: "the teacher")
     if isLive { try limits.check(samples, of: path, lastIsTarget: true) }
     guard let replay = configuration.replay else { return }
     do {
       try limits.check(
-        answersTo: samples.lazy.map(\.promptLength), newTokens: replay.decoding.maximumNewTokens,
+        answersTo: samples.map(\.promptLength).max() ?? 0, newTokens: replay.decoding.maximumNewTokens,
         ceiling: student.contextLength)
     } catch var fault as Diagnostic {
       fault.field = "replay.max_new_tokens"

@@ -191,7 +191,7 @@ struct TrainingParts {
           "train with the template, and the data.end_of_text, that the cache was made with, or run precompute with "
           + "those of this run into another folder")
     }
-    let keys = samples.map { cache.manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) }
+    let keys = samples.map { cache.manifest.key($0.sequence) }
     guard let missing = try keys.indices.first(where: { try !cache.contains(keys[$0]) }) else {
       return (min(own, theirs), keys)
     }

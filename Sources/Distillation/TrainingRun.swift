@@ -125,7 +125,7 @@ final class TrainingRun {
       try Self.check(scored.signal, vocabulary: vocabulary, name: name)
       signal = scored.signal
     }
-    return TrainingExample(sequence: TokenSequence(sample), signal: signal, isStudentOutput: false, name: name)
+    return TrainingExample(sequence: sample.sequence, signal: signal, isStudentOutput: false, name: name)
   }
 
   /// Refuses a signal with an id that the student does not have; a teacher's padding should never be among its top-k.
@@ -148,7 +148,7 @@ final class TrainingRun {
   func validationLoss(tokensPerBatch: Int, in arena: Arena) throws -> Double? {
     guard !validationSamples.isEmpty else { return nil }
     return try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
-      .evaluate(validationSamples.map { TokenSequence($0) }) { _ in try Interruption.check() }.nll
+      .evaluate(validationSamples.map(\.sequence)) { _ in try Interruption.check() }.nll
   }
 
   /// Stage three for this run; nil where the configuration has no replay.

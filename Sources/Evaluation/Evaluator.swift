@@ -1,6 +1,7 @@
 import Diagnostics
 import Divergences
 public import Models
+public import Sequences
 public import Tensor
 
 /// Measures a model on texts: negative log-likelihood and, with a teacher, the distance to it.
@@ -37,8 +38,8 @@ public struct Evaluator {
     _ samples: [TokenSequence], onProgress: (Int) throws -> Void = { _ in }
   ) throws -> EvaluationReport {
     let limits =
-      [ModelLimits(model.configuration, role: "the model")]
-      + (teacher.map { [ModelLimits($0.configuration, role: "the teacher")] } ?? [])
+      [SequenceLimits(model.configuration, role: "the model")]
+      + (teacher.map { [SequenceLimits($0.configuration, role: "the teacher")] } ?? [])
     for (index, sample) in samples.enumerated() {
       for limit in limits {
         try limit.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "sample \(index)")
@@ -51,13 +52,10 @@ public struct Evaluator {
     let arena = arena ?? Arena()
     arena.reset()
     var sums = ComparisonSums()
-    var start = 0
-    while start < samples.count {
-      let end = batchEnd(samples, from: start)
-      for sample in evaluate(batch: Array(samples[start..<end]), arena) { sums += sample }
+    for batch in Batches.inOrder(lengths: samples.map(\.count), tokens: tokensPerBatch) {
+      for sample in evaluate(batch: Array(samples[batch]), arena) { sums += sample }
       arena.reset()
-      start = end
-      try onProgress(end)
+      try onProgress(batch.upperBound)
     }
     return report(sums, sampleCount: samples.count)
   }
@@ -71,17 +69,6 @@ public struct Evaluator {
           forwardKL: sums.forwardKL / rows, reverseKL: sums.reverseKL / rows,
           top1Agreement: Double(sums.agreements) / rows, teacherNLL: sums.teacherNLL / rows)
       })
-  }
-
-  /// Where the batch that begins at `start` ends: as many samples in order as fit, at least one.
-  private func batchEnd(_ samples: [TokenSequence], from start: Int) -> Int {
-    var end = start
-    var tokens = 0
-    while end < samples.count, end == start || tokens + samples[end].tokenIDs.count <= tokensPerBatch {
-      tokens += samples[end].tokenIDs.count
-      end += 1
-    }
-    return end
   }
 
   /// One sum a sample, so that the total does not depend on the batches.

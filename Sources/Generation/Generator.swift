@@ -2,6 +2,7 @@ import Diagnostics
 public import Models
 import NN
 public import RandomStreams
+import Sequences
 import Tensor
 
 /// Batched decoding with a key/value cache over a fixed number of slots: a finished row's slot goes to the next prompt
@@ -63,7 +64,9 @@ public final class Generator {
   ) throws -> DecodingMemory? {
     precondition(
       prompts.count == streamIndices.count, "\(prompts.count) prompts, \(streamIndices.count) stream indices")
-    for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
+    let limits = SequenceLimits(
+      role: "the model", vocabulary: model.configuration.vocabularySize, context: model.configuration.contextLength)
+    for (index, prompt) in prompts.enumerated() { try limits.check(prompt: prompt, name: "prompt \(index)") }
     guard let (slots, capacity) = room(for: prompts) else { return nil }
     let run = DecodingRun(
       model: model, settings: settings, vocabulary: vocabulary, slots: slots, capacity: capacity,
@@ -110,24 +113,5 @@ public final class Generator {
     let full = row.prompt.count + row.response.count >= model.configuration.contextLength
     guard full || row.response.count >= settings.maximumNewTokens else { return nil }
     return Completion(tokenIDs: row.response, finishReason: .length)
-  }
-
-  private func check(_ prompt: [Int32], _ index: Int) throws {
-    let context = model.configuration.contextLength
-    let vocabulary = Int32(model.configuration.vocabularySize)
-    guard !prompt.isEmpty else {
-      throw Diagnostic.input(
-        "prompt \(index) is empty", remedy: "start it with the tokenizer's bos token, or give it a text")
-    }
-    guard prompt.count < context else {
-      throw Diagnostic.input(
-        "prompt \(index) has \(prompt.count) tokens and leaves no room in the model's context of \(context)",
-        remedy: "shorten the prompt, or use a model of a longer context")
-    }
-    if let outside = prompt.first(where: { $0 < 0 || $0 >= vocabulary }) {
-      throw Diagnostic.input(
-        "prompt \(index) holds token \(outside), outside the model's vocabulary of \(vocabulary)",
-        remedy: "use the tokenizer the model was trained with")
-    }
   }
 }

@@ -1,4 +1,5 @@
 package import Fingerprints
+import Sequences
 package import TeacherSignal
 
 extension LogitCache {
@@ -16,9 +17,12 @@ extension LogitCache {
   package static func line(_ key: Fingerprint, _ sample: ScoredSample) -> [UInt8] {
     let signal = sample.signal
     var line = Array("{\"key\":\"\(key)\",\"token_ids\":".utf8)
-    append(sample.tokenIDs[...], to: &line) { "\($0)" }
-    line += Array(",\"prompt_length\":\(sample.promptLength),\"positions\":[".utf8)
-    for (row, position) in sample.scoredPositions.enumerated() {
+    append(sample.sequence.tokenIDs[...], to: &line) { "\($0)" }
+    let promptLength = sample.sequence.promptLength.map { "\($0)" } ?? "null"
+    line += Array(",\"prompt_length\":\(promptLength),\"scored_positions\":".utf8)
+    append(Array(sample.sequence.scoredPositions)[...], to: &line) { "\($0)" }
+    line += Array(",\"positions\":[".utf8)
+    for (row, position) in sample.sequence.scoredPositions.enumerated() {
       let entries = row * signal.topK..<(row + 1) * signal.topK
       line += Array("\(row == 0 ? "" : ","){\"position\":\(position),\"ids\":".utf8)
       append(signal.ids[entries], to: &line) { "\($0)" }

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 public import Fingerprints
 import JSON
+public import Sequences
 public import TeacherSignal
 
 /// What a cache was made from: `manifest.json` in its folder. Everything but the paths enters the key of each sample, so
@@ -45,11 +46,12 @@ public struct CacheManifest: Sendable, Equatable {
 
   /// The name of a sample's signal: a fingerprint over what made it (teacher, numerics, tokenizer, codec, top-k,
   /// vocabulary) and what it is of (first scored position, token ids). Equal samples share one.
-  public func key(tokenIDs: [Int32], promptLength: Int) -> Fingerprint {
-    let scored = ScoredSample.scoredPositions(promptLength: promptLength, count: tokenIDs.count)
+  public func key(_ sequence: TokenSequence) -> Fingerprint {
+    let tokenIDs = sequence.tokenIDs
+    let first = sequence.scoredPositions.runs.first?.lowerBound ?? max(tokenIDs.count, 1) - 1
     var bytes = Array("\(teacher) \(numerics) \(tokenizer) \(codec.identifier) \(topK) \(vocabularySize)\n".utf8)
     bytes.reserveCapacity(bytes.count + 4 * tokenIDs.count + 4)
-    for value in [Int32(scored.lowerBound)] + tokenIDs {
+    for value in [Int32(first)] + tokenIDs {
       for shift in stride(from: Int32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
     }
     return Fingerprint(of: bytes)

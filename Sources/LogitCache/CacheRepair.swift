@@ -2,6 +2,7 @@ public import Diagnostics
 import Files
 import Fingerprints
 import LMDB
+import Sequences
 import TeacherSignal
 
 /// What a repair did.
@@ -137,7 +138,7 @@ private struct Rescue {
       guard seen.insert(slice.key).inserted else { continue }
       samples.append(
         Encoded(
-          key: slice.key, payload: unsafe [UInt8](payload), tokens: sample.tokenIDs.count,
+          key: slice.key, payload: unsafe [UInt8](payload), tokens: sample.sequence.count,
           positions: sample.signal.positionCount))
     }
     guard !samples.isEmpty else { return }

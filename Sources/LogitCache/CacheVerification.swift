@@ -1,6 +1,7 @@
 public import Diagnostics
 import Fingerprints
 import LMDB
+import Sequences
 import TeacherSignal
 
 /// What a check of a whole cache found.
@@ -75,7 +76,7 @@ extension LogitCache {
               found.damages.append(shard.located(damage, record: number))
             }
             found.samples += 1
-            found.tokens += sample.tokenIDs.count
+            found.tokens += sample.sequence.count
             found.positions += sample.signal.positionCount
             found.payloadBytes += slice.length
           }

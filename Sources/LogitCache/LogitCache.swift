@@ -65,7 +65,7 @@ public final class LogitCache: Sendable {
     guard sample.signal.topK == manifest.topK else {
       throw Record.damage("a signal has top-k \(sample.signal.topK), the cache \(manifest.topK)")
     }
-    let own = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
+    let own = manifest.key(sample.sequence)
     guard own == key else { throw Record.damage("the tokens of sample \(key) belong to \(own)") }
     return sample
   }

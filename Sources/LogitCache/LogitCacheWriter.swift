@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 public import Fingerprints
 import LMDB
+import Sequences
 public import TeacherSignal
 
 /// The one process that adds to a cache. A lock on the folder, gone with the process, keeps a second one out.
@@ -68,7 +69,7 @@ public final class LogitCacheWriter: Sendable {
   public func append(_ batch: [ScoredSample]) throws -> Int {
     var fresh: [Encoded] = [], seen = Set<Fingerprint>()
     for sample in batch {
-      let key = manifest.key(tokenIDs: sample.tokenIDs, promptLength: sample.promptLength)
+      let key = manifest.key(sample.sequence)
       guard seen.insert(key).inserted, try !cache.contains(key) else { continue }
       precondition(
         sample.signal.topK == manifest.topK,
@@ -76,7 +77,7 @@ public final class LogitCacheWriter: Sendable {
       let payload = try manifest.codec.encode(sample, vocabularySize: manifest.vocabularySize)
       fresh.append(
         Encoded(
-          key: key, payload: payload, tokens: sample.tokenIDs.count, positions: sample.signal.positionCount))
+          key: key, payload: payload, tokens: sample.sequence.count, positions: sample.signal.positionCount))
     }
     if fresh.isEmpty { return 0 }
     try shard.environment.write { transaction in

@@ -1,6 +1,7 @@
 public import Diagnostics
 import Fingerprints
 import LMDB
+import Sequences
 import TeacherSignal
 
 /// What a check of a whole replay store found.
@@ -93,7 +94,7 @@ private struct Tally {
       guard index == count else { throw Diagnostic.failure("stands where sample \(count) should") }
       let sample = try unsafe ReplaySample(
         value, topK: version.origin.topK, vocabularySize: version.origin.vocabularySize)
-      tokens += sample.scored.tokenIDs.count
+      tokens += sample.scored.sequence.count
       positions += sample.scored.signal.positionCount
       endedByEOS += sample.endedByEOS ? 1 : 0
       content = unsafe Fingerprint(of: content.bytes + value.prefix(16))

@@ -4,6 +4,7 @@ import Fingerprints
 import Glibc
 import JSON
 import LMDB
+import Sequences
 import TeacherSignal
 
 /// The one process that publishes to a replay store and prunes it. A lock on the folder, gone with the process, keeps a
@@ -214,7 +215,7 @@ public struct ReplayPublication: ~Copyable {
     }
     for (sample, bytes) in zip(samples, encoded) {
       count += 1
-      tokens += sample.scored.tokenIDs.count
+      tokens += sample.scored.sequence.count
       positions += sample.scored.signal.positionCount
       endedByEOS += sample.endedByEOS ? 1 : 0
       content = Fingerprint(of: content.bytes + bytes.prefix(16))

@@ -1,10 +1,14 @@
+public import Sequences
+
 /// The token ids of a row, ready for a model.
 public struct Sample: Sendable, Equatable {
   /// What the tokenizer puts at the start, the joint encoding of prompt and response, and the end-of-sequence token
   /// where the row has a response that was not cut.
-  public var tokenIDs: [Int32]
+  public var tokenIDs: [Int32] { sequence.tokenIDs }
+  /// ``tokenIDs`` and which of their positions are scored.
+  public let sequence: TokenSequence
   /// How many of ``tokenIDs`` belong to the prompt, the tokenizer's start included.
-  public var promptLength: Int
+  public let promptLength: Int
   /// One-based line of the row in its file.
   public var line: Int
   /// False for running text and for a prompt alone.
@@ -17,7 +21,7 @@ public struct Sample: Sendable, Equatable {
   public init(
     tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool, isPromptCut: Bool = false
   ) {
-    self.tokenIDs = tokenIDs
+    sequence = TokenSequence(tokenIDs: tokenIDs, promptLength: promptLength)
     self.promptLength = promptLength
     self.line = line
     self.hasResponse = hasResponse
@@ -30,10 +34,6 @@ public struct Sample: Sendable, Equatable {
     Array(tokenIDs.dropFirst(promptLength).dropLast(hasResponse && !isCut ? 1 : 0))
   }
 
-  /// The positions whose next token is scored: from the one that predicts the first token after the prompt to the one
-  /// that predicts the last token.
-  public var scoredPositions: Range<Int> {
-    let first = max(promptLength, 1) - 1
-    return first..<max(first, tokenIDs.count - 1)
-  }
+  /// The positions whose next token is scored.
+  public var scoredPositions: ScoredPositions { sequence.scoredPositions }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 public import Fingerprints
+import Sequences
 public import Tokenizers
 
 /// Turns rows into samples.

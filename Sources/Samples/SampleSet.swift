@@ -1,5 +1,6 @@
 import Diagnostics
 public import Fingerprints
+import Sequences
 
 /// The samples of a data set in the order of its rows, and what became of the rows that gave none.
 public struct SampleSet: Sendable {
@@ -57,14 +58,10 @@ public struct SampleSet: Sendable {
   /// Positions in all samples whose next token is scored.
   public var scoredCount: Int { samples.reduce(0) { $0 + $1.scoredPositions.count } }
 
-  /// Samples that equal an earlier one in tokens and prompt length: they are stored and scored once by what is keyed by
+  /// Samples that equal an earlier one in tokens and scored positions: they are stored and scored once by what is keyed by
   /// content.
   public var duplicateCount: Int {
-    struct Content: Hashable {
-      var tokens: [Int32]
-      var promptLength: Int
-    }
-    return samples.count - Set(samples.map { Content(tokens: $0.tokenIDs, promptLength: $0.promptLength) }).count
+    samples.count - Set(samples.map(\.sequence)).count
   }
 
   /// Samples that were cut at the maximum length.

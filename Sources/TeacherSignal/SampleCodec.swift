@@ -1,3 +1,5 @@
+import Sequences
+
 extension SignalCodec {
   static let sampleMagic: UInt8 = 0xD6
   static let sampleVersion: UInt8 = 1
@@ -9,14 +11,18 @@ extension SignalCodec {
   ///   vocabulary of the signal.
   public func encode(_ sample: ScoredSample, vocabularySize: Int) throws -> [UInt8] {
     var writer = BitWriter(startingWith: [Self.sampleMagic, Self.sampleVersion])
-    if let negative = sample.tokenIDs.first(where: { $0 < 0 }) {
+    let tokenIDs = sample.sequence.tokenIDs
+    guard let promptLength = sample.sequence.promptLength else {
+      throw Self.damaged("its scored positions are not one run at its end")
+    }
+    if let negative = tokenIDs.first(where: { $0 < 0 }) {
       throw Self.damaged("the sample holds the token id \(negative)")
     }
-    let bits = bitsNeeded(for: Int(sample.tokenIDs.max() ?? 0) + 1)
-    writer.writeVariable(sample.tokenIDs.count)
-    writer.writeVariable(sample.promptLength)
+    let bits = bitsNeeded(for: Int(tokenIDs.max() ?? 0) + 1)
+    writer.writeVariable(tokenIDs.count)
+    writer.writeVariable(promptLength)
     writer.writeVariable(bits)
-    for id in sample.tokenIDs { writer.write(UInt32(id), bits: bits) }
+    for id in tokenIDs { writer.write(UInt32(id), bits: bits) }
     writer.align()
     return try writer.bytes + encode(sample.signal, vocabularySize: vocabularySize)
   }
@@ -36,11 +42,12 @@ extension SignalCodec {
     let tokenIDs = (0..<count).map { _ in Int32(reader.read(bits)) }
     guard reader.align() else { throw damaged("bits are set behind its tokens") }
     let signal = try unsafe decode(reader.rest(), vocabularySize: vocabularySize)
-    let scored = ScoredSample.scoredPositions(promptLength: promptLength, count: count)
+    let sequence = TokenSequence(tokenIDs: tokenIDs, promptLength: promptLength)
+    let scored = sequence.scoredPositions
     guard scored.count == signal.positionCount else {
       throw damaged("\(signal.positionCount) positions where the sample has \(scored.count)")
     }
-    return ScoredSample(tokenIDs: tokenIDs, promptLength: promptLength, signal: signal)
+    return ScoredSample(sequence, signal: signal)
   }
 
   /// ``decodeSample(_:vocabularySize:)-(UnsafeRawBufferPointer,_)`` over an array.

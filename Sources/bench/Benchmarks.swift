@@ -1,6 +1,7 @@
 import Files
 import Glibc
 import LogitCache
+import Sequences
 import TeacherSignal
 import Tensor
 
@@ -89,10 +90,10 @@ struct Benchmarks {
     let writing = Work(tokens: rows * length) {
       round += 1
       try writer.append(
-        texts.map { ScoredSample(tokenIDs: [round] + $0.dropFirst(), promptLength: 0, signal: signal) })
+        texts.map { ScoredSample(TokenSequence(tokenIDs: [round] + $0.dropFirst(), promptLength: 0), signal: signal) })
     }
     let written = try watch.rate("cache write", writing)
-    let keys = texts.map { writer.manifest.key(tokenIDs: [1] + $0.dropFirst(), promptLength: 0) }
+    let keys = texts.map { writer.manifest.key(TokenSequence(tokenIDs: [1] + $0.dropFirst(), promptLength: 0)) }
     let reading = Work(tokens: rows * length) { for key in keys { _ = try writer.cache.sample(key) } }
     let size = try writer.cache.statistics()
     return [

@@ -9,6 +9,7 @@ import LogitCache
 import Models
 import Optimizers
 import RandomStreams
+import Sequences
 import TeacherSignal
 import Tensor
 
@@ -65,7 +66,11 @@ extension Work {
       round += 1
       var samples = try scorer.score(sequences)
       // A first token of its own makes each round's samples new ones.
-      for index in samples.indices { samples[index].tokenIDs[0] = round }
+      for index in samples.indices {
+        let sequence = samples[index].sequence
+        samples[index].sequence = TokenSequence(
+          tokenIDs: [round] + sequence.tokenIDs.dropFirst(), scoredPositions: sequence.scoredPositions)
+      }
       try cache.writer.append(samples)
     }
   }

@@ -227,7 +227,7 @@ import Tokenizers
       teacher: Fingerprint(of: "teacher"), teacherPath: "teacher", numerics: "fp32",
       tokenizer: Fingerprint(of: "tokenizer"), codec: .compact, topK: 8, vocabularySize: 300)
     let scored = samples(6)
-    let keys = scored.map { manifest.key(tokenIDs: $0.tokenIDs, promptLength: $0.promptLength) }
+    let keys = scored.map { manifest.key($0.sequence) }
     try { _ = try LogitCacheWriter(directory: path, manifest: manifest).append(scored) }()
     let data = try bytes("\(path)/shard-0000/data.mdb")
     let record = try #require(Checksummed(atEndOf: data, mark: Array("DCR1".utf8)))

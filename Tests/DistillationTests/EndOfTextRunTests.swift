@@ -8,6 +8,7 @@ import LogitCache
 import Models
 import Replay
 import Samples
+import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
@@ -76,7 +77,7 @@ import Testing
       let cache = try LogitCache(directory: world.folder.file("cache"))
       #expect(cache.manifest.endOfText == 1)
       var ends: Set<Int32> = []
-      try cache.forEachSample(in: .keys) { ends.insert($1.tokenIDs.last ?? -1) }
+      try cache.forEachSample(in: .keys) { ends.insert($1.sequence.tokenIDs.last ?? -1) }
       #expect(ends == [1])
     }
     _ = try Trainer.train(configuration(teacher), output: run, resume: false)
@@ -213,7 +214,7 @@ import Testing
       let reader = try store.open(version: version.number)
       return try (0..<reader.count).flatMap { index in
         let scored = try reader.sample(at: index).scored
-        return scored.tokenIDs.dropFirst(scored.promptLength)
+        return scored.sequence.targets
       }
     }
   }

@@ -9,6 +9,7 @@ import JSON
 import Models
 import NN
 import RandomStreams
+import Sequences
 import TeacherSignal
 import Tensor
 import TestSupport
@@ -74,7 +75,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     return lengths.map { length in
       let sample = teacher.sample(length: length, promptLength: promptLength, &stream)
       return TrainingExample(
-        sequence: TokenSequence(tokenIDs: sample.tokenIDs, promptLength: promptLength),
+        sequence: sample.sequence,
         signal: live ? nil : sample.signal, isStudentOutput: false, name: "")
     }
   }
@@ -88,7 +89,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     let (step, memory) = try its.step()
     let examples = its.examples(lengths)
     let scored = lengths.reduce(0) {
-      $0 + ScoredSample.scoredPositions(promptLength: its.promptLength, count: $1).count
+      $0 + ScoredPositions.response(promptLength: its.promptLength, tokenCount: $1).count
     }
     let forecast = memory.bytes(rows: lengths.reduce(0, +) - lengths.count, scored: scored)
     step.arena.reserve(bytes: forecast + forecast / 50)

@@ -80,12 +80,4 @@ import Testing
     var other = DataOrder(sampleCount: 10, batchSize: 4, seed: 6)
     #expect((0..<5).map { other.batch(at: $0) } != batches)
   }
-
-  @Test("a plan holds every sample once, longest first, within the budget") func plan() {
-    let lengths = [5, 100, 7, 7, 30, 1, 64]
-    let plan = BatchPlan(lengths: lengths, tokensPerBatch: 64)
-    #expect(plan.batches.flatMap { $0 }.sorted() == Array(lengths.indices))
-    #expect(plan.batches.flatMap { $0 } == [1, 6, 4, 2, 3, 0, 5])
-    #expect(plan.batches == [[1], [6], [4, 2, 3, 0, 5]])
-  }
 }

@@ -6,6 +6,7 @@ import Fixtures
 import JSON
 import LogitCache
 import Replay
+import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
@@ -98,9 +99,9 @@ import Testing
     let version = try ReplayStore(directory: stage.replay).open(version: 1)
     for index in 0..<version.count {
       let sample = try version.sample(at: index)
-      let generated = sample.scored.tokenIDs.count - sample.scored.promptLength
+      let generated = sample.scored.sequence.scoredPositions.count
       #expect(sample.scored.signal.positionCount == generated)
-      #expect(sample.endedByEOS == (sample.scored.tokenIDs.last == 0))
+      #expect(sample.endedByEOS == (sample.scored.sequence.tokenIDs.last == 0))
       #expect(generated <= Self.decoding.maximumNewTokens)
     }
     #expect(try stage.run().version == 2)

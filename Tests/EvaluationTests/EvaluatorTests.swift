@@ -5,6 +5,7 @@ import Glibc
 import JSON
 import Models
 import RandomStreams
+import Sequences
 import Tensor
 import TestSupport
 import Testing
@@ -30,7 +31,7 @@ struct EvaluatorTests {
         .array()
       let head = model.head.value.array()
       let width = model.configuration.hiddenSize
-      return (1..<max(sample.tokenIDs.count, 1)).filter { $0 >= sample.promptLength }.map { position in
+      return (1..<max(sample.tokenIDs.count, 1)).filter { $0 >= sample.promptLength! }.map { position in
         let state = hidden[(position - 1) * width..<position * width]
         let logits = (0..<model.configuration.vocabularySize).map { id in
           zip(state, head[id * width..<(id + 1) * width]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }

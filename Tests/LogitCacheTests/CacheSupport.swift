@@ -23,5 +23,5 @@ func samples(_ count: Int, name: String = "samples") -> [ScoredSample] {
 
 extension ScoredSample {
   /// The key of this sample in a cache of ``manifest(codec:)``.
-  var key: Fingerprint { manifest().key(tokenIDs: tokenIDs, promptLength: promptLength) }
+  var key: Fingerprint { manifest().key(sequence) }
 }

@@ -3,6 +3,7 @@ import Files
 import Fingerprints
 import Glibc
 import LogitCache
+import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
@@ -95,7 +96,7 @@ struct DamageTests {
       let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
       for batch in all { try writer.append(batch) }
     }
-    let victim = all[2].max { $0.tokenIDs.count < $1.tokenIDs.count }!
+    let victim = all[2].max { $0.sequence.count < $1.sequence.count }!
     try damage(victim, in: folder)
 
     let cache = try LogitCache(directory: folder.path)

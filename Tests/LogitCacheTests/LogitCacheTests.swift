@@ -2,6 +2,7 @@ import Diagnostics
 import Fingerprints
 import JSON
 import LogitCache
+import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
@@ -36,7 +37,7 @@ struct LogitCacheTests {
     let cache = try LogitCache(directory: folder.file("cache"))
     #expect(cache.manifest == manifest())
     #expect(try cache.count == 50)
-    #expect(try cache.tokens == wanted.reduce(0) { $0 + $1.tokenIDs.count })
+    #expect(try cache.tokens == wanted.reduce(0) { $0 + $1.sequence.count })
     #expect(try wanted.map { try cache.sample($0.key) } == wanted)
     #expect(try cache.sample(Fingerprint(of: "other")) == nil)
     #expect(try !cache.contains(Fingerprint(of: "other")))
@@ -54,7 +55,7 @@ struct LogitCacheTests {
     func key(_ change: (inout CacheManifest) -> Void, _ ids: [Int32] = [1, 2, 3], _ prompt: Int = 2) -> Fingerprint {
       var changed = base
       change(&changed)
-      return changed.key(tokenIDs: ids, promptLength: prompt)
+      return changed.key(TokenSequence(tokenIDs: ids, promptLength: prompt))
     }
     let same = [key { _ in }, key { $0.teacherPath = "elsewhere" }]
     let different = [
@@ -140,7 +141,7 @@ struct ExportTests {
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     var sample = samples(1)[0]
     sample.signal.tailLogProb[0] = -.infinity
-    let empty = ScoredSample(tokenIDs: [4], promptLength: 1, signal: SparseSignal(topK: 8))
+    let empty = ScoredSample(TokenSequence(tokenIDs: [4], promptLength: 1), signal: SparseSignal(topK: 8))
     try writer.append([sample, empty])
     let data = Fingerprint(of: "data")
     try writer.setPlan([sample.key, empty.key], of: data)
@@ -150,11 +151,11 @@ struct ExportTests {
 
     let json = JSONField(try JSONValue.parse(lines[0]))
     let members = try json.members().map(\.key)
-    #expect(members == ["key", "token_ids", "prompt_length", "positions"])
+    #expect(members == ["key", "token_ids", "prompt_length", "scored_positions", "positions"])
     #expect(try json.required("key").string() == sample.key.description)
     let ids = try json.required("token_ids").elements().map { try Int32($0.integer()) }
-    #expect(ids == sample.tokenIDs)
-    #expect(try json.required("prompt_length").integer() == sample.promptLength)
+    #expect(ids == sample.sequence.tokenIDs)
+    #expect(try json.required("prompt_length").integer() == sample.sequence.promptLength)
     var signal = SparseSignal(topK: 8), positions: [Int] = []
     for entry in try json.required("positions").elements() {
       positions.append(try entry.required("position").integer())
@@ -165,10 +166,11 @@ struct ExportTests {
           tailLogProb: [try entry.optional("tail_logprob").map { try Float($0.double()) } ?? -.infinity],
           targetLogProb: [Float(try entry.required("target_logprob").double())]))
     }
-    #expect(positions == Array(sample.scoredPositions))
+    #expect(positions == Array(sample.sequence.scoredPositions))
     #expect(signal == sample.signal)
     #expect(
       String(decoding: lines[1], as: UTF8.self)
-        == "{\"key\":\"\(empty.key)\",\"token_ids\":[4],\"prompt_length\":1,\"positions\":[]}\n")
+        == "{\"key\":\"\(empty.key)\",\"token_ids\":[4],\"prompt_length\":1,\"scored_positions\":[],\"positions\":[]}\n"
+    )
   }
 }

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Glibc
 import Replay
+import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
@@ -43,7 +44,7 @@ struct ReplayTests {
       let expected = samples(10, step: version.origin.step)
       #expect(try (0..<reader.count).map { try reader.sample(at: $0) } == expected)
       #expect(version.sampleCount == 10 && version.endedByEOS == 4)
-      #expect(version.tokens == expected.reduce(0) { $0 + $1.scored.tokenIDs.count })
+      #expect(version.tokens == expected.reduce(0) { $0 + $1.scored.sequence.tokenIDs.count })
       #expect(version.positions == expected.reduce(0) { $0 + $1.scored.signal.positionCount })
       #expect(version.createdAt.count == 20 && version.createdAt.hasSuffix("Z"))
     }

@@ -2,6 +2,7 @@ import Fingerprints
 import Files
 import JSON
 import Samples
+import Sequences
 import TestSupport
 import Testing
 import Tokenizers

@@ -1,5 +1,6 @@
 import Glibc
 public import RandomStreams
+import Sequences
 public import TeacherSignal
 
 /// Makes up signals with the rank curve of a language model: log-prob falls with the logarithm of the rank, with noise,
@@ -18,10 +19,9 @@ public struct SyntheticTeacher: Sendable {
 
   /// A sample of random tokens.
   public func sample(length: Int, promptLength: Int, _ stream: inout RandomStream) -> ScoredSample {
-    let scored = ScoredSample.scoredPositions(promptLength: promptLength, count: length)
-    return ScoredSample(
-      tokenIDs: (0..<length).map { _ in Int32(stream.below(vocabularySize)) }, promptLength: promptLength,
-      signal: signal(positions: scored.count, &stream))
+    let sequence = TokenSequence(
+      tokenIDs: (0..<length).map { _ in Int32(stream.below(vocabularySize)) }, promptLength: promptLength)
+    return ScoredSample(sequence, signal: signal(positions: sequence.scoredPositions.count, &stream))
   }
 
   /// A signal whose targets lie inside the top-k seven times in eight.

@@ -1,10 +1,8 @@
 import Diagnostics
-public import Models
-public import Samples
 
 /// What a model can read, and the one check of token sequences against it: made before the first step or answer of a
 /// job, so that nothing can turn out not to fit later.
-public struct ModelLimits: Sendable, Equatable {
+public struct SequenceLimits: Sendable, Equatable {
   /// What messages call the model, such as `the teacher`.
   public let role: String
   /// Ids are below this.
@@ -12,10 +10,10 @@ public struct ModelLimits: Sendable, Equatable {
   /// The longest sequence, in tokens.
   public let context: Int
 
-  public init(_ model: ModelConfiguration, role: String) {
+  public init(role: String, vocabulary: Int, context: Int) {
     self.role = role
-    vocabulary = model.vocabularySize
-    context = model.contextLength
+    self.vocabulary = vocabulary
+    self.context = context
   }
 
   /// Refuses a sequence that the model cannot read.
@@ -36,30 +34,30 @@ public struct ModelLimits: Sendable, Equatable {
       remedy: "use the tokenizer that \(role) was trained with")
   }
 
-  /// Refuses samples of a file that the model cannot read.
+  /// Refuses a prompt that the model cannot answer: one that is empty, leaves no room or cannot be read.
   ///
-  /// - Parameters:
-  ///   - lastIsTarget: True where a sample's last token is not given to the model.
-  ///   - path: The file, which the message names with the sample's line.
-  /// - Throws: a `Diagnostic` of category `input` for the first such sample.
-  public func check(_ samples: [Sample], of path: String, lastIsTarget: Bool, name: String = "this row") throws {
-    for sample in samples {
-      let inputs = sample.tokenIDs.count - (lastIsTarget ? 1 : 0)
-      do { try check(sample.tokenIDs, inputs: inputs, name: name) } catch let fault as Diagnostic {
-        throw fault.located(file: path, line: sample.line)
-      }
+  /// - Throws: a `Diagnostic` of category `input` with the numbers and a remedy.
+  public func check(prompt tokens: [Int32], name: @autoclosure () -> String) throws {
+    guard !tokens.isEmpty else {
+      throw Diagnostic.input(
+        "\(name()) is empty", remedy: "start it with the tokenizer's bos token, or give it a text")
     }
+    guard tokens.count < context else {
+      throw Diagnostic.input(
+        "\(name()) has \(tokens.count) tokens and leaves no room in the context of \(role), \(context)",
+        remedy: "shorten the prompt, or use a model of a longer context")
+    }
+    try check(tokens, inputs: tokens.count, name: name())
   }
 
   /// Refuses prompts whose longest possible answers the model cannot read.
   ///
   /// - Parameters:
-  ///   - prompts: Lengths in tokens.
+  ///   - longest: The longest prompt, in tokens.
   ///   - newTokens: The longest answer, in tokens.
   ///   - ceiling: Where an answer ends in any case: the context of the model that writes it.
   /// - Throws: a `Diagnostic` of category `input` with the lengths and a remedy.
-  public func check(answersTo prompts: some Sequence<Int>, newTokens: Int, ceiling: Int) throws {
-    guard let longest = prompts.max() else { return }
+  public func check(answersTo longest: Int, newTokens: Int, ceiling: Int) throws {
     let answered = min(longest + newTokens, ceiling)
     // The last token of an answer is only a target.
     guard answered - 1 > context else { return }
