@@ -10,7 +10,7 @@ let rooms = """
   Files: Diagnostics
   Fingerprints: CXXHash
   RandomStreams:
-  Sequences: Diagnostics
+  Sequences: Fingerprints Diagnostics
   JSON: Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
@@ -19,7 +19,7 @@ let rooms = """
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
-  TeacherSignal: Sequences Diagnostics
+  TeacherSignal: Sequences Fingerprints Diagnostics
   Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics

@@ -80,18 +80,9 @@ public struct Precompute: Sendable {
       return Forecast(
         samples: work.samples.count, tokens: tokens, scoredPositions: positions,
         present: work.samples.count - missing.count,
-        bytes: 4 * tokens + positions * bytesPerPosition(vocabulary: work.manifest.vocabularySize),
+        bytes: 4 * tokens + positions
+          * codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize),
         account: work.account)
-    }
-  }
-
-  /// About how many bytes the codec spends on a position: ids, log-probs, tail and target.
-  private func bytesPerPosition(vocabulary: Int) -> Int {
-    func bits(_ count: Int) -> Int { Int.bitWidth - max(count - 1, 1).leadingZeroBitCount }
-    switch codec {
-    case .exact: return topK * (bits(vocabulary) + 32) / 8 + 8
-    // Elias-Fano spends log2(V / k) + 2 bits an id, and values take about 8.
-    case .compact: return topK * (bits(vocabulary / topK) + 2 + 8) / 8 + 8
     }
   }
 
@@ -106,6 +97,11 @@ public struct Precompute: Sendable {
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
+    if writer.kernels > 0 {
+      Log.warning(
+        "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
+          + "each sample says which of them made it")
+    }
     try writer.setPlan(work.keys, of: work.dataset)
     let batches = Batches.byLength(work.samples.map(\.tokenIDs.count), tokens: tokensPerBatch)
     let missing = try Interruption.endingAtOnce {
@@ -173,9 +169,8 @@ public struct Precompute: Sendable {
         remedy: "let at least the tokenizer's \(bundle.tokenizer.vocabularySize) count")
     }
     let manifest = CacheManifest(
-      teacher: loaded.fingerprint, teacherPath: loaded.directory, numerics: precision.rawValue,
-      tokenizer: bundle.fingerprint,
-      codec: codec, topK: topK, vocabularySize: size,
+      teacher: loaded.fingerprint, teacherPath: loaded.directory, precision: precision.rawValue,
+      kernels: Engine.variant, tokenizer: bundle.fingerprint, codec: codec, topK: topK, vocabularySize: size,
       endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
       teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account,

@@ -60,7 +60,7 @@ public struct Provenance: Sendable, Equatable {
   package mutating func pin(_ name: String, cache manifest: CacheManifest, place: String) {
     pin(
       name,
-      "teacher \(manifest.teacher), \(manifest.numerics), tokenizer \(manifest.tokenizer), "
+      "teacher \(manifest.teacher), \(manifest.precision), tokenizer \(manifest.tokenizer), "
         + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)", place: place)
   }
 

@@ -101,7 +101,8 @@ public final class Regenerator {
         temperature: Double(settings.temperature), topP: Double(settings.topP), topK: settings.topK,
         maximumNewTokens: settings.maximumNewTokens),
       seed: seed, step: step, codec: .compact, topK: scorer.topK, vocabularySize: scorer.vocabulary,
-      tokenizer: tokenizer, data: data, endOfText: endOfText.stops)
+      numerics: .init(precision: scorer.teacher.precision.rawValue, kernels: Engine.variant), tokenizer: tokenizer,
+      data: data, endOfText: endOfText.stops)
   }
 
   private func score(_ sequences: [TokenSequence]) throws -> [ScoredSample] {

@@ -91,6 +91,6 @@ final class StudentOutputs {
 
   private static func example(_ replayed: ReplaySample, name: String) -> TrainingExample {
     TrainingExample(
-      sequence: replayed.scored.sequence, signal: replayed.scored.signal, isStudentOutput: true, name: name)
+      sequence: replayed.scored.trainedSequence, signal: replayed.scored.signal, isStudentOutput: true, name: name)
   }
 }

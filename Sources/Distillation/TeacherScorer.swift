@@ -48,7 +48,7 @@ public final class TeacherScorer {
         "token id \(target) is to be scored, beyond the first \(vocabulary) ids that count",
         remedy: "use the tokenizer that the teacher was trained with, or let more of its vocabulary count")
     }
-    guard !batch.scoredRows.isEmpty else { return scored(sequences.map { _ in SparseSignal(topK: topK) }) }
+    guard !batch.scoredRows.isEmpty else { return scored(sequences.map { _ in SparseSignal() }) }
     defer { arena.reset() }
     let tape = Tape(arena: arena, recording: false, precision: teacher.precision)
     let hidden = tape.gatherRows(teacher.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value

@@ -6,8 +6,8 @@ import RandomStreams
 // MARK: - On disk
 
 extension TrainerState {
-  /// From 2 on a checkpoint has a list of checksums.
-  static let currentFormat = 2
+  /// From 2 on a checkpoint has a list of checksums, from 3 on keys are in snake case.
+  static let currentFormat = 3
 
   private struct Format: Codable { var format: Int }
 
@@ -24,7 +24,9 @@ extension TrainerState {
           "trainer state of format \(format), this version reads 1 to \(currentFormat)", file: path, field: "format",
           remedy: "resume with the version that wrote it")
       }
-      return try JSONDecoder().decode(TrainerState.self, from: bytes)
+      let decoder = JSONDecoder()
+      if format >= 3 { decoder.keyDecodingStrategy = .convertFromSnakeCase }
+      return try decoder.decode(TrainerState.self, from: bytes)
     } catch let error as DecodingError {
       let (field, what) = describe(error)
       throw Diagnostic.failure(
@@ -32,10 +34,15 @@ extension TrainerState {
     }
   }
 
+  /// A key as the file has it.
+  private static func snakeCase(_ name: String) -> String {
+    name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
+  }
+
   private static func describe(_ error: DecodingError) -> (field: String?, what: String) {
     func place(_ context: DecodingError.Context, _ key: (any CodingKey)? = nil) -> String? {
       let keys = context.codingPath + (key.map { [$0] } ?? [])
-      return keys.isEmpty ? nil : keys.map(\.stringValue).joined(separator: ".")
+      return keys.isEmpty ? nil : keys.map { snakeCase($0.stringValue) }.joined(separator: ".")
     }
     return switch error {
     case .typeMismatch(_, let context): (place(context), "the value is of another type")
@@ -49,7 +56,10 @@ extension TrainerState {
   func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    do { try File.write(Array(try encoder.encode(self)) + [UInt8(ascii: "\n")], to: path) } catch is EncodingError {
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    var state = self
+    state.format = Self.currentFormat
+    do { try File.write(Array(try encoder.encode(state)) + [UInt8(ascii: "\n")], to: path) } catch is EncodingError {
       throw Diagnostic.failure("the trainer's state holds a number that is not finite", file: path)
     }
   }
@@ -80,9 +90,9 @@ extension TrainerState {
     try require(step == folderStep, "step", "is \(step) in the checkpoint of step \(folderStep)")
     try require((0...max(0, run.totalSteps)).contains(step), "step", "is \(step) of \(run.totalSteps)")
     let done = 0...step
-    try require(done.contains(skippedSteps), "skippedSteps", "is \(skippedSteps) after step \(step)")
+    try require(done.contains(skippedSteps), "skipped_steps", "is \(skippedSteps) after step \(step)")
     try require(
-      done.contains(optimizerSteps) && optimizerSteps + skippedSteps == step, "optimizerSteps",
+      done.contains(optimizerSteps) && optimizerSteps + skippedSteps == step, "optimizer_steps",
       "is \(optimizerSteps) after step \(step), of which \(skippedSteps) were skipped")
     try require((0...Self.mostTokens).contains(tokens), "tokens", "is \(tokens)")
     try require(seconds.isFinite && seconds >= 0, "seconds", "is \(seconds)")
@@ -92,14 +102,14 @@ extension TrainerState {
     }
     let sum = sources.values.reduce(0, &+)
     try require(sum == step, "sources", "has \(sum) steps after step \(step)")
-    try require((bestStep == nil) == (bestLoss == nil), "bestStep", "comes without bestLoss, or the other way round")
-    try require(bestStep.map { $0 >= 1 && $0 <= step } ?? true, "bestStep", "is \(bestStep ?? 0) after step \(step)")
-    try require(bestLoss?.isFinite ?? true, "bestLoss", "is \(bestLoss ?? 0)")
+    try require((bestStep == nil) == (bestLoss == nil), "best_step", "comes without best_loss, or the other way round")
+    try require(bestStep.map { $0 >= 1 && $0 <= step } ?? true, "best_step", "is \(bestStep ?? 0) after step \(step)")
+    try require(bestLoss?.isFinite ?? true, "best_loss", "is \(bestLoss ?? 0)")
     try require(dropout.key == run.initial.dropout.key, "dropout", "is the stream of another seed")
     try require(run.hasDropout || dropout.position == 0, "dropout", "has moved in a run without dropout")
     let fresh = sources[BatchSource.fresh.rawValue] ?? 0
     try require(
-      replayVersion >= fresh && (replayVersion == 0) == (fresh == 0), "replayVersion",
+      replayVersion >= fresh && (replayVersion == 0) == (fresh == 0), "replay_version",
       "is \(replayVersion) after \(fresh) generating steps")
     try require((sampler == nil) == (run.initial.sampler == nil), "sampler", "is there in one, not in the other")
     guard let sampler, let initial = run.initial.sampler else { return }

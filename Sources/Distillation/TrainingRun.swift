@@ -117,19 +117,25 @@ final class TrainingRun {
   func example(_ index: Int) throws -> TrainingExample {
     let sample = samples[index]
     let name = "\(configuration.data.train) line \(sample.line)"
-    var signal: SparseSignal?
     if let cache {
       guard let scored = try cache.sample(cacheKeys[index]) else {
         throw Diagnostic.failure("the record of \(name) has gone from the cache", remedy: "run precompute again")
       }
       try Self.check(scored.signal, vocabulary: vocabulary, name: name)
-      signal = scored.signal
+      return TrainingExample(
+        sequence: scored.trainedSequence, signal: scored.signal, isStudentOutput: false, name: name)
     }
-    return TrainingExample(sequence: sample.sequence, signal: signal, isStudentOutput: false, name: name)
+    return TrainingExample(sequence: sample.sequence, signal: nil, isStudentOutput: false, name: name)
   }
 
-  /// Refuses a signal with an id that the student does not have; a teacher's padding should never be among its top-k.
+  /// Refuses a signal that cannot be compared with, or with an id that the student does not have; a teacher's padding should
+  /// never be among its top-k.
   private static func check(_ signal: SparseSignal, vocabulary: Int, name: String) throws {
+    guard signal.kind.isRanked else {
+      throw Diagnostic.input(
+        "the cached signal of \(name) is of kind \(signal.kind.rawValue), which no objective takes",
+        field: "teacher.cache", remedy: "train from a cache of top-k signals")
+    }
     guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
     throw Diagnostic.input(
       "the cached signal of \(name) has the token \(id), beyond the common vocabulary of \(vocabulary)",

@@ -199,8 +199,9 @@ public struct HeadLoss: Sendable {
     case .sparse(let signal):
       precondition(signal.positionCount == rows, "a signal of \(signal.positionCount) positions for \(rows) rows")
       precondition(
-        signal.topK <= vocabulary && signal.ids.allSatisfy { $0 >= 0 && $0 < vocabulary },
-        "the teacher's top-\(signal.topK) is not within the common vocabulary of \(vocabulary)")
+        signal.kind.isRanked && signal.ids.allSatisfy { $0 >= 0 && $0 < vocabulary },
+        "the teacher's \(signal.kind.rawValue) is not one that can be compared with within a vocabulary of \(vocabulary)"
+      )
     case .dense(let teacherHidden, let teacherHead, _):
       precondition(
         teacherHidden.rows == rows && teacherHead.rows >= vocabulary && teacherHead.columns == teacherHidden.columns,
@@ -259,12 +260,12 @@ private struct RowPlan {
         logits, teacher: rowOfTeacher, count, target: target, factors: factors, gradient: gradient)
     }
     guard case .sparse(let signal) = teacher else { preconditionFailure("row \(row) has no teacher") }
-    let k = signal.topK
+    let entries = signal.entries(at: row)
     return unsafe signal.ids.withUnsafeBufferPointer { ids in
       unsafe signal.logProbs.withUnsafeBufferPointer { logProbs in
         unsafe pass.sparse(
-          logits, count, ids: UnsafeBufferPointer(rebasing: ids[row * k..<(row + 1) * k]),
-          logProbs: UnsafeBufferPointer(rebasing: logProbs[row * k..<(row + 1) * k]),
+          logits, count, ids: UnsafeBufferPointer(rebasing: ids[entries]),
+          logProbs: UnsafeBufferPointer(rebasing: logProbs[entries]),
           tail: signal.tailLogProb[row], target: target, factors: factors, gradient: gradient)
       }
     }

@@ -35,7 +35,8 @@ public enum Scorer {
     let forward = HeadRows(head.weights, vocabulary: vocabulary, precision: precision)
       .forward(chunks: rows > chunk, arena)
     let logits = arena.tensor([chunk, vocabulary])
-    var signal = SparseSignal(topK: k)
+    var signal = SparseSignal()
+    signal.reserve(positions: rows, entries: k)
     var failure: Diagnostic?
     Chunks.forEach(rows, rows: chunk) { range in
       if failure != nil { return }

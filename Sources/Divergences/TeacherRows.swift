@@ -5,7 +5,7 @@ public import Tensor
 public enum TeacherRows: Sendable {
   /// There is no teacher: cross-entropy only.
   case none
-  /// The teacher's top-k and tail, one position a row.
+  /// The teacher's entries and tail, one position a row; not a sample's.
   case sparse(SparseSignal)
   /// A live teacher: its hidden states `[rows, its hidden size]` after the final norm and its head
   /// `[its vocabulary, its hidden size]`. Its logits are formed chunk by chunk, never all at once, in products of that

@@ -62,7 +62,7 @@ extension LogitCache {
   private static func verified(
     _ folder: String, directory: String, _ manifest: CacheManifest
   ) throws -> CacheVerification {
-    let shard = try Shard(folder: folder, readOnly: true)
+    let shard = try Shard(folder: folder, formatVersion: manifest.formatVersion, readOnly: true)
     return try LogitCache(directory: directory, manifest: manifest, shards: [shard]).verify()
   }
 
@@ -83,7 +83,7 @@ extension LogitCache {
   }
 
   private static func fill(_ fresh: String, from folder: String, directory: String, _ manifest: CacheManifest) throws {
-    let shard = try Shard(folder: fresh, readOnly: false)
+    let shard = try Shard(folder: fresh, formatVersion: manifest.formatVersion, readOnly: false)
     // Without a file there is nothing to rescue.
     guard let file = try? StoreFile(folder: folder) else { return }
     var rescue = Rescue(cache: LogitCache(directory: directory, manifest: manifest, shards: [shard]), shard: shard)
@@ -93,21 +93,39 @@ extension LogitCache {
     }
     try rescue.finish()
     try rescue.checkManifest()
-    try rescuePlans(of: file, into: shard)
+    try rescuePlans(of: file, into: shard, isOld: manifest.formatVersion == 1)
   }
 
   /// Plans that are whole; one that is not comes again with the next precompute of its data set.
-  private static func rescuePlans(of file: StoreFile, into shard: Shard) throws {
+  private static func rescuePlans(of file: StoreFile, into shard: Shard, isOld: Bool) throws {
     let chunks = (file.entries(of: "plans") ?? []).filter { $0.key.count == 24 }
     let checksums = file.entries(of: "totals") ?? []
     for dataset in Set(chunks.map { Array($0.key.prefix(16)) }) {
-      let own = chunks.filter { $0.key.starts(with: dataset) }.map { Shard.Chunk(key: $0.key, value: $0.value) }
+      let own = chunks.filter { $0.key.starts(with: dataset) }
       let name = unsafe dataset.withUnsafeBytes { unsafe Record.fingerprint($0, at: 0) }
-      guard let keys = try? shard.joined(own) else { continue }
-      let stored = checksums.first { $0.key == Array("plan/\(name)".utf8) }?.value
-      guard stored == nil || stored == Shard.checksum(of: keys).bytes else { continue }
-      try shard.environment.write { try shard.setPlan(keys, of: name, &$0) }
+      let stored = checksums.first { $0.key == Shard.checksumName(name) }?.value
+      guard let keys = Self.keys(of: own), stored == Fingerprint(of: keys).bytes || isOld && stored == nil else {
+        continue
+      }
+      var plan = try PlanWriter(shard, name)
+      for start in stride(from: 0, to: keys.count, by: 16) {
+        try plan.append(unsafe keys.withUnsafeBytes { unsafe Record.fingerprint($0, at: start) })
+      }
+      try plan.finish()
     }
+  }
+
+  /// The bytes of all keys of a plan's chunks; nil where one is missing or has a wrong size.
+  private static func keys(of chunks: [StoreFile.Entry]) -> [UInt8]? {
+    var keys: [UInt8] = []
+    for (number, chunk) in chunks.enumerated() {
+      let isLast = number == chunks.count - 1, size = 16 * Shard.keysPerChunk
+      guard Array(chunk.key.dropFirst(16)) == Key.number(UInt64(number)), chunk.value.count % 16 == 0,
+        isLast ? chunk.value.count <= size : chunk.value.count == size
+      else { return nil }
+      keys += chunk.value
+    }
+    return keys
   }
 }
 
@@ -136,10 +154,7 @@ private struct Rescue {
         continue
       }
       guard seen.insert(slice.key).inserted else { continue }
-      samples.append(
-        Encoded(
-          key: slice.key, payload: unsafe [UInt8](payload), tokens: sample.sequence.count,
-          positions: sample.signal.positionCount))
+      samples.append(Encoded(sample, key: slice.key, payload: unsafe [UInt8](payload)))
     }
     guard !samples.isEmpty else { return }
     waiting.append(samples)

@@ -13,6 +13,8 @@ public struct CacheStatistics: Sendable, Equatable {
   public var payloadBytes: Int
   /// Bytes of the files on disk.
   public var fileBytes: Int
+  /// Samples that each of the manifest's kernels made, in its order; empty where the cache does not say.
+  public var samplesByKernels: [Int]
 
   /// ``payloadBytes`` per scored position; 0 where there is none.
   public var payloadBytesPerPosition: Double { positions == 0 ? 0 : Double(payloadBytes) / Double(positions) }
@@ -25,12 +27,19 @@ extension LogitCache {
   ///
   /// - Throws: a `Diagnostic` of category `failure` where a total is damaged.
   public func statistics() throws -> CacheStatistics {
-    CacheStatistics(
-      samples: try count, tokens: try sum(.tokens), positions: try sum(.positions),
+    let samples = try count
+    let others = try manifest.kernels.indices.dropFirst().map { number in
+      try shards.reduce(0) { sum, shard in
+        try sum + shard.environment.read { try shard.total(named: Shard.total(ofKernels: number), $0) }
+      }
+    }
+    return CacheStatistics(
+      samples: samples, tokens: try sum(.tokens), positions: try sum(.positions),
       records: try shards.reduce(0) { sum, shard in
         try sum + shard.environment.read { try $0.count(of: shard.records) }
       },
       payloadBytes: try sum(.payloadBytes),
-      fileBytes: shards.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) })
+      fileBytes: shards.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) },
+      samplesByKernels: manifest.kernels.isEmpty ? [] : [samples - others.reduce(0, +)] + others)
   }
 }

@@ -42,6 +42,7 @@ extension LogitCache {
     var damages: [Diagnostic] = []
     fileprivate var damagedRecords = Set<UInt64>()
     fileprivate var tokens = 0, positions = 0, payloadBytes = 0, indexed = 0
+    fileprivate var byKernels: [Int: Int] = [:]
   }
 
   func inspect(_ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable) throws -> Inspection {
@@ -50,7 +51,7 @@ extension LogitCache {
     try inspectIndex(shard, transaction, &found)
     inspectTotals(shard, transaction, &found)
     do {
-      for (dataset, _) in try shard.datasets(transaction) { _ = try shard.plan(of: dataset, transaction) }
+      for dataset in try shard.datasets(transaction) { _ = try shard.plan(of: dataset, transaction) }
     } catch let damage as Diagnostic { found.damages.append(damage) }
     return found
   }
@@ -76,6 +77,7 @@ extension LogitCache {
               found.damages.append(shard.located(damage, record: number))
             }
             found.samples += 1
+            if sample.kernels > 0 { found.byKernels[sample.kernels, default: 0] += 1 }
             found.tokens += sample.sequence.count
             found.positions += sample.signal.positionCount
             found.payloadBytes += slice.length
@@ -131,14 +133,18 @@ extension LogitCache {
         shard.damage("the store has \(counts.newest) records, and \(counts.before) in the state before"))
     }
     guard found.damagedRecords.isEmpty else { return }
-    let counted: [(Shard.Total, Int)] = [
+    let totals: [(Shard.Total, Int)] = [
       (.samples, found.samples), (.tokens, found.tokens), (.positions, found.positions),
       (.payloadBytes, found.payloadBytes), (.records, found.records),
     ]
+    let kernels = manifest.kernels.indices.dropFirst().map { number in
+      (Shard.total(ofKernels: number), found.byKernels[number] ?? 0)
+    }
     do {
-      for (total, value) in counted where try shard.total(total, transaction) != value {
-        let stored = try shard.total(total, transaction)
-        found.damages.append(shard.damage("the total \(total.rawValue) is \(stored), counted are \(value)"))
+      for (name, value) in totals.map({ ($0.rawValue, $1) }) + kernels
+      where try shard.total(named: name, transaction) != value {
+        let stored = try shard.total(named: name, transaction)
+        found.damages.append(shard.damage("the total \(name) is \(stored), counted are \(value)"))
       }
       let next = try shard.nextRecord(transaction), stored = try shard.total(.nextRecord, transaction)
       if UInt64(stored) < next {
@@ -152,8 +158,9 @@ extension LogitCache {
     _ shard: Shard, _ transaction: borrowing some Transaction & ~Copyable, _ found: inout Inspection
   ) {
     do {
-      let plans = Set(try shard.datasets(transaction).map { "plan/\($0.dataset)" })
+      let plans = Set(try shard.datasets(transaction).map { "plan/\($0)" })
       let known = plans.union(Shard.Total.allCases.map(\.rawValue))
+        .union(manifest.kernels.indices.dropFirst().map(Shard.total(ofKernels:)))
       try transaction.withCursor(over: shard.totals) { cursor in
         while let name = try unsafe cursor.next({ key, _ in unsafe String(decoding: key, as: UTF8.self) }) {
           if !known.contains(name) {

@@ -17,7 +17,9 @@ public final class LogitCache: Sendable {
   /// - Throws: a `Diagnostic` where the folder is no cache or a shard is missing or damaged.
   public convenience init(directory: String) throws {
     let manifest = try CacheManifest(directory: directory)
-    let shards = try manifest.shards.map { try Shard(folder: "\(directory)/\($0)", readOnly: true) }
+    let shards = try manifest.shards.map {
+      try Shard(folder: "\(directory)/\($0)", formatVersion: manifest.formatVersion, readOnly: true)
+    }
     self.init(directory: directory, manifest: manifest, shards: shards)
   }
 
@@ -62,10 +64,12 @@ public final class LogitCache: Sendable {
   /// Decodes a sample and checks that it fits the manifest and the key it is kept under.
   func decode(_ payload: UnsafeRawBufferPointer, of key: Fingerprint) throws -> ScoredSample {
     let sample = try unsafe SignalCodec.decodeSample(payload, vocabularySize: manifest.vocabularySize)
-    guard sample.signal.topK == manifest.topK else {
-      throw Record.damage("a signal has top-k \(sample.signal.topK), the cache \(manifest.topK)")
+    guard manifest.fits(sample) else {
+      throw Record.damage(
+        "a signal of \(sample.signal.largestCount) entries, kernels \(sample.kernels) and \(sample.columns.count) columns is none of the cache"
+      )
     }
-    let own = manifest.key(sample.sequence)
+    let own = manifest.key(sample.sequence, input: sample.input)
     guard own == key else { throw Record.damage("the tokens of sample \(key) belong to \(own)") }
     return sample
   }
@@ -85,12 +89,7 @@ public final class LogitCache: Sendable {
   /// - Throws: what `body` throws, or a `Diagnostic`: of category `failure` for a damaged record, of category `input`
   ///   for a data set that was never planned or is not complete.
   public func forEachSample(in order: Order, _ body: (Fingerprint, ScoredSample) throws -> Void) throws {
-    let keys =
-      switch order {
-      case .keys: try sampleKeys()
-      case .dataset(let dataset): try requirePlan(of: dataset)
-      }
-    for (index, key) in keys.enumerated() {
+    func visit(_ index: Int, _ key: Fingerprint) throws {
       guard let sample = try sample(key) else {
         throw Diagnostic.input(
           "sample \(index) of the data set, \(key), is not in the cache yet", file: directory,
@@ -98,53 +97,109 @@ public final class LogitCache: Sendable {
       }
       try body(key, sample)
     }
+    switch order {
+    case .keys: try forEachKey { try visit(0, $0) }
+    case .dataset(let dataset): try requirePlan(of: dataset).forEach(visit)
+    }
   }
 
-  /// The keys of all samples, in key order.
-  public func sampleKeys() throws -> [Fingerprint] {
-    var keys: [Fingerprint] = []
-    for shard in shards {
-      try shard.environment.read { transaction in
-        try transaction.withCursor(over: shard.samples) { cursor in
-          while let key = try unsafe cursor.next({ key, _ in try unsafe shard.fingerprint(ofKey: key) }) {
-            keys.append(key)
-          }
+  /// The first key in key order; nil where there is no sample.
+  public func firstKey() throws -> Fingerprint? {
+    try shards.compactMap { try KeyWalk($0).firstKey() }.min { $0.isBefore($1) }
+  }
+
+  /// Calls `body` with the key of every sample, each once, in key order, holding some hundred at a time.
+  public func forEachKey(_ body: (Fingerprint) throws -> Void) throws {
+    var walks = shards.map(KeyWalk.init)
+    while true {
+      var least: Fingerprint?
+      for index in walks.indices {
+        if let key = try walks[index].first(), least.map({ key.isBefore($0) }) ?? true { least = key }
+      }
+      guard let least else { return }
+      for index in walks.indices where try walks[index].first() == least { walks[index].dropFirst() }
+      try body(least)
+    }
+  }
+}
+
+extension Fingerprint {
+  fileprivate func isBefore(_ other: Fingerprint) -> Bool { (high, low) < (other.high, other.low) }
+}
+
+/// A walk over the keys of a shard that holds no transaction between steps.
+private struct KeyWalk {
+  private let shard: Shard
+  private var keys: ArraySlice<Fingerprint> = []
+  private var last: Fingerprint?
+  private var isAtEnd = false
+
+  private static let step = 512
+
+  init(_ shard: Shard) { self.shard = shard }
+
+  /// The next key; nil at the end.
+  mutating func first() throws -> Fingerprint? {
+    if keys.isEmpty && !isAtEnd { try fill() }
+    return keys.first
+  }
+
+  mutating func dropFirst() { keys.removeFirst() }
+
+  /// The first key of all; nil where there is none.
+  consuming func firstKey() throws -> Fingerprint? { try first() }
+
+  private mutating func fill() throws {
+    let (shard, last) = (shard, last)
+    let found = try shard.environment.read { transaction in
+      try transaction.withCursor(over: shard.samples) { cursor in
+        var found: [Fingerprint] = []
+        if let last { cursor.seek(last.bytes + [0]) }
+        while found.count < Self.step,
+          let key = try unsafe cursor.next({ key, _ in try unsafe shard.fingerprint(ofKey: key) })
+        {
+          found.append(key)
         }
+        return found
       }
     }
-    return shards.count == 1 ? keys : Set(keys).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
+    isAtEnd = found.count < Self.step
+    self.last = found.last ?? last
+    keys = found[...]
   }
 }
 
 // MARK: - Plans
 
 extension LogitCache {
-  /// The keys of a data set's samples in its order, repeated ones as often as they stand in it; nil where the data set
-  /// was never planned here. Samples may still be missing: see ``remaining(of:)``.
-  public func plan(of dataset: Fingerprint) throws -> [Fingerprint]? {
+  /// The samples of a data set in its order; nil where the data set was never planned here. Samples may still be missing:
+  /// see ``forEachMissing(of:_:)``.
+  public func plan(of dataset: Fingerprint) throws -> CachePlan? {
     for shard in shards {
-      let keys = try shard.environment.read { try shard.plan(of: dataset, $0) }
-      if let keys { return keys }
+      if let plan = try shard.environment.read({ try shard.plan(of: dataset, $0) }) { return plan }
     }
     return nil
   }
 
-  /// The data sets planned here, with how many samples each has.
-  public func datasets() throws -> [(dataset: Fingerprint, samples: Int)] {
-    try shards.flatMap { shard in try shard.environment.read { try shard.datasets($0) } }
+  /// The plans of the data sets that were planned here.
+  public func plans() throws -> [CachePlan] {
+    try shards.flatMap { shard in
+      try shard.environment.read { transaction in
+        try shard.datasets(transaction).compactMap { try shard.plan(of: $0, transaction) }
+      }
+    }
   }
 
-  /// The keys of a data set that are not in the cache yet, each once, in the order of the data set.
+  /// Calls `body` with the place and key of each sample of a data set that is not in the cache yet.
   ///
-  /// - Throws: a `Diagnostic` of category `input` where the data set was never planned here.
-  public func remaining(of dataset: Fingerprint) throws -> [Fingerprint] {
-    var seen = Set<Fingerprint>()
-    return try requirePlan(of: dataset).filter { try seen.insert($0).inserted && !contains($0) }
+  /// - Throws: what `body` throws, or a `Diagnostic` of category `input` where the data set was never planned here.
+  public func forEachMissing(of dataset: Fingerprint, _ body: (Int, Fingerprint) throws -> Void) throws {
+    try requirePlan(of: dataset).forEach { index, key in if try !contains(key) { try body(index, key) } }
   }
 
-  func requirePlan(of dataset: Fingerprint) throws -> [Fingerprint] {
+  func requirePlan(of dataset: Fingerprint) throws -> CachePlan {
     if let plan = try plan(of: dataset) { return plan }
-    let known = try datasets().map { "\($0.dataset)" }.joined(separator: ", ")
+    let known = try plans().map { "\($0.dataset)" }.joined(separator: ", ")
     throw Diagnostic.input(
       "the cache was not made for the data set \(dataset); it knows \(known.isEmpty ? "none" : known)", file: directory,
       remedy: "run decant precompute with this data set and this cache")

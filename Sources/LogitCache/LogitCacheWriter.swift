@@ -10,14 +10,17 @@ public final class LogitCacheWriter: Sendable {
   /// The cache as it grows; give it to readers of this process.
   public let cache: LogitCache
   public var manifest: CacheManifest { cache.manifest }
+  /// The place of this process's kernels in the manifest's list: 0 where they began the cache.
+  public let kernels: Int
   private let lock: FileLock
   private var shard: Shard { cache.shards[cache.shards.count - 1] }
 
-  /// Opens a cache to add to it, or makes one where the folder is missing or empty.
+  /// Opens a cache to add to it, or makes one where the folder is missing or empty. Where other kernels began it, the
+  /// manifest is told of these before they write anything.
   ///
   /// - Parameter mapSize: Address space for the store in bytes; nil takes all that is needed.
   /// - Throws: a `Diagnostic` where another process writes to it, where its manifest differs from `manifest` (see
-  ///   ``CacheManifest/check(wanted:directory:)``), or where the folder holds something else.
+  ///   ``CacheManifest/check(wanted:directory:)``) or is of version 1, or where the folder holds something else.
   public init(directory: String, manifest: CacheManifest, mapSize: Int? = nil) throws {
     try File.makeFolder(directory)
     let isNew = !File.exists("\(directory)/\(CacheManifest.fileName)")
@@ -34,9 +37,31 @@ public final class LogitCacheWriter: Sendable {
     if isNew { try manifest.write(to: directory) }
     let found = try CacheManifest(directory: directory)
     try found.check(wanted: manifest, directory: directory)
-    for name in found.shards { try Shard.settle("\(directory)/\(name)") }
-    let shards = try found.shards.map { try Shard(folder: "\(directory)/\($0)", readOnly: false, mapSize: mapSize) }
-    cache = LogitCache(directory: directory, manifest: found, shards: shards)
+    let current = try Self.joined(found, by: manifest, directory: directory)
+    kernels = current.kernels.firstIndex(of: manifest.kernels[0]) ?? 0
+    for name in current.shards { try Shard.settle("\(directory)/\(name)") }
+    let shards = try current.shards.map {
+      try Shard(
+        folder: "\(directory)/\($0)", formatVersion: current.formatVersion, readOnly: false, mapSize: mapSize)
+    }
+    cache = LogitCache(directory: directory, manifest: current, shards: shards)
+  }
+
+  /// The manifest with the kernels of this process among its own.
+  private static func joined(
+    _ found: CacheManifest, by wanted: CacheManifest, directory: String
+  ) throws -> CacheManifest {
+    guard found.formatVersion == CacheManifest.currentFormat else {
+      throw Diagnostic.input(
+        "the cache has format version \(found.formatVersion), which is read and no longer written",
+        file: "\(directory)/\(CacheManifest.fileName)", field: "format_version",
+        remedy: "run decant cache upgrade \(directory), then the same command again; nothing is computed anew")
+    }
+    guard !found.kernels.contains(wanted.kernels[0]) else { return found }
+    var manifest = found
+    manifest.kernels.append(wanted.kernels[0])
+    try manifest.write(to: directory)
+    return manifest
   }
 
   private static let lockName = "writer.lock"
@@ -46,15 +71,26 @@ public final class LogitCacheWriter: Sendable {
     try FileLock(path: "\(directory)/\(lockName)", owner: "the logit cache")
   }
 
-  /// Records which samples a data set has and in which order, before or after they are there. A plan of the same data
-  /// set is replaced.
+  /// Records which samples a data set has and in which order, before or after they are there: `body` adds their keys. A plan
+  /// of the same data set is replaced; where `body` throws, the data set has none.
   ///
   /// - Parameter dataset: Fingerprint of the data and of how rows become samples.
-  /// - Throws: a `Diagnostic`; the old plan then stands.
+  /// - Throws: what `body` throws, or a `Diagnostic` of the store.
+  public func setPlan(of dataset: Fingerprint, _ body: (inout PlanWriter) throws -> Void) throws {
+    var plan = try PlanWriter(shard, dataset)
+    try body(&plan)
+    try plan.finish()
+  }
+
+  /// Records the plan of a data set unless it is there already.
   public func setPlan(_ keys: [Fingerprint], of dataset: Fingerprint) throws {
     // A plan that cannot be read is replaced as any other.
-    if (try? cache.plan(of: dataset)) == keys { return }
-    try shard.environment.write { try shard.setPlan(keys, of: dataset, &$0) }
+    if let plan = try? cache.plan(of: dataset), plan.count == keys.count {
+      var isSame = true
+      try plan.forEach { isSame = isSame && keys[$0] == $1 }
+      if isSame { return }
+    }
+    try setPlan(of: dataset) { plan in for key in keys { try plan.append(key) } }
   }
 
   /// Adds samples in one transaction: records, index and totals appear together and durably, or not at all. Samples
@@ -64,20 +100,20 @@ public final class LogitCacheWriter: Sendable {
   ///
   /// - Returns: The number of samples added.
   /// - Throws: a `Diagnostic` where a signal is not valid, or of the store, such as a full disk.
-  /// - Precondition: every signal has the manifest's top-k.
+  /// - Precondition: no position has more entries than the manifest's top-k, and every sample has the manifest's columns.
   @discardableResult
   public func append(_ batch: [ScoredSample]) throws -> Int {
     var fresh: [Encoded] = [], seen = Set<Fingerprint>()
-    for sample in batch {
-      let key = manifest.key(sample.sequence)
+    for var sample in batch {
+      let key = manifest.key(sample.sequence, input: sample.input)
       guard seen.insert(key).inserted, try !cache.contains(key) else { continue }
       precondition(
-        sample.signal.topK == manifest.topK,
-        "a signal of top-k \(sample.signal.topK) does not belong into a cache of top-k \(manifest.topK)")
+        manifest.fits(sample),
+        "a signal of \(sample.signal.largestCount) entries and columns \(sample.columns.map(\.name)) does not belong into a cache of top-k \(manifest.topK) and columns \(manifest.columns)"
+      )
+      sample.kernels = kernels
       let payload = try manifest.codec.encode(sample, vocabularySize: manifest.vocabularySize)
-      fresh.append(
-        Encoded(
-          key: key, payload: payload, tokens: sample.sequence.count, positions: sample.signal.positionCount))
+      fresh.append(Encoded(sample, key: key, payload: payload))
     }
     if fresh.isEmpty { return 0 }
     try shard.environment.write { transaction in
@@ -94,12 +130,29 @@ public final class LogitCacheWriter: Sendable {
   }
 }
 
+extension CacheManifest {
+  /// Whether a sample is one that a cache of this manifest can hold.
+  func fits(_ sample: ScoredSample) -> Bool {
+    sample.signal.largestCount <= topK && sample.columns.map(\.name).sorted() == columns
+      && sample.kernels < max(kernels.count, 1)
+  }
+}
+
 /// A sample ready to be stored.
 struct Encoded {
   var key: Fingerprint
   var payload: [UInt8]
   var tokens: Int
   var positions: Int
+  var kernels: Int
+
+  init(_ sample: ScoredSample, key: Fingerprint, payload: [UInt8]) {
+    self.key = key
+    self.payload = payload
+    tokens = sample.sequence.count
+    positions = sample.signal.positionCount
+    kernels = sample.kernels
+  }
 }
 
 extension Shard {
@@ -113,12 +166,16 @@ extension Shard {
       let place = Place(record: number, offset: slice.offset, length: slice.length)
       try transaction.insert(place.bytes, for: slice.key.bytes, in: self.samples)
     }
-    try add(samples.count, to: .samples, &transaction)
-    try add(samples.reduce(0) { $0 + $1.tokens }, to: .tokens, &transaction)
-    try add(samples.reduce(0) { $0 + $1.positions }, to: .positions, &transaction)
-    try add(samples.reduce(0) { $0 + $1.payload.count }, to: .payloadBytes, &transaction)
-    try add(1, to: .records, &transaction)
+    func add(_ total: Total, _ amount: Int) throws { try self.add(amount, to: total.rawValue, &transaction) }
+    try add(.samples, samples.count)
+    try add(.tokens, samples.reduce(0) { $0 + $1.tokens })
+    try add(.positions, samples.reduce(0) { $0 + $1.positions })
+    try add(.payloadBytes, samples.reduce(0) { $0 + $1.payload.count })
+    try add(.records, 1)
+    for sample in samples where sample.kernels > 0 {
+      try self.add(1, to: Self.total(ofKernels: sample.kernels), &transaction)
+    }
     // Kept for readers of earlier versions alone.
-    try set(.nextRecord, to: Int(number) + 1, &transaction)
+    try set(Total.nextRecord.rawValue, to: Int(number) + 1, &transaction)
   }
 }

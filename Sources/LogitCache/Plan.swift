@@ -1,88 +1,162 @@
 import Diagnostics
-import Fingerprints
+public import Fingerprints
 import LMDB
 
-/// The order of a data set's samples, kept in chunks under (data set, chunk number), with a checksum of all its keys among
-/// the totals: nothing else could tell a key that was damaged from one that is still to come.
-extension Shard {
-  /// - Throws: a `Diagnostic` of category `failure` where a chunk is missing, of a wrong size or not what was written.
-  func plan(of dataset: Fingerprint, _ transaction: borrowing some Transaction & ~Copyable) throws -> [Fingerprint]? {
-    let chunks = try transaction.withCursor(over: plans) { cursor in
-      var chunks: [Chunk] = []
-      cursor.seek(dataset.bytes)
-      while let chunk = try unsafe cursor.next({ key, value in
-        unsafe key.starts(with: dataset.bytes) ? Chunk(key: [UInt8](key), value: [UInt8](value)) : nil
-      }), let chunk { chunks.append(chunk) }
-      return chunks
+/// The samples of a data set in its order, repeated ones as often as they stand in it. Read from the store a chunk at a
+/// time, so that it takes no memory to speak of, however long it is.
+public struct CachePlan: Sendable {
+  let shard: Shard
+  public let dataset: Fingerprint
+  /// Number of samples, repeated ones counted as often as they stand there.
+  public let count: Int
+
+  /// The key of one sample.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` where the plan is damaged or has been replaced by a shorter one.
+  /// - Precondition: `index` is in `0 ..< count`.
+  public func key(at index: Int) throws -> Fingerprint {
+    precondition((0..<count).contains(index), "sample \(index) of a plan of \(count)")
+    let chunk = try shard.environment.read { transaction in
+      try transaction.value(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans)
     }
-    guard !chunks.isEmpty else { return nil }
-    let keys = try joined(chunks)
-    guard let stored = try transaction.value(of: Self.checksumName(dataset), in: totals) else { return keys }
-    guard stored == Self.checksum(of: keys).bytes else {
+    let offset = 16 * (index % Shard.keysPerChunk)
+    guard let chunk, offset + 16 <= chunk.count else {
+      throw shard.damage("the plan of data set \(dataset) has no sample \(index)")
+    }
+    return unsafe chunk.withUnsafeBytes { unsafe Record.fingerprint($0, at: offset) }
+  }
+
+  /// Calls `body` with the index and key of each sample, in order, outside of any transaction.
+  ///
+  /// - Throws: what `body` throws, or as ``key(at:)``.
+  public func forEach(_ body: (Int, Fingerprint) throws -> Void) throws {
+    var index = 0
+    while index < count {
+      let chunk = try shard.environment.read { transaction in
+        try transaction.value(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans)
+      }
+      let expected = min(Shard.keysPerChunk, count - index)
+      guard let chunk, chunk.count == 16 * expected else {
+        throw shard.damage("the plan of data set \(dataset) has no sample \(index)")
+      }
+      for place in 0..<expected {
+        try body(index + place, unsafe chunk.withUnsafeBytes { unsafe Record.fingerprint($0, at: 16 * place) })
+      }
+      index += expected
+    }
+  }
+}
+
+/// A plan in the making: keys are taken one by one and stored by the thousands.
+public struct PlanWriter: ~Copyable {
+  private let shard: Shard
+  private let dataset: Fingerprint
+  private var waiting: [Fingerprint] = []
+  private var count = 0
+  private let sum = FingerprintStream()
+
+  /// Keys that go into one transaction: its pages wait in memory.
+  private static let keysPerTransaction = 64 * Shard.keysPerChunk
+
+  /// Takes the data set's old plan out of sight.
+  init(_ shard: Shard, _ dataset: Fingerprint) throws {
+    self.shard = shard
+    self.dataset = dataset
+    _ = try shard.environment.write { try $0.remove(Shard.checksumName(dataset), from: shard.totals) }
+  }
+
+  /// Adds the key of the next sample.
+  public mutating func append(_ key: Fingerprint) throws {
+    waiting.append(key)
+    sum.append(key.bytes)
+    if waiting.count == Self.keysPerTransaction { try store() }
+  }
+
+  private mutating func store() throws {
+    let (keys, first) = (waiting, count / Shard.keysPerChunk)
+    let (shard, dataset) = (shard, dataset)
+    try shard.environment.write { transaction in
+      for start in stride(from: 0, to: keys.count, by: Shard.keysPerChunk) {
+        let part = keys[start..<min(start + Shard.keysPerChunk, keys.count)]
+        let name = shard.chunkKey(dataset, first + start / Shard.keysPerChunk)
+        try transaction.put(part.flatMap(\.bytes), for: name, in: shard.plans)
+      }
+    }
+    count += keys.count
+    waiting.removeAll(keepingCapacity: true)
+  }
+
+  /// Stores the rest, removes what an older plan had beyond it, and makes the plan visible: in one transaction.
+  consuming func finish() throws {
+    if waiting.count > Shard.keysPerChunk { try store() }
+    let (shard, dataset, keys, before) = (shard, dataset, waiting, count)
+    let total = before + keys.count, checksum = sum.fingerprint
+    // A data set without samples has one empty chunk.
+    let end = max(1, (total + Shard.keysPerChunk - 1) / Shard.keysPerChunk)
+    try shard.environment.write { transaction in
+      if !keys.isEmpty || total == 0 {
+        let name = shard.chunkKey(dataset, before / Shard.keysPerChunk)
+        try transaction.put(keys.flatMap(\.bytes), for: name, in: shard.plans)
+      }
+      try transaction.remove(
+        from: shard.chunkKey(dataset, end), upTo: dataset.bytes + Key.number(.max), in: shard.plans)
+      try transaction.put(checksum.bytes, for: Shard.checksumName(dataset), in: shard.totals)
+    }
+  }
+}
+
+/// Plans are kept in chunks under (data set, chunk number), with a checksum of all keys among the totals, which makes them
+/// visible: nothing else could tell a key that was damaged from one that is still to come. Plans of the earliest caches
+/// have none.
+extension Shard {
+  func chunkKey(_ dataset: Fingerprint, _ number: Int) -> [UInt8] { dataset.bytes + Key.number(UInt64(number)) }
+
+  /// The plan of a data set, nil where there is none or it is not complete.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` where a chunk is missing, of a wrong size or not what was written.
+  func plan(of dataset: Fingerprint, _ transaction: borrowing some Transaction & ~Copyable) throws -> CachePlan? {
+    let stored = try transaction.value(of: Self.checksumName(dataset), in: totals)
+    guard stored != nil || !plansHaveChecksums else { return nil }
+    let sum = FingerprintStream()
+    var count = 0, number = 0, isLast = false
+    try transaction.withCursor(over: plans) { cursor in
+      cursor.seek(dataset.bytes)
+      while let isMine = try unsafe cursor.next({ key, value in
+        guard unsafe key.starts(with: dataset.bytes) else { return false }
+        guard key.count == 24, unsafe Key.number(in: key, at: 16) == UInt64(number), value.count % 16 == 0,
+          value.count <= 16 * Self.keysPerChunk, !isLast
+        else { throw damage("chunk \(number) of a plan is missing or has a wrong size") }
+        unsafe sum.append(value)
+        isLast = value.count < 16 * Self.keysPerChunk
+        count += value.count / 16
+        number += 1
+        return true
+      }), isMine {}
+    }
+    guard number > 0 else { return nil }
+    guard stored == nil || stored == sum.fingerprint.bytes else {
       throw damage("the plan of data set \(dataset) is not what its checksum says")
     }
-    return keys
+    return CachePlan(shard: self, dataset: dataset, count: count)
   }
 
-  /// A part of a plan as it is stored.
-  struct Chunk {
-    var key: [UInt8]
-    var value: [UInt8]
-  }
-
-  /// The sample keys of a plan's chunks.
-  func joined(_ chunks: [Chunk]) throws -> [Fingerprint] {
-    var keys: [Fingerprint] = []
-    for (number, chunk) in chunks.enumerated() {
-      let isLast = number == chunks.count - 1
-      guard chunk.key.count == 24, Array(chunk.key.dropFirst(16)) == Key.number(UInt64(number)),
-        chunk.value.count % 16 == 0, chunk.value.count <= 16 * Self.keysPerChunk,
-        isLast || chunk.value.count == 16 * Self.keysPerChunk
-      else { throw damage("chunk \(number) of a plan is missing or has a wrong size") }
-      unsafe chunk.value.withUnsafeBytes { bytes in
-        for offset in stride(from: 0, to: bytes.count, by: 16) {
-          keys.append(unsafe Record.fingerprint(bytes, at: offset))
-        }
-      }
-    }
-    return keys
-  }
-
-  /// The data sets that have a plan.
-  func datasets(
-    _ transaction: borrowing some Transaction & ~Copyable
-  ) throws -> [(dataset: Fingerprint, samples: Int)] {
+  /// The data sets that have a plan, or one that was begun.
+  func datasets(_ transaction: borrowing some Transaction & ~Copyable) throws -> [Fingerprint] {
     try transaction.withCursor(over: plans) { cursor in
-      var counts: [(dataset: Fingerprint, samples: Int)] = []
-      while let (dataset, count) = try unsafe cursor.next({ key, value in
+      var names: [Fingerprint] = []
+      while let name = try unsafe cursor.next({ key, _ in
         guard key.count == 24 else { throw damage("a plan has a key of \(key.count) bytes") }
-        return unsafe (Record.fingerprint(key, at: 0), value.count / 16)
+        return unsafe Record.fingerprint(key, at: 0)
       }) {
-        if counts.last?.dataset == dataset {
-          counts[counts.count - 1].samples += count
-        } else {
-          counts.append((dataset, count))
-        }
+        names.append(name)
+        // On to the next data set, past the chunks of this one.
+        cursor.seek(name.bytes + Key.number(.max))
       }
-      return counts
+      return names
     }
   }
 
-  /// Stores a plan, replacing the one this data set had. An empty data set has one empty chunk.
-  func setPlan(_ keys: [Fingerprint], of dataset: Fingerprint, _ transaction: inout WriteTransaction) throws {
-    let end = UInt64(max(1, (keys.count + Self.keysPerChunk - 1) / Self.keysPerChunk))
-    for chunk in 0..<end {
-      let part = keys.dropFirst(Int(chunk) * Self.keysPerChunk).prefix(Self.keysPerChunk)
-      try transaction.put(part.flatMap(\.bytes), for: dataset.bytes + Key.number(chunk), in: plans)
-    }
-    try transaction.remove(
-      from: dataset.bytes + Key.number(end), upTo: dataset.bytes + Key.number(.max), in: plans)
-    try transaction.put(Self.checksum(of: keys).bytes, for: Self.checksumName(dataset), in: totals)
-  }
-
-  private static func checksumName(_ dataset: Fingerprint) -> [UInt8] { Array("plan/\(dataset)".utf8) }
-
-  static func checksum(of keys: [Fingerprint]) -> Fingerprint { Fingerprint(of: keys.flatMap(\.bytes)) }
+  static func checksumName(_ dataset: Fingerprint) -> [UInt8] { Array("plan/\(dataset)".utf8) }
 
   /// The sample that a key of the index names.
   func fingerprint(ofKey key: UnsafeRawBufferPointer) throws -> Fingerprint {

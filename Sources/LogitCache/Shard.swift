@@ -8,18 +8,22 @@ import LMDB
 ///     records   number -> ``Record``
 ///     samples   key -> record number, offset, length        (the index, and with it the progress)
 ///     plans     data set, chunk number -> 255 sample keys   (16 x 255 bytes fill a page)
-///     totals    name -> number
+///     totals    name -> number; plan/data set -> checksum of its keys
 struct Shard: Sendable {
   let environment: Environment
   let records: Database
   let samples: Database
   let plans: Database
   let totals: Database
+  /// Whether a plan without a checksum is one that was begun and not finished: in the first version it may be whole.
+  let plansHaveChecksums: Bool
 
   static let keysPerChunk = 255
 
+  /// - Parameter formatVersion: That of the cache.
   /// - Throws: a `Diagnostic` where the folder is missing, a link, or its store is damaged.
-  init(folder: String, readOnly: Bool, mapSize: Int? = nil) throws {
+  init(folder: String, formatVersion: Int, readOnly: Bool, mapSize: Int? = nil) throws {
+    plansHaveChecksums = formatVersion > 1
     guard FileKind(at: folder, following: false) != .link else {
       throw Diagnostic.input(
         "is a link: a shard lies in its cache's own folder", file: folder,
@@ -68,23 +72,30 @@ struct Shard: Sendable {
     case samples, tokens, positions, payloadBytes = "payload_bytes", records, nextRecord = "next_record"
   }
 
+  /// The name of the number of samples that kernels beside the first made.
+  static func total(ofKernels number: Int) -> String { "kernels/\(number)" }
+
   /// - Throws: a `Diagnostic` of category `failure` where it is no number that a count can be.
   func total(_ total: Total, _ transaction: borrowing some Transaction & ~Copyable) throws -> Int {
-    let bytes = try transaction.value(of: Array(total.rawValue.utf8), in: totals)
-    guard let bytes else { return 0 }
+    try self.total(named: total.rawValue, transaction)
+  }
+
+  /// - Throws: a `Diagnostic` of category `failure` where it is no number that a count can be.
+  func total(named name: String, _ transaction: borrowing some Transaction & ~Copyable) throws -> Int {
+    guard let bytes = try transaction.value(of: Array(name.utf8), in: totals) else { return 0 }
     let number = unsafe bytes.withUnsafeBytes { unsafe $0.count == 8 ? Key.number(in: $0) : nil }
     guard let number, number <= UInt64(1) << 56 else {
-      throw damage("the total \(total.rawValue) is no count: \(number.map { "\($0)" } ?? "\(bytes.count) bytes")")
+      throw damage("the total \(name) is no count: \(number.map { "\($0)" } ?? "\(bytes.count) bytes")")
     }
     return Int(number)
   }
 
-  func set(_ total: Total, to value: Int, _ transaction: inout WriteTransaction) throws {
-    try transaction.put(Key.number(UInt64(max(0, value))), for: Array(total.rawValue.utf8), in: totals)
+  func set(_ name: String, to value: Int, _ transaction: inout WriteTransaction) throws {
+    try transaction.put(Key.number(UInt64(max(0, value))), for: Array(name.utf8), in: totals)
   }
 
-  func add(_ amount: Int, to total: Total, _ transaction: inout WriteTransaction) throws {
-    try set(total, to: try self.total(total, transaction) + amount, &transaction)
+  func add(_ amount: Int, to name: String, _ transaction: inout WriteTransaction) throws {
+    if amount > 0 { try set(name, to: try total(named: name, transaction) + amount, &transaction) }
   }
 
   /// The number of the next record: one after the last that is there, whatever a counter says.

@@ -55,6 +55,11 @@ public struct Sweep: Sendable {
     /// In the selection's measure.
     public var score: Double
     public var folder: String
+
+    private enum CodingKeys: String, CodingKey {
+      case score, folder
+      case learningRate = "learning_rate"
+    }
   }
 
   let configuration: SweepConfiguration

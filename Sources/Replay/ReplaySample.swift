@@ -27,8 +27,8 @@ extension ReplaySample {
   /// 16 bytes XXH3-128 of what follows, 1 byte ended-by-eos, 8 bytes birth step (big-endian), the sample's own record.
   func encoded(_ origin: ReplayOrigin) throws -> [UInt8] {
     precondition(
-      scored.signal.topK == origin.topK,
-      "a signal of top-k \(scored.signal.topK) does not belong into a version of top-k \(origin.topK)")
+      scored.signal.largestCount <= origin.topK,
+      "a signal of \(scored.signal.largestCount) entries does not belong into a version of top-k \(origin.topK)")
     let body =
       [endedByEOS ? 1 : 0] + Key.number(UInt64(birthStep))
       + (try origin.codec.encode(scored, vocabularySize: origin.vocabularySize))
@@ -36,7 +36,7 @@ extension ReplaySample {
   }
 
   /// - Parameters:
-  ///   - topK: Entries at each position of the version's signals.
+  ///   - topK: Most entries at a position of the version's signals.
   ///   - vocabularySize: Number of ids that they are over.
   /// - Throws: a `Diagnostic` of category `failure` where the bytes are damaged.
   init(_ bytes: UnsafeRawBufferPointer, topK: Int, vocabularySize: Int) throws {
@@ -49,8 +49,8 @@ extension ReplaySample {
     }
     let scored = try unsafe SignalCodec.decodeSample(
       UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]), vocabularySize: vocabularySize)
-    guard scored.signal.topK == topK else {
-      throw Self.damage("its top-k is \(scored.signal.topK), that of its version \(topK)")
+    guard scored.signal.largestCount <= topK else {
+      throw Self.damage("a position has \(scored.signal.largestCount) entries, its version at most \(topK)")
     }
     self.init(scored: scored, endedByEOS: unsafe bytes[16] == 1, birthStep: step)
   }

@@ -9,7 +9,8 @@ import LMDB
 /// appears complete or not at all, and one that a reader has opened stays until the reader is gone. Reading takes no
 /// permission to write; where the folder has no `pins.lock` yet and none may be made, nothing holds what is read.
 public final class ReplayStore: Sendable {
-  static let formatVersion = 1
+  /// The version that is written; version 1 is read, and becomes this one with the first writer.
+  static let formatVersion = 2
 
   public let directory: String
   let environment: Environment
@@ -41,9 +42,9 @@ public final class ReplayStore: Sendable {
     let format = try environment.read { transaction in
       try unsafe transaction.withValue(of: Self.formatKey, in: stateTable) { unsafe Key.number(in: $0) }
     }
-    if let format, format != UInt64(Self.formatVersion) {
+    if let format, !(1...UInt64(Self.formatVersion)).contains(format ?? 0) {
       throw Diagnostic.input(
-        "the replay store has format version \(format.map(String.init) ?? "?"), this program knows \(Self.formatVersion)",
+        "the replay store has format version \(format.map(String.init) ?? "?"), this program knows 1 to \(Self.formatVersion)",
         file: directory, remedy: "use the version of Decant that made it, or name another folder")
     }
   }

@@ -19,12 +19,26 @@ public struct ReplayOrigin: Sendable, Equatable {
   public var topK: Int
   /// Number of ids the teacher's distribution is over.
   public var vocabularySize: Int
-  /// Of the `tokenizer.json` that the ids belong to; nil in stores of versions before it was recorded, as the next two.
+  /// How the teacher's products were computed, `fp32` or `bf16`, and by which kernels; nil in stores of version 1, as what
+  /// follows in those of versions before it was recorded.
+  public var numerics: Numerics?
+  /// Of the `tokenizer.json` that the ids belong to.
   public var tokenizer: Fingerprint?
   /// Of the data set that the prompts came from.
   public var data: Fingerprint?
   /// Ids that ended a response.
   public var endOfText: [Int32]?
+
+  /// What rounds the teacher's numbers: bytes are equal within one of these alone.
+  public struct Numerics: Sendable, Equatable {
+    public var precision: String
+    public var kernels: String
+
+    public init(precision: String, kernels: String) {
+      self.precision = precision
+      self.kernels = kernels
+    }
+  }
 
   /// How responses were sampled.
   public struct Decoding: Sendable, Equatable {
@@ -45,7 +59,8 @@ public struct ReplayOrigin: Sendable, Equatable {
 
   public init(
     student: Fingerprint, teacher: Fingerprint, decoding: Decoding, seed: UInt64, step: Int, codec: SignalCodec,
-    topK: Int, vocabularySize: Int, tokenizer: Fingerprint? = nil, data: Fingerprint? = nil, endOfText: [Int32]? = nil
+    topK: Int, vocabularySize: Int, numerics: Numerics? = nil, tokenizer: Fingerprint? = nil, data: Fingerprint? = nil,
+    endOfText: [Int32]? = nil
   ) {
     precondition(
       (1...vocabularySize).contains(topK), "top-k \(topK) does not fit a vocabulary of \(vocabularySize) tokens")
@@ -57,6 +72,7 @@ public struct ReplayOrigin: Sendable, Equatable {
     self.codec = codec
     self.topK = topK
     self.vocabularySize = vocabularySize
+    self.numerics = numerics
     self.tokenizer = tokenizer
     self.data = data
     self.endOfText = endOfText
@@ -124,6 +140,9 @@ extension ReplayVersion {
       "ended_by_eos": .integer(Int64(endedByEOS)), "content": .string(content.description),
       "created_at": .string(createdAt),
     ]
+    if let numerics = origin.numerics {
+      object["numerics"] = ["precision": .string(numerics.precision), "kernels": .string(numerics.kernels)]
+    }
     if let tokenizer = origin.tokenizer { object["tokenizer"] = .string(tokenizer.description) }
     if let data = origin.data { object["data"] = .string(data.description) }
     if let ids = origin.endOfText { object["end_of_text"] = .array(ids.map { .integer(Int64($0)) }) }
@@ -148,6 +167,10 @@ extension ReplayVersion {
         maximumNewTokens: try decoding.required("max_new_tokens").integer(in: 0 ... .max)),
       seed: seed, step: try json.required("step").integer(in: 0 ... .max), codec: codec,
       topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize,
+      numerics: try json.optional("numerics").map {
+        ReplayOrigin.Numerics(
+          precision: try $0.required("precision").string(), kernels: try $0.required("kernels").string())
+      },
       tokenizer: try json.optional("tokenizer")?.fingerprint(), data: try json.optional("data")?.fingerprint(),
       endOfText: try json.optional("end_of_text")?.elements().map {
         Int32(try $0.integer(in: 0...Int(Int32.max)))

@@ -1,3 +1,5 @@
+public import Fingerprints
+
 /// Token ids and which of their positions are scored: what a model is given, a teacher is asked about and a student is
 /// trained on.
 public struct TokenSequence: Sendable, Hashable {
@@ -43,5 +45,23 @@ public struct TokenSequence: Sendable, Hashable {
   public var promptLength: Int? {
     guard let run = scoredPositions.runs.first else { return count }
     return scoredPositions.runs.count == 1 && run.upperBound == count - 1 ? run.lowerBound + 1 : nil
+  }
+
+  /// A fingerprint of the content: number of tokens, number of runs of scored positions, each run's bounds and the ids, as
+  /// 32-bit little-endian integers.
+  public var fingerprint: Fingerprint {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * (count + 2 * scoredPositions.runs.count + 2))
+    func append(_ value: Int32) {
+      for shift in stride(from: Int32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+    append(Int32(count))
+    append(Int32(scoredPositions.runs.count))
+    for run in scoredPositions.runs {
+      append(Int32(run.lowerBound))
+      append(Int32(run.upperBound))
+    }
+    for id in tokenIDs { append(id) }
+    return Fingerprint(of: bytes)
   }
 }

@@ -5,8 +5,8 @@ import Glibc
 /// A position is, in bits:
 ///
 ///     12  cell of the least probable id          4  Rice parameter
-///     topK x low bits of the ids, ascending; then their high parts in unary, by difference (Elias-Fano)
-///     topK x (cell, refinement) in the order of the ids
+///     k x low bits of the ids, ascending; then their high parts in unary, by difference (Elias-Fano)
+///     k x (cell, refinement) in the order of the ids
 ///     32  tail log-prob (fp32)                  32  target log-prob (fp32)
 ///
 /// Values. A log-prob falls into a cell of 1/4 nat. Cells are Rice-coded by their distance from the lowest, since ranks
@@ -19,11 +19,11 @@ import Glibc
 /// Rank. Sorting by id saves log2(k!) bits; the values give the order back, equal ones by ascending id.
 ///
 /// Sum. Decoded log-probs of a row are shifted together so that they and the exact tail sum to one again.
-struct CompactCodec {
-  let topK: Int
-  let vocabularySize: Int
-  /// Refinement at p = 1, in units of 1/22 bit.
-  private let precision: Int
+struct CompactCodec: PositionCodec {
+  static let tag: UInt8 = 1
+  static let version = 1
+  static let kinds: Set<SparseSignal.Kind> = [.topK, .nucleus, .dense]
+  static let checksPositions = true
 
   static let cellBits = 12
   static let lastCell = 1 << cellBits - 1
@@ -31,14 +31,29 @@ struct CompactCodec {
   /// Largest common shift of a row: beyond half a cell, the sum was not one to begin with.
   static let largestShift: Double = 0.125
 
+  let entries: Int
+  private let vocabularySize: Int
+  /// Refinement at p = 1, in units of 1/22 bit.
+  private let precision: Int
+  private let levels: LevelTable
+  /// A level above an id in one word: sorting the words ranks a row, equal levels by id.
+  private var row: [UInt64]
+
   /// Bits of an id that Elias-Fano stores as they are: floor(log2(V / k)).
-  private var lowBits: Int { Int.bitWidth - 1 - (vocabularySize / topK).leadingZeroBitCount }
+  private let lowBits: Int
   private var largestHigh: Int { (vocabularySize - 1) >> lowBits }
 
-  init(topK: Int, vocabularySize: Int) {
-    self.topK = topK
+  var leastBits: Int { Self.cellBits + Self.riceBits + entries * (lowBits + 2) + 64 }
+  /// Elias-Fano spends log2(V / k) + 2 bits an id, and values take about 8.
+  var expectedBits: Int { entries * (bitsNeeded(for: vocabularySize / entries) + 2 + 8) + 64 }
+
+  init(entries: Int, vocabularySize: Int) {
+    self.entries = entries
     self.vocabularySize = vocabularySize
-    precision = 11 * max(4, bitsNeeded(for: topK)) + 65
+    precision = 11 * max(4, bitsNeeded(for: entries)) + 65
+    lowBits = Int.bitWidth - 1 - (vocabularySize / entries).leadingZeroBitCount
+    levels = LevelTable(levelsPerCell: 1 << (precision / 22 + 1))
+    row = [UInt64](repeating: 0, count: entries)
   }
 
   private func refinement(ofCell cell: Int) -> Int { max(0, (precision - 4 * cell) / 22) }
@@ -56,29 +71,22 @@ extension CompactCodec {
     var fraction: UInt32
   }
 
-  func encode(_ signal: SparseSignal, into writer: inout BitWriter) {
-    var entries: [Entry] = []
-    entries.reserveCapacity(topK)
-    for position in 0..<signal.positionCount {
-      entries.removeAll(keepingCapacity: true)
-      for index in position * topK..<(position + 1) * topK {
-        entries.append(quantize(id: signal.ids[index], logProb: signal.logProbs[index]))
-      }
-      entries.sort { $0.id < $1.id }
-      let lowest = entries.reduce(0) { max($0, $1.cell) }
-      let rice = Self.bestRice(entries, lowest: lowest)
-      writer.write(UInt32(lowest), bits: Self.cellBits)
-      writer.write(UInt32(rice), bits: Self.riceBits)
-      encodeIDs(entries, into: &writer)
-      for entry in entries {
-        let distance = lowest - entry.cell
-        writer.writeUnary(distance >> rice)
-        writer.write(UInt32(distance & (1 << rice - 1)), bits: rice)
-        writer.write(entry.fraction, bits: refinement(ofCell: entry.cell))
-      }
-      writer.write(signal.tailLogProb[position])
-      writer.write(signal.targetLogProb[position])
+  func encode(_ signal: SparseSignal, _ position: Int, into writer: inout BitWriter) {
+    var entries = signal.entries(at: position).map { quantize(id: signal.ids[$0], logProb: signal.logProbs[$0]) }
+    entries.sort { $0.id < $1.id }
+    let lowest = entries.reduce(0) { max($0, $1.cell) }
+    let rice = Self.bestRice(entries, lowest: lowest)
+    writer.write(UInt32(lowest), bits: Self.cellBits)
+    writer.write(UInt32(rice), bits: Self.riceBits)
+    encodeIDs(entries, into: &writer)
+    for entry in entries {
+      let distance = lowest - entry.cell
+      writer.writeUnary(distance >> rice)
+      writer.write(UInt32(distance & (1 << rice - 1)), bits: rice)
+      writer.write(entry.fraction, bits: refinement(ofCell: entry.cell))
     }
+    writer.write(signal.tailLogProb[position])
+    writer.write(signal.targetLogProb[position])
   }
 
   /// The cell of a log-prob and its place inside; what lies below the last cell goes to that cell's end.
@@ -108,48 +116,35 @@ extension CompactCodec {
 // MARK: - Decoding
 
 extension CompactCodec {
-  func decode(positions: Int, from reader: inout BitReader) throws -> SparseSignal {
-    let leastBits = Self.cellBits + Self.riceBits + topK * (lowBits + 2) + 64
-    try SignalCodec.check(positions: positions, leastBits: leastBits, reader: reader)
-    var signal = SparseSignal(topK: topK)
-    signal.ids.reserveCapacity(positions * topK)
-    signal.logProbs.reserveCapacity(positions * topK)
-    // A level above an id in one word: sorting the words ranks a row, equal levels by id.
-    var row = [UInt64](repeating: 0, count: topK)
-    let levels = LevelTable(levelsPerCell: levelsPerCell)
-    let natsPerLevel = 0.25 / Float(levelsPerCell)
-    for position in 0..<positions {
-      let lowest = Int(reader.read(Self.cellBits)), rice = Int(reader.read(Self.riceBits))
-      try decodeIDs(position, from: &reader, into: &row)
-      var sum = 0.0
-      for index in row.indices {
-        let distance = reader.readUnary(limit: lowest >> rice) << rice | Int(reader.read(rice))
-        guard distance <= lowest, !reader.isOverrun else {
-          throw SparseSignal.damage("a log-prob lies outside its cells", position)
-        }
-        let cell = lowest - distance, bits = refinement(ofCell: cell)
-        let within = (2 * Int(reader.read(bits)) + 1) << (finest - bits)
-        row[index] |= UInt64(cell * levelsPerCell + within) << 32
-        sum += levels.probability(cell: cell, within: within)
+  mutating func decode(_ position: Int, into signal: inout SparseSignal, from reader: inout BitReader) throws {
+    let lowest = Int(reader.read(Self.cellBits)), rice = Int(reader.read(Self.riceBits))
+    try decodeIDs(position, from: &reader)
+    var sum = 0.0
+    for index in row.indices {
+      let distance = reader.readUnary(limit: lowest >> rice) << rice | Int(reader.read(rice))
+      guard distance <= lowest, !reader.isOverrun else {
+        throw SparseSignal.damage("a log-prob lies outside its cells", position)
       }
-      row.sort()
-      let tail = reader.readFloat(), target = reader.readFloat()
-      guard !reader.isOverrun else { throw SparseSignal.damage("the record ends too early", position) }
-      try SparseSignal.validate(tail, "tail", position)
-      try SparseSignal.validate(target, "target", position)
-      let shift = Self.shift(sum: sum, tail: tail)
-      for word in row {
-        signal.ids.append(Int32(truncatingIfNeeded: word))
-        signal.logProbs.append(min(0, shift - Float(word >> 32) * natsPerLevel))
-      }
-      signal.tailLogProb.append(tail)
-      signal.targetLogProb.append(target)
+      let cell = lowest - distance, bits = refinement(ofCell: cell)
+      let within = (2 * Int(reader.read(bits)) + 1) << (finest - bits)
+      row[index] |= UInt64(cell * levelsPerCell + within) << 32
+      sum += levels.probability(cell: cell, within: within)
     }
-    return signal
+    row.sort()
+    let tail = reader.readFloat(), target = reader.readFloat()
+    guard !reader.isOverrun else { throw SparseSignal.damage("the record ends too early", position) }
+    try SparseSignal.validate(tail, "tail", position)
+    try SparseSignal.validate(target, "target", position)
+    let shift = Self.shift(sum: sum, tail: tail), natsPerLevel = 0.25 / Float(levelsPerCell)
+    for word in row {
+      signal.ids.append(Int32(truncatingIfNeeded: word))
+      signal.logProbs.append(min(0, shift - Float(word >> 32) * natsPerLevel))
+    }
+    signal.endPosition(tail: tail, target: target)
   }
 
   /// Reads the ids of a row in ascending order, each checked against the vocabulary and the one before.
-  private func decodeIDs(_ position: Int, from reader: inout BitReader, into row: inout [UInt64]) throws {
+  private mutating func decodeIDs(_ position: Int, from reader: inout BitReader) throws {
     for index in row.indices { row[index] = UInt64(reader.read(lowBits)) }
     var high = 0, previous = -1
     for index in row.indices {
@@ -172,7 +167,7 @@ extension CompactCodec {
 }
 
 /// Probabilities of quantised log-probs from two tables, in place of an exponential per id.
-private struct LevelTable {
+private struct LevelTable: Sendable {
   private static let ofCell = (0...CompactCodec.lastCell).map { exp(-Double($0) / 4) }
   private let ofLevel: [Double]
 

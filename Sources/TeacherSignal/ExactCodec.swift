@@ -1,33 +1,36 @@
-/// The lossless codec: per position `topK` ids of ceil(log2 V) bits and `topK` fp32 log-probs in rank order, then the
-/// fp32 tail and target.
-struct ExactCodec {
-  let topK: Int
-  let vocabularySize: Int
+/// The lossless codec: per position its ids of ceil(log2 V) bits and fp32 log-probs in their order, the fp32 inclusion
+/// log-probs of a sample, then the fp32 tail and target.
+struct ExactCodec: PositionCodec {
+  static let tag: UInt8 = 2
+  static let version = 1
+  static let kinds = Set(SparseSignal.Kind.allCases)
+  static let checksPositions = false
 
-  private var idBits: Int { bitsNeeded(for: vocabularySize) }
+  let entries: Int
+  private let idBits: Int
 
-  func encode(_ signal: SparseSignal, into writer: inout BitWriter) {
-    for position in 0..<signal.positionCount {
-      let row = position * topK..<(position + 1) * topK
-      for entry in row { writer.write(UInt32(signal.ids[entry]), bits: idBits) }
-      for entry in row { writer.write(signal.logProbs[entry]) }
-      writer.write(signal.tailLogProb[position])
-      writer.write(signal.targetLogProb[position])
-    }
+  var leastBits: Int { entries * (idBits + 32) + 64 }
+  var expectedBits: Int { leastBits }
+
+  init(entries: Int, vocabularySize: Int) {
+    self.entries = entries
+    idBits = bitsNeeded(for: vocabularySize)
   }
 
-  func decode(positions: Int, from reader: inout BitReader) throws -> SparseSignal {
-    try SignalCodec.check(positions: positions, leastBits: topK * (idBits + 32) + 64, reader: reader)
-    var signal = SparseSignal(topK: topK)
-    signal.ids.reserveCapacity(positions * topK)
-    signal.logProbs.reserveCapacity(positions * topK)
-    for _ in 0..<positions {
-      for _ in 0..<topK { signal.ids.append(Int32(bitPattern: reader.read(idBits))) }
-      for _ in 0..<topK { signal.logProbs.append(reader.readFloat()) }
-      signal.tailLogProb.append(reader.readFloat())
-      signal.targetLogProb.append(reader.readFloat())
-    }
-    try signal.validate(vocabularySize: vocabularySize)
-    return signal
+  func encode(_ signal: SparseSignal, _ position: Int, into writer: inout BitWriter) {
+    let row = signal.entries(at: position)
+    for entry in row { writer.write(UInt32(signal.ids[entry]), bits: idBits) }
+    for entry in row { writer.write(signal.logProbs[entry]) }
+    if signal.kind == .sample { for entry in row { writer.write(signal.inclusionLogProbs[entry]) } }
+    writer.write(signal.tailLogProb[position])
+    writer.write(signal.targetLogProb[position])
+  }
+
+  func decode(_ position: Int, into signal: inout SparseSignal, from reader: inout BitReader) throws {
+    for _ in 0..<entries { signal.ids.append(Int32(bitPattern: reader.read(idBits))) }
+    for _ in 0..<entries { signal.logProbs.append(reader.readFloat()) }
+    if signal.kind == .sample { for _ in 0..<entries { signal.inclusionLogProbs.append(reader.readFloat()) } }
+    let tail = reader.readFloat()
+    signal.endPosition(tail: tail, target: reader.readFloat())
   }
 }

@@ -1,10 +1,12 @@
 import Diagnostics
 
-/// How a signal is written as bytes. A record names its codec and version, so a reader needs no other knowledge than
-/// the vocabulary size, and damaged bytes are told from good ones.
+/// How a signal is written as bytes: the one table of codecs. A record names its codec and version, so a reader needs no
+/// other knowledge than the vocabulary size, and damaged bytes are told from good ones.
 ///
-/// Record: magic byte, codec, version, then top-k, position count and vocabulary size as variable-length integers, then
-/// the codec's bits, least significant first, the last byte filled with zeros.
+/// Record: magic byte, codec, version of the record, kind, then position count, vocabulary size and entries of a position as
+/// variable-length integers, the last 0 where positions differ and their counts follow; then the codec's bits, least
+/// significant first, the last byte filled with zeros. Records of version 1 have top-k, position count and vocabulary
+/// instead.
 public enum SignalCodec: String, Sendable, CaseIterable {
   /// Sorted ids by Elias-Fano and log-probs quantised so that KL(teacher, cached) stays below 1e-4, fp32 tail and
   /// target: about 150 bytes a position at top-k 64 and a vocabulary of 50 thousand.
@@ -12,31 +14,60 @@ public enum SignalCodec: String, Sendable, CaseIterable {
   /// Packed ids in rank order and fp32 values: what comes out is bit for bit what went in.
   case exact
 
-  /// Version of the bits this codec writes.
-  public var version: Int { 1 }
+  /// What does the work.
+  private var positions: any PositionCodec.Type {
+    switch self {
+    case .compact: CompactCodec.self
+    case .exact: ExactCodec.self
+    }
+  }
 
-  /// Name and version as manifests record them, such as `compact/1`.
-  public var identifier: String { "\(rawValue)/\(version)" }
+  /// Version of the records around the codecs' bits.
+  private static let recordVersion: UInt8 = 2
+
+  /// Name and version of the codec's bits as manifests record them, such as `compact/1`.
+  public var identifier: String { "\(rawValue)/\(positions.version)" }
+
+  /// About how many bytes a position takes, tail and target included.
+  ///
+  /// - Parameter entries: Ids kept at each position.
+  public func bytesPerPosition(entries: Int, vocabularySize: Int) -> Int {
+    positions.init(entries: min(entries, vocabularySize), vocabularySize: vocabularySize).expectedBits / 8
+  }
+
+  /// Whether signals of a kind can be written.
+  public func holds(_ kind: SparseSignal.Kind) -> Bool { positions.kinds.contains(kind) }
 
   static let magic: UInt8 = 0xD5
-  private var tag: UInt8 { self == .compact ? 1 : 2 }
+  private static let kinds: [SparseSignal.Kind] = [.topK, .nucleus, .sample, .dense]
 
   /// The record of a signal.
   ///
   /// - Throws: a `Diagnostic` where the signal is not valid (see ``SparseSignal/validate(vocabularySize:)``), as after a
-  ///   teacher that overflowed.
-  /// - Precondition: top-k is at most `vocabularySize`.
+  ///   teacher that overflowed, or of a kind that the codec does not hold.
+  /// - Precondition: no position has more entries than `vocabularySize`.
   public func encode(_ signal: SparseSignal, vocabularySize: Int) throws -> [UInt8] {
-    precondition(
-      signal.topK <= vocabularySize, "top-k \(signal.topK) is more than the vocabulary of \(vocabularySize)")
+    let largest = signal.largestCount
+    precondition(largest <= vocabularySize, "\(largest) entries are more than the vocabulary of \(vocabularySize)")
+    guard holds(signal.kind) else {
+      let others = Self.allCases.filter { $0.holds(signal.kind) }.map(\.rawValue).joined(separator: ", ")
+      throw Diagnostic.input(
+        "the codec \(rawValue) cannot hold signals of kind \(signal.kind.rawValue)", field: "codec",
+        remedy: "choose \(others)")
+    }
     try signal.validate(vocabularySize: vocabularySize)
-    var writer = BitWriter(startingWith: [Self.magic, tag, UInt8(version)])
-    writer.writeVariable(signal.topK)
+    var writer = BitWriter(startingWith: [Self.magic, positions.tag, Self.recordVersion])
+    writer.write(UInt32(Self.kinds.firstIndex(of: signal.kind)!), bits: 8)
     writer.writeVariable(signal.positionCount)
     writer.writeVariable(vocabularySize)
-    switch self {
-    case .compact: CompactCodec(topK: signal.topK, vocabularySize: vocabularySize).encode(signal, into: &writer)
-    case .exact: ExactCodec(topK: signal.topK, vocabularySize: vocabularySize).encode(signal, into: &writer)
+    let isEven = (0..<signal.positionCount).allSatisfy { signal.entries(at: $0).count == largest }
+    writer.writeVariable(isEven ? largest : 0)
+    if !isEven { for position in 0..<signal.positionCount { writer.writeVariable(signal.entries(at: position).count) } }
+    var codec: (any PositionCodec)?
+    for position in 0..<signal.positionCount {
+      let count = signal.entries(at: position).count
+      if codec?.entries != count { codec = positions.init(entries: count, vocabularySize: vocabularySize) }
+      codec?.encode(signal, position, into: &writer)
     }
     writer.align()
     return writer.bytes
@@ -51,26 +82,20 @@ public enum SignalCodec: String, Sendable, CaseIterable {
     var reader = unsafe BitReader(bytes)
     guard reader.read(8) == UInt32(magic) else { throw damaged("does not begin with the mark of a signal") }
     let tag = reader.read(8), version = Int(reader.read(8))
-    guard let codec = allCases.first(where: { UInt32($0.tag) == tag }) else { throw damaged("unknown codec \(tag)") }
-    guard version == codec.version else {
-      throw Diagnostic.failure(
-        "version \(version) of codec \(codec.rawValue) is not known, only version \(codec.version)",
-        remedy: "read it with the version of Decant that wrote it")
+    guard let codec = allCases.first(where: { UInt32($0.positions.tag) == tag })?.positions else {
+      throw damaged("unknown codec \(tag)")
     }
-    let topK = reader.readVariable(), positions = reader.readVariable(), vocabulary = reader.readVariable()
-    guard !reader.isOverrun, vocabulary == vocabularySize else {
-      throw damaged("its vocabulary has \(vocabulary) tokens, not \(vocabularySize)")
-    }
-    guard topK >= 1, topK <= vocabularySize else {
-      throw damaged("top-k \(topK) is not in 1...\(vocabularySize)")
-    }
-    let signal: SparseSignal
-    switch codec {
-    case .compact:
-      signal = try CompactCodec(topK: topK, vocabularySize: vocabulary).decode(positions: positions, from: &reader)
-    case .exact:
-      signal = try ExactCodec(topK: topK, vocabularySize: vocabulary).decode(positions: positions, from: &reader)
-    }
+    let shape =
+      switch version {
+      case 1: try Shape(version1: &reader, vocabularySize: vocabularySize)
+      case 2: try Shape(&reader, kinds: kinds, vocabularySize: vocabularySize)
+      default:
+        throw Diagnostic.failure(
+          "version \(version) of a signal's record is not known, only 1 and 2",
+          remedy: "read it with the version of Decant that wrote it")
+      }
+    guard codec.kinds.contains(shape.kind) else { throw damaged("its codec does not hold \(shape.kind.rawValue)") }
+    let signal = try shape.signal(codec, vocabularySize: vocabularySize, from: &reader)
     guard reader.align(), reader.remaining == 0, !reader.isOverrun else {
       throw damaged("\(reader.remaining) bits are left over at its end")
     }
@@ -83,11 +108,79 @@ public enum SignalCodec: String, Sendable, CaseIterable {
   }
 
   static func damaged(_ what: String) -> Diagnostic { .failure("the signal's record is damaged: \(what)") }
+}
 
-  /// Refuses a position count that the bits left cannot hold, before anything is allocated for it.
-  static func check(positions: Int, leastBits: Int, reader: BitReader) throws {
-    guard positions <= reader.remaining / leastBits else {
-      throw damaged("\(positions) positions do not fit in \(reader.remaining) bits")
+/// What the head of a signal's record says of it.
+private struct Shape {
+  var kind: SparseSignal.Kind
+  var positions: Int
+  /// Entries of every position; nil where ``counts`` has each one's.
+  var even: Int?
+  var counts: [Int] = []
+
+  init(version1 reader: inout BitReader, vocabularySize: Int) throws {
+    kind = .topK
+    even = reader.readVariable()
+    positions = reader.readVariable()
+    try Self.check(vocabulary: reader.readVariable(), reader, vocabularySize)
+    try check(count: even ?? 0, vocabularySize)
+  }
+
+  init(_ reader: inout BitReader, kinds: [SparseSignal.Kind], vocabularySize: Int) throws {
+    let number = Int(reader.read(8))
+    guard number < kinds.count else { throw SignalCodec.damaged("unknown kind \(number)") }
+    kind = kinds[number]
+    positions = reader.readVariable()
+    try Self.check(vocabulary: reader.readVariable(), reader, vocabularySize)
+    let common = reader.readVariable()
+    guard common == 0 else {
+      even = common
+      try check(count: common, vocabularySize)
+      return
     }
+    // Each count takes a byte.
+    guard positions <= reader.remaining / 8 else {
+      throw SignalCodec.damaged("\(positions) positions do not fit in \(reader.remaining) bits")
+    }
+    counts = (0..<positions).map { _ in reader.readVariable() }
+    for count in counts { try check(count: count, vocabularySize) }
+  }
+
+  private static func check(vocabulary: Int, _ reader: BitReader, _ vocabularySize: Int) throws {
+    guard !reader.isOverrun, vocabulary == vocabularySize else {
+      throw SignalCodec.damaged("its vocabulary has \(vocabulary) tokens, not \(vocabularySize)")
+    }
+  }
+
+  private func check(count: Int, _ vocabularySize: Int) throws {
+    guard (1...vocabularySize).contains(count) else {
+      throw SignalCodec.damaged("top-k \(count) is not in 1...\(vocabularySize)")
+    }
+  }
+
+  /// Reads the positions, after it is sure that the bits left can hold them: only then is anything allocated for them.
+  func signal(
+    _ type: any PositionCodec.Type, vocabularySize: Int, from reader: inout BitReader
+  ) throws -> SparseSignal {
+    var codec = even.map { type.init(entries: $0, vocabularySize: vocabularySize) }
+    var bits = reader.remaining
+    func take(_ least: Int, _ positions: Int) throws {
+      guard positions <= bits / least else {
+        throw SignalCodec.damaged("\(self.positions) positions do not fit in \(reader.remaining) bits")
+      }
+      bits -= positions * least
+    }
+    if let codec { try take(codec.leastBits, positions) }
+    for count in counts { try take(type.init(entries: count, vocabularySize: vocabularySize).leastBits, 1) }
+    var signal = SparseSignal(kind: kind)
+    signal.reserve(positions: positions, entries: even ?? counts.max() ?? 0)
+    for position in 0..<positions {
+      let count = even ?? counts[position]
+      if codec?.entries != count { codec = type.init(entries: count, vocabularySize: vocabularySize) }
+      try codec!.decode(position, into: &signal, from: &reader)
+    }
+    guard !reader.isOverrun else { throw SignalCodec.damaged("it ends too early") }
+    if !type.checksPositions { try signal.validate(vocabularySize: vocabularySize) }
+    return signal
   }
 }

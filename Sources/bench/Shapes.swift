@@ -62,7 +62,7 @@ enum SyntheticBatch {
   /// A signal with plausible values: distinct ids, log-probs that fall with the rank.
   static func signal(positions: Int, vocabulary: Int) -> SparseSignal {
     var stream = RandomStream(seed: 2, name: "signal")
-    var signal = SparseSignal(topK: topK)
+    var signal = SparseSignal()
     for _ in 0..<positions {
       var ids: [Int32] = []
       var taken: Set<Int32> = []

@@ -105,7 +105,8 @@ final class ScratchCache {
   init(vocabulary: Int) throws {
     folder = "/tmp/decant-bench-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     let manifest = CacheManifest(
-      teacher: Fingerprint(of: "bench"), teacherPath: "bench", numerics: "fp32", tokenizer: Fingerprint(of: "bench"),
+      teacher: Fingerprint(of: "bench"), teacherPath: "bench", precision: "fp32", kernels: Engine.variant,
+      tokenizer: Fingerprint(of: "bench"),
       codec: .compact, topK: SyntheticBatch.topK, vocabularySize: vocabulary)
     writer = try LogitCacheWriter(directory: folder, manifest: manifest)
   }

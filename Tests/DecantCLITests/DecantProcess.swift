@@ -19,8 +19,14 @@ struct DecantProcess {
   static let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     .deletingLastPathComponent().appendingPathComponent("decant")
 
-  /// - Parameter fileLimit: Largest file the process may write, in blocks of 512 bytes; nil is no limit.
-  init(_ arguments: [String], in folder: String, fileLimit: Int? = nil) throws {
+  /// - Parameters:
+  ///   - fileLimit: Largest file the process may write, in blocks of 512 bytes; nil is no limit.
+  ///   - environment: Variables beside those of the tests.
+  ///   - isWorkingFolder: Whether it runs in the folder.
+  init(
+    _ arguments: [String], in folder: String, fileLimit: Int? = nil, environment: [String: String] = [:],
+    isWorkingFolder: Bool = false
+  ) throws {
     let stem = URL(fileURLWithPath: folder).appendingPathComponent("process-\(UUID().uuidString)")
     output = stem.appendingPathExtension("out")
     errors = stem.appendingPathExtension("err")
@@ -32,6 +38,8 @@ struct DecantProcess {
       process.executableURL = Self.executable
       process.arguments = arguments
     }
+    if isWorkingFolder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
     process.standardInput = FileHandle.nullDevice

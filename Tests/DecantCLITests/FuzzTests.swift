@@ -224,7 +224,7 @@ import Tokenizers
   @Test("a record of a cache, its checksum made again") func cacheRecord() throws {
     let path = folder.file("records")
     let manifest = CacheManifest(
-      teacher: Fingerprint(of: "teacher"), teacherPath: "teacher", numerics: "fp32",
+      teacher: Fingerprint(of: "teacher"), teacherPath: "teacher", precision: "fp32", kernels: "own",
       tokenizer: Fingerprint(of: "tokenizer"), codec: .compact, topK: 8, vocabularySize: 300)
     let scored = samples(6)
     let keys = scored.map { manifest.key($0.sequence) }
@@ -250,7 +250,7 @@ import Tokenizers
     try { _ = try ReplayWriter(directory: path).publish(origin) { try $0.append(scored) } }()
     let found = try Self.files(of: path).compactMap { file -> (file: String, data: [UInt8], record: Checksummed)? in
       let data = try bytes(file)
-      return Checksummed(beforeRecordOf: data, mark: [0xD6, 1], header: 9).map { (file, data, $0) }
+      return Checksummed(beforeRecordOf: data, mark: [0xD6, 2], header: 9).map { (file, data, $0) }
     }
     let (file, data, record) = try #require(found.first)
     let name = String(file.dropFirst(folder.path.count + 1))

@@ -55,6 +55,17 @@ import Testing
   /// Makes the newest checkpoint one of the first format, whose state is believed as far as its numbers can be.
   private func removeChecksums() throws {
     try File.remove("\(newest)/checksums.json")
+    try makeFirstFormat()
+  }
+
+  /// Gives the newest checkpoint's state the number and the keys of the first format.
+  private func makeFirstFormat() throws {
+    let text = String(decoding: try File.read(state), as: UTF8.self)
+    let old = text.replacing(/"([a-z_]+)" :/) { key in
+      let words = key.output.1.split(separator: "_")
+      return "\"\(words[0])\(words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined())\" :"
+    }
+    try put(Array(old.utf8), at: state)
     try edit(["format"], .integer(1))
   }
 
@@ -132,10 +143,10 @@ import Testing
   @Test("a checkpoint of the first format has no checksums and is gone on from") func firstFormat() throws {
     try File.remove("\(newest)/checksums.json")
     try expectRefusal("\(newest)/checksums.json", "missing")
-    try edit(["format"], .integer(1))
+    try makeFirstFormat()
     #expect(try train().steps == 4)
-    try edit(["format"], .integer(3))
-    try expectRefusal(state, field: "format", "format 3", category: .input)
+    try edit(["format"], .integer(4))
+    try expectRefusal(state, field: "format", "format 4", category: .input)
   }
 
   @Test("a number that the run cannot have come to is refused by its field") func numbers() throws {
@@ -144,14 +155,14 @@ import Testing
     let large = JSONValue.integer(.max)
     let cases: [([String], JSONValue?, field: String?)] = [
       (["step"], 3, "step"), (["step"], -4, "step"), (["step"], large, "step"), (["step"], .double(1e300), nil),
-      (["step"], "4", "step"), (["step"], nil, "step"), (["optimizerSteps"], 3, "optimizerSteps"),
-      (["optimizerSteps"], large, "optimizerSteps"), (["optimizerSteps"], -1, "optimizerSteps"),
-      (["skippedSteps"], 5, "skippedSteps"), (["skippedSteps"], large, "skippedSteps"), (["tokens"], -1, "tokens"),
+      (["step"], "4", "step"), (["step"], nil, "step"), (["optimizerSteps"], 3, "optimizer_steps"),
+      (["optimizerSteps"], large, "optimizer_steps"), (["optimizerSteps"], -1, "optimizer_steps"),
+      (["skippedSteps"], 5, "skipped_steps"), (["skippedSteps"], large, "skipped_steps"), (["tokens"], -1, "tokens"),
       (["tokens"], large, "tokens"), (["seconds"], -1.5, "seconds"), (["sources", "cache"], large, "sources"),
       (["sources", "cache"], -3, "sources"), (["sources", "other"], 0, "sources"),
       (["sources", "fresh"], 0, "sources"),
-      (["bestStep"], 5, "bestStep"), (["bestStep"], -2, "bestStep"), (["bestLoss"], nil, "bestStep"),
-      (["replayVersion"], 0, "replayVersion"), (["replayVersion"], -1, "replayVersion"),
+      (["bestStep"], 5, "best_step"), (["bestStep"], -2, "best_step"), (["bestLoss"], nil, "best_step"),
+      (["replayVersion"], 0, "replay_version"), (["replayVersion"], -1, "replay_version"),
       (["dropout", "key"], 5, "dropout"), (["dropout", "position"], 5, "dropout"), (["dropout"], nil, "dropout"),
       (["sampler"], nil, "sampler"), (["sampler", "phi"], 1.5, "sampler.phi"),
       (["sampler", "phi"], 0.5, "sampler.phi"),

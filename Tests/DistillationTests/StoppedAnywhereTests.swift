@@ -93,7 +93,7 @@ private struct StoppedRuns {
   private func dueValidation(_ run: String) throws -> Bool {
     guard let step = try RunFolder(run).checkpointSteps().last else { return false }
     let path = "\(RunFolder(run).checkpoint(step: step))/trainer_state.json"
-    return try JSONValue.parse(File.read(path), file: path)["validationDue"]?.boolValue == true
+    return try JSONValue.parse(File.read(path), file: path)["validation_due"]?.boolValue == true
   }
 
   /// What a run ends with, without the times of a clock.

@@ -27,7 +27,7 @@ struct ScorerTests {
         let signal = try score(rows, targets: targets, k: k, chunkRows: 2)
         try signal.validate(vocabularySize: vocabulary)
         let kept = min(k, vocabulary)
-        #expect(signal.topK == kept && signal.positionCount == 5)
+        #expect(signal.largestCount == kept && signal.positionCount == 5)
         for (row, logits) in rows.enumerated() {
           let expected = sparseSignal(logits, k: kept, target: Int(targets[row]))
           let actual = signal[row..<row + 1]

@@ -22,3 +22,17 @@ import Testing
     for text in ["", "xyz", String(repeating: "g", count: 32)] { #expect(Fingerprint(text) == nil) }
   }
 }
+
+extension FingerprintTests {
+  @Test("a fingerprint of parts is that of the whole, however it is cut") func stream() {
+    let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    for step in [1, 7, 64, 1023, 5000] {
+      let stream = FingerprintStream()
+      for start in stride(from: 0, to: bytes.count, by: step) {
+        stream.append(Array(bytes[start..<min(start + step, bytes.count)]))
+      }
+      #expect(stream.fingerprint == Fingerprint(of: bytes))
+    }
+    #expect(FingerprintStream().fingerprint == Fingerprint(of: [UInt8]()))
+  }
+}

@@ -8,7 +8,7 @@ let teacher = SyntheticTeacher(vocabularySize: 300, topK: 8)
 
 func manifest(codec: SignalCodec = .exact) -> CacheManifest {
   CacheManifest(
-    teacher: Fingerprint(of: "teacher"), teacherPath: "models/teacher", numerics: "fp32",
+    teacher: Fingerprint(of: "teacher"), teacherPath: "models/teacher", precision: "fp32", kernels: "these",
     tokenizer: Fingerprint(of: "tokenizer"), codec: codec, topK: teacher.topK, vocabularySize: teacher.vocabularySize)
 }
 

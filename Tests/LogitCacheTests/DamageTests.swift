@@ -16,7 +16,7 @@ struct CacheManifestTests {
     var other = manifest()
     switch field {
     case "teacher": other.teacher = Fingerprint(of: "other")
-    case "numerics": other.numerics = "bf16"
+    case "numerics": other.precision = "bf16"
     case "tokenizer": other.tokenizer = Fingerprint(of: "other")
     case "codec": other.codec = .compact
     case "top_k": other.topK = 7
@@ -44,7 +44,7 @@ struct CacheManifestTests {
   }
 
   @Test(arguments: [
-    ("\"fp32\"", "32", "numerics"), ("\"format_version\": 1", "\"format_version\": 2", "format_version"),
+    ("\"fp32\"", "32", "numerics.precision"), ("\"format_version\": 2", "\"format_version\": 3", "format_version"),
     ("\"exact/1\"", "\"exact/9\"", "codec"), ("\"top_k\": 8", "\"top_k\": 0", "top_k"),
     ("\"shard-0000\"", "\"../elsewhere\"", "shards"), ("\"shard-0000\"", "", "shards"),
     ("\"checksum\"", "\"bhecksum\"", "checksum"),

@@ -67,7 +67,7 @@ struct DamagedWorld {
     try? LogitCache(directory: folder.path).export { lines.append($0) }
     #expect(lines.allSatisfy { export.contains($0) }, "\(what) came out wrong")
     _ = try? LogitCache(directory: folder.path).statistics()
-    _ = try? LogitCache(directory: folder.path).datasets()
+    _ = try? LogitCache(directory: folder.path).plans()
     _ = try LogitCache.repair(directory: folder.path)
     #expect(try !Self.isDamaged(folder.path), "\(what) outlived a repair")
     #expect(try complete() == export, "\(what) changed the export")

@@ -59,7 +59,7 @@ struct LogitCacheTests {
     }
     let same = [key { _ in }, key { $0.teacherPath = "elsewhere" }]
     let different = [
-      key { _ in }, key { $0.teacher = Fingerprint(of: "x") }, key { $0.numerics = "bf16" },
+      key { _ in }, key { $0.teacher = Fingerprint(of: "x") }, key { $0.precision = "bf16" },
       key { $0.tokenizer = Fingerprint(of: "x") }, key { $0.codec = .compact }, key { $0.topK = 7 },
       key { $0.vocabularySize = 301 }, key({ _ in }, [1, 2, 4]), key({ _ in }, [1, 2, 3, 0]),
       key({ _ in }, [1, 2, 3], 3),
@@ -93,6 +93,18 @@ struct LogitCacheTests {
 }
 
 struct PlanTests {
+  private func keys(_ plan: CachePlan?) throws -> [Fingerprint]? {
+    try plan.map { plan in
+      var keys: [Fingerprint] = []
+      try plan.forEach { index, key in
+        let same = try plan.key(at: index)
+        #expect(index == keys.count && same == key)
+        keys.append(key)
+      }
+      return keys
+    }
+  }
+
   @Test func `A plan keeps a data set's order and tells what remains`() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
@@ -102,8 +114,10 @@ struct PlanTests {
     try writer.setPlan(plan, of: data)
     try writer.append(Array(all[..<590]))
     let cache = try LogitCache(directory: folder.path)
-    #expect(try cache.plan(of: data) == plan)
-    #expect(try cache.remaining(of: data) == all[590...].map(\.key))
+    #expect(try keys(cache.plan(of: data)) == plan)
+    var missing: [Fingerprint] = []
+    try cache.forEachMissing(of: data) { missing.append($1) }
+    #expect(missing == all[590...].map(\.key))
     expectDiagnostic(.input, saying: "sample 590", "precompute") {
       try cache.forEachSample(in: .dataset(data)) { _, _ in }
     }
@@ -123,14 +137,14 @@ struct PlanTests {
     try writer.setPlan(keys, of: one)
     try writer.setPlan(Array(keys[..<10]), of: two)
     try writer.setPlan(Array(keys[300..<310]), of: one)
-    #expect(try writer.cache.plan(of: one) == Array(keys[300..<310]))
-    #expect(try writer.cache.plan(of: two) == Array(keys[..<10]))
+    #expect(try self.keys(writer.cache.plan(of: one)) == Array(keys[300..<310]))
+    #expect(try self.keys(writer.cache.plan(of: two)) == Array(keys[..<10]))
     try writer.setPlan([], of: two)
-    #expect(try writer.cache.plan(of: two) == [])
-    let counts = try writer.cache.datasets().map(\.samples).sorted()
+    #expect(try self.keys(writer.cache.plan(of: two)) == [])
+    let counts = try writer.cache.plans().map(\.count).sorted()
     #expect(counts == [0, 10])
     expectDiagnostic(.input, saying: "not made for the data set", "\(one)") {
-      _ = try writer.cache.remaining(of: Fingerprint(of: "three"))
+      try writer.cache.forEachMissing(of: Fingerprint(of: "three")) { _, _ in }
     }
   }
 }
@@ -141,7 +155,7 @@ struct ExportTests {
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     var sample = samples(1)[0]
     sample.signal.tailLogProb[0] = -.infinity
-    let empty = ScoredSample(TokenSequence(tokenIDs: [4], promptLength: 1), signal: SparseSignal(topK: 8))
+    let empty = ScoredSample(TokenSequence(tokenIDs: [4], promptLength: 1), signal: SparseSignal())
     try writer.append([sample, empty])
     let data = Fingerprint(of: "data")
     try writer.setPlan([sample.key, empty.key], of: data)
@@ -156,7 +170,7 @@ struct ExportTests {
     let ids = try json.required("token_ids").elements().map { try Int32($0.integer()) }
     #expect(ids == sample.sequence.tokenIDs)
     #expect(try json.required("prompt_length").integer() == sample.sequence.promptLength)
-    var signal = SparseSignal(topK: 8), positions: [Int] = []
+    var signal = SparseSignal(), positions: [Int] = []
     for entry in try json.required("positions").elements() {
       positions.append(try entry.required("position").integer())
       signal.append(

@@ -36,7 +36,7 @@ private func signal(_ teacher: SyntheticTeacher, positions: Int = 100) -> Sparse
 
 /// Probability of every id of a row and of its tail, in the order of the ids.
 private func outcomes(_ signal: SparseSignal, _ position: Int) -> [(id: Int32, logProb: Double)] {
-  let row = position * signal.topK..<(position + 1) * signal.topK
+  let row = signal.entries(at: position)
   let pairs = row.map { (id: signal.ids[$0], logProb: Double(signal.logProbs[$0])) }
   return pairs.sorted { $0.id < $1.id } + [(-1, Double(signal.tailLogProb[position]))]
 }

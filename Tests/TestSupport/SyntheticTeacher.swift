@@ -26,7 +26,7 @@ public struct SyntheticTeacher: Sendable {
 
   /// A signal whose targets lie inside the top-k seven times in eight.
   public func signal(positions: Int, _ stream: inout RandomStream) -> SparseSignal {
-    var signal = SparseSignal(topK: topK)
+    var signal = SparseSignal()
     for _ in 0..<positions { appendRow(to: &signal, &stream) }
     return signal
   }
@@ -40,10 +40,10 @@ public struct SyntheticTeacher: Sendable {
     let logSum = log(logits.reduce(tail) { $0 + exp($1) })
     let logProbs = logits.map { Float(min(0, $0 - logSum)) }
     // Set order depends on the process, so sort, then shuffle by the stream.
-    signal.ids += ids.sorted().shuffled(using: &stream)
-    signal.logProbs += logProbs
-    signal.tailLogProb.append(Float(log(tail) - logSum))
-    signal.targetLogProb.append(stream.below(8) == 0 ? logProbs.last! - 1 : logProbs[stream.below(topK)])
+    let shuffled = ids.sorted().shuffled(using: &stream)
+    signal.append(
+      ids: shuffled, logProbs: logProbs, tail: Float(log(tail) - logSum),
+      target: stream.below(8) == 0 ? logProbs.last! - 1 : logProbs[stream.below(topK)])
   }
 
   /// Integral of the rank curve from the top-k to the end of the vocabulary.

@@ -11,7 +11,7 @@ let cacheCommands = CommandGroup(
   "cache", "look after a cache of teacher signals",
   [
     .command(CacheInfo()), .command(CacheVerify()), .command(CacheRepair()), .command(CacheShow()),
-    .command(CacheExport()),
+    .command(CacheExport()), .command(CacheUpgrade()),
   ])
 
 private let cacheFolder = Parameter<String>.positional("DIR", "The cache.")
@@ -30,11 +30,16 @@ struct CacheInfo: Command {
     let cache = try LogitCache(directory: arguments[cacheFolder])
     let size = try cache.statistics()
     let manifest = cache.manifest
-    let datasets = try cache.datasets().map { dataset, samples in
-      let missing = try cache.remaining(of: dataset).count
+    let datasets = try cache.plans().map { plan in
+      var missing = 0
+      try cache.forEachMissing(of: plan.dataset) { _, _ in missing += 1 }
       return JSONValue.object([
-        "dataset": .string("\(dataset)"), "samples": .integer(Int64(samples)), "missing": .integer(Int64(missing)),
+        "dataset": .string("\(plan.dataset)"), "samples": .integer(Int64(plan.count)),
+        "missing": .integer(Int64(missing)),
       ])
+    }
+    let kernels = zip(manifest.kernels, size.samplesByKernels).map { name, samples in
+      JSONValue.object(["kernels": .string(name), "samples": .integer(Int64(samples))])
     }
     try arguments.output.result(
       json: arguments[json],
@@ -45,7 +50,8 @@ struct CacheInfo: Command {
         ("payload_bytes_per_position", .double(size.payloadBytesPerPosition)),
         ("file_bytes_per_position", .double(size.fileBytesPerPosition)), ("top_k", .integer(Int64(manifest.topK))),
         ("vocabulary_size", .integer(Int64(manifest.vocabularySize))), ("codec", .string(manifest.codec.identifier)),
-        ("numerics", .string(manifest.numerics)), ("teacher", .string("\(manifest.teacher)")),
+        ("format_version", .integer(Int64(manifest.formatVersion))), ("numerics", .string(manifest.precision)),
+        ("kernels", .array(kernels)), ("teacher", .string("\(manifest.teacher)")),
         ("teacher_path", .string(manifest.teacherPath)), ("tokenizer", .string("\(manifest.tokenizer)")),
         ("datasets", .array(datasets)),
       ])
@@ -100,6 +106,33 @@ struct CacheRepair: Command {
   }
 }
 
+/// `decant cache upgrade`.
+struct CacheUpgrade: Command {
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "upgrade", "turn a cache of an older version into one of today's",
+      discussion: """
+        A cache of version 1 can be read, trained from, verified and repaired as it is; an upgrade is needed to add to it.
+        Signals keep their bytes and nothing is computed anew. The new store is built and verified beside the old one, which
+        takes as much room again until then; a killed upgrade leaves the old cache.
+        """,
+      parameters: [cacheFolder.specification, json.specification],
+      examples: [Example("decant cache upgrade cache/", "then precompute goes on with it")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    let done = try LogitCache.upgrade(directory: arguments[cacheFolder])
+    try arguments.output.result(
+      json: arguments[json],
+      [
+        ("format_version_before", .integer(Int64(done.formatVersion))), ("samples", .integer(Int64(done.samples))),
+        ("plans", .integer(Int64(done.plans))), ("plans_left_out", .integer(Int64(done.plansLeftOut))),
+      ])
+  }
+}
+
 /// `decant cache show`.
 struct CacheShow: Command {
   let key = Parameter<String?>.optionalPositional(
@@ -114,7 +147,7 @@ struct CacheShow: Command {
   func run(_ arguments: Arguments) throws {
     let cache = try LogitCache(directory: arguments[cacheFolder])
     let text = arguments[key]
-    guard let key = try text.map({ Fingerprint($0) }) ?? cache.sampleKeys().first else {
+    guard let key = try text.map({ Fingerprint($0) }) ?? cache.firstKey() else {
       throw Diagnostic.input(
         text.map { "'\($0)' is no key" } ?? "the cache is empty", file: cache.directory,
         remedy: "list keys with decant cache export")

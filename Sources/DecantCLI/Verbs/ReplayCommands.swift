@@ -40,6 +40,8 @@ struct ReplayInfo: Command {
     let ids: [(String, JSONValue?)] = [
       ("tokenizer", origin.tokenizer.map { .string("\($0)") }), ("data", origin.data.map { .string("\($0)") }),
       ("end_of_text", origin.endOfText.map { .array($0.map { .integer(Int64($0)) }) }),
+      ("numerics", origin.numerics.map { .string($0.precision) }),
+      ("kernels", origin.numerics.map { .string($0.kernels) }),
     ]
     return [
       ("version", .integer(Int64(version.number))), ("samples", .integer(Int64(version.sampleCount))),

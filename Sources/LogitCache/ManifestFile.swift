@@ -1,0 +1,115 @@
+import Diagnostics
+import Files
+import Fingerprints
+import JSON
+import TeacherSignal
+
+/// The manifest as a file.
+extension CacheManifest {
+  /// Reads the manifest of a cache.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the folder is no cache, or its manifest is of another format or
+  ///   damaged.
+  public init(directory: String) throws {
+    let file = "\(directory)/\(Self.fileName)"
+    guard File.exists(file) else {
+      throw Diagnostic.input(
+        "is not a logit cache: it holds no \(Self.fileName)", file: directory,
+        remedy: "check the path, or make the cache with decant precompute")
+    }
+    let json = JSONField(try JSONValue.parse(File.read(file), file: file), file: file)
+    let version = try json.required("format_version").integer()
+    guard (1...Self.currentFormat).contains(version) else {
+      throw Diagnostic.input(
+        "the cache has format version \(version), this program knows 1 to \(Self.currentFormat)", file: file,
+        field: "format_version", remedy: "use the version of Decant that made it, or make it again")
+    }
+    let numerics = try json.required("numerics")
+    let vocabularySize = try json.required("vocabulary_size").integer(in: 1...Int(Int32.max))
+    self.init(
+      teacher: try json.required("teacher").fingerprint(), teacherPath: try json.required("teacher_path").string(),
+      precision: try version == 1 ? numerics.string() : numerics.required("precision").string(), kernels: "",
+      tokenizer: try json.required("tokenizer").fingerprint(), codec: try json.required("codec").codec(),
+      topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize,
+      selection: try version == 1 ? "all" : json.required("selection").string(),
+      columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
+      endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
+    formatVersion = version
+    kernels = try version == 1 ? [] : numerics.required("kernels").elements().map { try $0.string() }
+    guard version == 1 || !kernels.isEmpty && Set(kernels).count == kernels.count else {
+      throw try numerics.required("kernels").diagnostic("must name the kernels that made the cache, none twice")
+    }
+    let list = try json.required("shards")
+    shards = try list.elements().map { try $0.string() }
+    // Names come from a file: they must not lead out of the folder.
+    guard !shards.isEmpty, shards.allSatisfy(File.isPlainName) else {
+      throw list.diagnostic("must name at least one folder inside the cache")
+    }
+    // Last, so that what is wrong by itself is named by its field.
+    try Self.checkSum(of: json, file: file, isOptional: version == 1)
+  }
+
+  /// - Parameter isOptional: Whether the manifest may be of a version that had no checksum: it has no fields then but the
+  ///   first ones, since another one is the damaged name of one of today's.
+  private static func checkSum(of json: JSONField, file: String, isOptional: Bool) throws {
+    guard var object = json.value.objectValue else { return }
+    let remedy = "restore \(fileName) from a copy, or take the change back; the records are untouched"
+    guard let stored = try json.optional("checksum") else {
+      let other = object.keys.first { !firstFields.contains($0) }
+      guard !isOptional || other != nil else { return }
+      throw Diagnostic.input(
+        "the manifest was damaged or edited: it has no checksum"
+          + (other.map { ", and the field \($0.debugDescription)" } ?? ""), file: file, field: "checksum",
+        remedy: remedy)
+    }
+    object["checksum"] = nil
+    let computed = checksum(of: object)
+    guard try stored.fingerprint() == computed else {
+      throw stored.diagnostic(
+        "is \(try stored.string()), but its fields give \(computed): the manifest was damaged or edited", remedy: remedy
+      )
+    }
+  }
+
+  /// What a manifest held before it had a checksum.
+  private static let firstFields: Set = [
+    "format_version", "teacher", "teacher_path", "numerics", "tokenizer", "codec", "top_k", "vocabulary_size", "shards",
+  ]
+
+  /// - Precondition: it is of the current format.
+  func write(to directory: String) throws {
+    precondition(formatVersion == Self.currentFormat, "a manifest of version \(formatVersion) is not written")
+    var json: JSONObject = [
+      "format_version": .integer(Int64(formatVersion)), "teacher": .string(teacher.description),
+      "teacher_path": .string(teacherPath),
+      "numerics": ["precision": .string(precision), "kernels": .array(kernels.map { .string($0) })],
+      "tokenizer": .string(tokenizer.description), "codec": .string(codec.identifier), "top_k": .integer(Int64(topK)),
+      "vocabulary_size": .integer(Int64(vocabularySize)), "selection": .string(selection),
+      "columns": .array(columns.map { .string($0) }), "shards": .array(shards.map { .string($0) }),
+    ]
+    if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
+    json["checksum"] = .string(Self.checksum(of: json).description)
+    try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
+  }
+
+  /// A fingerprint of all other fields.
+  private static func checksum(of json: JSONObject) -> Fingerprint {
+    Fingerprint(of: JSONValue.object(json).serialized())
+  }
+}
+
+extension JSONField {
+  func fingerprint() throws -> Fingerprint {
+    guard let fingerprint = Fingerprint(try string()) else { throw diagnostic("must be 32 hexadecimal digits") }
+    return fingerprint
+  }
+
+  func codec() throws -> SignalCodec {
+    let name = try string()
+    guard let codec = SignalCodec.allCases.first(where: { $0.identifier == name }) else {
+      throw diagnostic(
+        "names the codec \(name), which is none of \(SignalCodec.allCases.map(\.identifier).joined(separator: ", "))")
+    }
+    return codec
+  }
+}
