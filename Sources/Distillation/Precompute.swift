@@ -74,7 +74,9 @@ public struct Precompute: Sendable {
       let work = try prepare()
       let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
       try existing?.manifest.check(wanted: work.manifest, directory: cache)
-      let missing = try work.samples.indices.filter { try existing?.contains(work.keys[$0]) != true }
+      let missing = try work.samples.indices.filter { index in
+        try existing.map { try !$0.contains($0.manifest.key(work.samples[index].sequence)) } ?? true
+      }
       let positions = missing.reduce(0) { $0 + work.samples[$1].scoredPositions.count }
       let tokens = missing.reduce(0) { $0 + work.samples[$1].tokenIDs.count }
       return Forecast(
@@ -96,16 +98,19 @@ public struct Precompute: Sendable {
     let work = try Interruption.endingAtOnce(prepare)
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
+    try upgrade(work.manifest)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
+    // By the cache's own manifest: other kernels may have begun it.
+    let keys = work.samples.map { writer.manifest.key($0.sequence) }
     if writer.kernels > 0 {
       Log.warning(
         "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
           + "each sample says which of them made it")
     }
-    try writer.setPlan(work.keys, of: work.dataset)
+    try writer.setPlan(keys, of: work.dataset)
     let batches = Batches.byLength(work.samples.map(\.tokenIDs.count), tokens: tokensPerBatch)
     let missing = try Interruption.endingAtOnce {
-      try batches.filter { try !$0.allSatisfy { try writer.cache.contains(work.keys[$0]) } }
+      try batches.filter { try !$0.allSatisfy { try writer.cache.contains(keys[$0]) } }
     }
     let left = missing.reduce(0) { $0 + $1.count }
     if left < work.samples.count {
@@ -143,7 +148,16 @@ public struct Precompute: Sendable {
     var dataset: Fingerprint
     var samples: [Sample]
     var account: RowAccount
-    var keys: [Fingerprint]
+  }
+
+  /// Turns a cache of version 1, which the work belongs to, into one that can be added to.
+  private func upgrade(_ wanted: CacheManifest) throws {
+    guard File.exists("\(cache)/\(CacheManifest.fileName)") else { return }
+    let found = try CacheManifest(directory: cache)
+    guard !found.canBeAddedTo else { return }
+    try found.check(wanted: wanted, directory: cache)
+    Log.info("\(cache): its format has version \(found.formatVersion); upgrading it, with nothing computed anew")
+    _ = try LogitCache.upgrade(directory: cache)
   }
 
   private func prepare() throws -> Work {
@@ -173,7 +187,6 @@ public struct Precompute: Sendable {
       kernels: Engine.variant, tokenizer: bundle.fingerprint, codec: codec, topK: topK, vocabularySize: size,
       endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
     return Work(
-      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account,
-      keys: set.samples.map { manifest.key($0.sequence) })
+      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account)
   }
 }

@@ -9,7 +9,7 @@ public import TeacherSignal
 public struct CacheManifest: Sendable, Equatable {
   /// The version that is written; ``formatVersion`` is that of the files at hand.
   static let currentFormat = 2
-  static let fileName = "manifest.json"
+  package static let fileName = "manifest.json"
 
   /// Version of the folder's files: 1 or 2. A cache of version 1 is read, verified and repaired, and added to after an
   /// upgrade.
@@ -59,6 +59,9 @@ public struct CacheManifest: Sendable, Equatable {
     self.columns = columns.sorted()
     self.endOfText = endOfText
   }
+
+  /// Whether the cache is of the version that is written. An older one is added to after an upgrade.
+  public var canBeAddedTo: Bool { formatVersion == Self.currentFormat }
 
   /// What stands for the kernels of an upgraded cache, whose makers did not say.
   static let unknownKernels = "unknown"

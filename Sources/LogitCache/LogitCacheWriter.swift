@@ -51,7 +51,7 @@ public final class LogitCacheWriter: Sendable {
   private static func joined(
     _ found: CacheManifest, by wanted: CacheManifest, directory: String
   ) throws -> CacheManifest {
-    guard found.formatVersion == CacheManifest.currentFormat else {
+    guard found.canBeAddedTo else {
       throw Diagnostic.input(
         "the cache has format version \(found.formatVersion), which is read and no longer written",
         file: "\(directory)/\(CacheManifest.fileName)", field: "format_version",

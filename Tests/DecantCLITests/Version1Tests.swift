@@ -70,20 +70,16 @@ import Testing
     #expect(try text("cache/manifest.json").contains("\"format_version\": 1"))
   }
 
-  @Test("adding to a cache takes an upgrade, after which it goes on with nothing computed twice") func upgrades() throws
-  {
-    let precompute = [
-      "precompute", "--teacher", "teacher", "--data", "train.jsonl", "--cache", "begun", "--top-k", "8",
-    ]
-    func run(_ status: Int32) throws -> DecantProcess.Result {
-      try decant(
-        precompute[0], precompute[1], precompute[2], precompute[3], precompute[4], precompute[5], precompute[6],
-        precompute[7], precompute[8], expecting: status)
-    }
-    let refused = try run(2)
-    #expect(refused.errors.contains("format version 1") && refused.errors.contains("decant cache upgrade begun"))
+  /// Goes on with the cache that was begun.
+  private func goOn(_ words: String...) throws -> DecantProcess.Result {
+    try DecantProcess(
+      ["precompute", "--teacher", "teacher", "--data", "train.jsonl", "--cache", "begun", "--top-k", "8"] + words,
+      in: folder.path, environment: ["DECANT_KERNELS": "baseline"], isWorkingFolder: true
+    ).wait()
+  }
+
+  @Test("an upgrade keeps every signal, and what a killed one left is removed") func upgrades() throws {
     let before = try decant("cache", "export", "begun").output
-    // What an upgrade left that was killed.
     try File.makeFolder(folder.file("begun/shard-0001"))
     _ = try folder.write("half a store", to: "begun/shard-0001/data.mdb")
     let done = try decant("cache", "upgrade", "begun", "--json").output
@@ -95,14 +91,23 @@ import Testing
     #expect(try lines(after, keys: false).sorted() == lines(before, keys: false).sorted())
     #expect(try lines(after) != lines(before))
     #expect(try decant("cache", "upgrade", "begun", "--json").output.contains("\"format_version_before\":2"))
+  }
 
-    let went = try run(0)
-    #expect(went.output.contains("computed: 16"))
+  @Test("the same command goes on with a cache that was begun, with nothing computed twice", arguments: [true, false])
+  func goesOn(upgradedBefore: Bool) throws {
+    let dry = try goOn("--dry-run", "--json")
+    #expect(dry.output.contains("\"present\":8"), "\(dry)")
+    if upgradedBefore { try decant("cache", "upgrade", "begun") }
+    #expect(try goOn("--dry-run", "--json").output.contains("\"present\":8"))
+    let went = try goOn()
+    #expect(went.status == 0 && went.output.contains("computed: 16"), "\(went)")
     #expect(went.errors.contains("begun with unknown, gone on with"))
+    #expect(went.errors.contains("upgrading it") == !upgradedBefore)
     let whole = try decant("cache", "export", "begun").output
     #expect(try lines(whole, keys: false).sorted() == lines(text("expected/cache.jsonl"), keys: false).sorted())
     let info = try decant("cache", "info", "begun", "--json").output
     #expect(info.contains("{\"kernels\":\"unknown\",\"samples\":8}") && info.contains("\"samples\":16}"))
+    #expect(info.contains("\"samples\":24,\"missing\":0}") && !info.contains("\"missing\":1"))
     try decant("cache", "verify", "begun")
   }
 

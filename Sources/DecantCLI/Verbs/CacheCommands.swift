@@ -114,7 +114,7 @@ struct CacheUpgrade: Command {
     Declaration(
       "upgrade", "turn a cache of an older version into one of today's",
       discussion: """
-        A cache of version 1 can be read, trained from, verified and repaired as it is; an upgrade is needed to add to it.
+        A cache of version 1 can be read, trained from, verified and repaired as it is; precompute upgrades one before it adds to it.
         Signals keep their bytes and nothing is computed anew. The new store is built and verified beside the old one, which
         takes as much room again until then; a killed upgrade leaves the old cache.
         """,
