@@ -98,10 +98,14 @@ public struct Precompute: Sendable {
     let work = try Interruption.endingAtOnce(prepare)
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
-    try upgrade(work.manifest)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
     // By the cache's own manifest: other kernels may have begun it.
     let keys = work.samples.map { writer.manifest.key($0.sequence) }
+    if writer.manifest.formatVersion == 1, try writer.cache.count > 0 {
+      Log.warning(
+        "\(cache): its format, version 1, does not say which kernels made a sample, and it may have been begun with others "
+          + "than \(Engine.variant); decant cache upgrade gives it one that does")
+    }
     if writer.kernels > 0 {
       Log.warning(
         "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
@@ -148,16 +152,6 @@ public struct Precompute: Sendable {
     var dataset: Fingerprint
     var samples: [Sample]
     var account: RowAccount
-  }
-
-  /// Turns a cache of version 1, which the work belongs to, into one that can be added to.
-  private func upgrade(_ wanted: CacheManifest) throws {
-    guard File.exists("\(cache)/\(CacheManifest.fileName)") else { return }
-    let found = try CacheManifest(directory: cache)
-    guard !found.canBeAddedTo else { return }
-    try found.check(wanted: wanted, directory: cache)
-    Log.info("\(cache): its format has version \(found.formatVersion); upgrading it, with nothing computed anew")
-    _ = try LogitCache.upgrade(directory: cache)
   }
 
   private func prepare() throws -> Work {

@@ -9,10 +9,9 @@ public import TeacherSignal
 public struct CacheManifest: Sendable, Equatable {
   /// The version that is written; ``formatVersion`` is that of the files at hand.
   static let currentFormat = 2
-  package static let fileName = "manifest.json"
+  static let fileName = "manifest.json"
 
-  /// Version of the folder's files: 1 or 2. A cache of version 1 is read, verified and repaired, and added to after an
-  /// upgrade.
+  /// Version of the folder's files: 1 or 2. A cache that began as version 1 stays one, until it is upgraded.
   public internal(set) var formatVersion = CacheManifest.currentFormat
   /// Fingerprint of the teacher's configuration and weights.
   public var teacher: Fingerprint
@@ -59,9 +58,6 @@ public struct CacheManifest: Sendable, Equatable {
     self.columns = columns.sorted()
     self.endOfText = endOfText
   }
-
-  /// Whether the cache is of the version that is written. An older one is added to after an upgrade.
-  public var canBeAddedTo: Bool { formatVersion == Self.currentFormat }
 
   /// What stands for the kernels of an upgraded cache, whose makers did not say.
   static let unknownKernels = "unknown"

@@ -16,11 +16,11 @@ public final class LogitCacheWriter: Sendable {
   private var shard: Shard { cache.shards[cache.shards.count - 1] }
 
   /// Opens a cache to add to it, or makes one where the folder is missing or empty. Where other kernels began it, the
-  /// manifest is told of these before they write anything.
+  /// manifest is told of these before they write anything; a cache of version 1 stays one, and does not say.
   ///
   /// - Parameter mapSize: Address space for the store in bytes; nil takes all that is needed.
   /// - Throws: a `Diagnostic` where another process writes to it, where its manifest differs from `manifest` (see
-  ///   ``CacheManifest/check(wanted:directory:)``) or is of version 1, or where the folder holds something else.
+  ///   ``CacheManifest/check(wanted:directory:)``), or where the folder holds something else.
   public init(directory: String, manifest: CacheManifest, mapSize: Int? = nil) throws {
     try File.makeFolder(directory)
     let isNew = !File.exists("\(directory)/\(CacheManifest.fileName)")
@@ -51,13 +51,8 @@ public final class LogitCacheWriter: Sendable {
   private static func joined(
     _ found: CacheManifest, by wanted: CacheManifest, directory: String
   ) throws -> CacheManifest {
-    guard found.canBeAddedTo else {
-      throw Diagnostic.input(
-        "the cache has format version \(found.formatVersion), which is read and no longer written",
-        file: "\(directory)/\(CacheManifest.fileName)", field: "format_version",
-        remedy: "run decant cache upgrade \(directory), then the same command again; nothing is computed anew")
-    }
-    guard !found.kernels.contains(wanted.kernels[0]) else { return found }
+    // Version 1 has no place for them.
+    guard found.formatVersion > 1, !found.kernels.contains(wanted.kernels[0]) else { return found }
     var manifest = found
     manifest.kernels.append(wanted.kernels[0])
     try manifest.write(to: directory)
@@ -112,8 +107,7 @@ public final class LogitCacheWriter: Sendable {
         "a signal of \(sample.signal.largestCount) entries and columns \(sample.columns.map(\.name)) does not belong into a cache of top-k \(manifest.topK) and columns \(manifest.columns)"
       )
       sample.kernels = kernels
-      let payload = try manifest.codec.encode(sample, vocabularySize: manifest.vocabularySize)
-      fresh.append(Encoded(sample, key: key, payload: payload))
+      fresh.append(Encoded(sample, key: key, payload: try manifest.record(of: sample)))
     }
     if fresh.isEmpty { return 0 }
     try shard.environment.write { transaction in
@@ -131,6 +125,13 @@ public final class LogitCacheWriter: Sendable {
 }
 
 extension CacheManifest {
+  /// A sample's bytes as they stand in caches of this version.
+  fileprivate func record(of sample: ScoredSample) throws -> [UInt8] {
+    formatVersion == 1
+      ? try codec.encodeVersion1(sample, topK: topK, vocabularySize: vocabularySize)
+      : try codec.encode(sample, vocabularySize: vocabularySize)
+  }
+
   /// Whether a sample is one that a cache of this manifest can hold.
   func fits(_ sample: ScoredSample) -> Bool {
     sample.signal.largestCount <= topK && sample.columns.map(\.name).sorted() == columns

@@ -16,14 +16,11 @@ extension SignalCodec {
   /// Everything but the signal.
   private static func head(of sample: ScoredSample) throws -> [UInt8] {
     let tokenIDs = sample.sequence.tokenIDs
-    if let negative = tokenIDs.first(where: { $0 < 0 }) {
-      throw damaged("the sample holds the token id \(negative)")
-    }
+    let bits = try Self.bits(of: tokenIDs)
     var writer = BitWriter(startingWith: [sampleMagic, sampleVersion])
     let flags = SampleFlags(sample)
     writer.write(UInt32(flags.rawValue), bits: 8)
     writer.writeVariable(sample.kernels)
-    let bits = bitsNeeded(for: Int(tokenIDs.max() ?? 0) + 1)
     writer.writeVariable(tokenIDs.count)
     writer.writeVariable(bits)
     for id in tokenIDs { writer.write(UInt32(id), bits: bits) }
@@ -41,6 +38,14 @@ extension SignalCodec {
       }
     }
     return writer.bytes
+  }
+
+  /// The width of the largest id.
+  static func bits(of tokenIDs: [Int32]) throws -> Int {
+    if let negative = tokenIDs.first(where: { $0 < 0 }) {
+      throw damaged("the sample holds the token id \(negative)")
+    }
+    return bitsNeeded(for: Int(tokenIDs.max() ?? 0) + 1)
   }
 
   /// The sample of a record, of this version or the first.

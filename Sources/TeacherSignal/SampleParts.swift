@@ -53,15 +53,6 @@ extension BitWriter {
 }
 
 extension BitReader {
-  /// Prompt length, then as ``readTokenIDs(count:bits:)``.
-  mutating func readSequenceOfVersion1() throws -> TokenSequence {
-    let count = readVariable(), promptLength = readVariable(), bits = readVariable()
-    guard promptLength <= count else {
-      throw SignalCodec.damaged("a prompt of \(promptLength) does not fit \(count) tokens")
-    }
-    return TokenSequence(tokenIDs: try readTokenIDs(count: count, bits: bits), promptLength: promptLength)
-  }
-
   /// So many ids of so many bits each, and zeros to the next byte.
   mutating func readTokenIDs(count: Int, bits: Int) throws -> [Int32] {
     guard !isOverrun, bits <= 31, count <= remaining / max(bits, 1), bits > 0 || count <= Self.mostEqualTokens else {

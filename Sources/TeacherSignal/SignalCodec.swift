@@ -15,7 +15,7 @@ public enum SignalCodec: String, Sendable, CaseIterable {
   case exact
 
   /// What does the work.
-  private var positions: any PositionCodec.Type {
+  var positions: any PositionCodec.Type {
     switch self {
     case .compact: CompactCodec.self
     case .exact: ExactCodec.self

@@ -114,7 +114,8 @@ struct CacheUpgrade: Command {
     Declaration(
       "upgrade", "turn a cache of an older version into one of today's",
       discussion: """
-        A cache of version 1 can be read, trained from, verified and repaired as it is; precompute upgrades one before it adds to it.
+        A cache of version 1 can be read, trained from, added to, verified and repaired as it is; version 2 also says which
+        kernels made a sample, and has room for other signals than the top-k.
         Signals keep their bytes and nothing is computed anew. The new store is built and verified beside the old one, which
         takes as much room again until then; a killed upgrade leaves the old cache.
         """,
