@@ -7,7 +7,7 @@ import PackageDescription
 // (one room a line, its arrows after the colon) and runs with the tests.
 let rooms = """
   Diagnostics:
-  Files: Diagnostics
+  Files: CZlib CZstd Diagnostics
   Fingerprints: CXXHash
   RandomStreams:
   JSON: Diagnostics
@@ -22,7 +22,7 @@ let rooms = """
   Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Models NN Tensor RandomStreams Diagnostics
-  Samples: Tokenizers JSON Files Fingerprints Diagnostics
+  Samples: LMDB Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal JSON Files Fingerprints Diagnostics
   Telemetry: Diagnostics Files JSON
@@ -52,6 +52,7 @@ let strict: [SwiftSetting] = [
 /// System libraries (name, Debian package) and C targets of our own.
 let systemLibraries = [
   "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
+  "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev",
 ]
 let executables: Set = ["decant", "bench"]
 
@@ -107,7 +108,8 @@ let package = Package(
     + all.map(\.target)
     + [
       .target(
-        name: "TestSupport", dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "TeacherSignal"],
+        name: "TestSupport",
+        dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "TeacherSignal", "CZlib", "CZstd"],
         path: "Tests/TestSupport", swiftSettings: strict),
       .target(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],
