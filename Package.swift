@@ -7,7 +7,7 @@ import PackageDescription
 // (one room a line, its arrows after the colon) and runs with the tests.
 let rooms = """
   Diagnostics:
-  Files: Diagnostics
+  Files: CZlib CZstd Diagnostics
   Fingerprints: CXXHash
   RandomStreams:
   Sequences: Fingerprints Diagnostics
@@ -67,6 +67,7 @@ let strict: [SwiftSetting] = [
 /// System libraries (name, Debian package) and C targets of our own.
 let systemLibraries = [
   "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
+  "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev",
 ]
 let executables: Set = ["decant", "bench"]
 
@@ -123,7 +124,7 @@ let package = Package(
     + [
       .target(
         name: "TestSupport",
-        dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal"],
+        dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal", "CZlib", "CZstd"],
         path: "Tests/TestSupport", swiftSettings: strict),
       .target(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],

@@ -151,7 +151,7 @@ public enum File {
 
   /// A sequential writer with a buffer of its own, lent by ``write(to:_:)``.
   public struct Writer {
-    private let path: String
+    let path: String
     private let descriptor: Int32
     private var pending: [UInt8] = []
     /// Bytes appended so far.
@@ -187,7 +187,7 @@ public enum File {
     /// Appends a text's UTF-8 bytes.
     public mutating func append(_ text: String) throws { try append(Array(text.utf8)) }
 
-    private mutating func flush() throws {
+    mutating func flush() throws {
       try unsafe pending.withUnsafeBytes { buffer in try unsafe writeAll(buffer) }
       pending.removeAll(keepingCapacity: true)
     }

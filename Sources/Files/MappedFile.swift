@@ -37,16 +37,25 @@ import Synchronization
       )
     }
     content = nil
-    let size = Int(status.st_size)
-    guard size > 0 else {
-      unsafe bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-      return
-    }
+    unsafe bytes = try Self.map(descriptor, Int(status.st_size), path: path)
+  }
+
+  /// Maps an open file, which may be closed then.
+  init(descriptor: Int32, path: String) throws {
+    self.path = path
+    content = nil
+    var status = stat()
+    try SystemCall.check("read the file's size", path: path) { unsafe fstat(descriptor, &status) }
+    unsafe bytes = try Self.map(descriptor, Int(status.st_size), path: path)
+  }
+
+  private static func map(_ descriptor: Int32, _ size: Int, path: String) throws -> UnsafeRawBufferPointer {
+    guard size > 0 else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
     let base = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
     guard unsafe base != MAP_FAILED else {
       throw SystemCall.diagnostic(code: errno, what: "map the file's \(size) bytes", path: path)
     }
-    unsafe bytes = UnsafeRawBufferPointer(start: base, count: size)
+    return unsafe UnsafeRawBufferPointer(start: base, count: size)
   }
 
   deinit {

@@ -1,9 +1,14 @@
 import Diagnostics
-import Files
 public import Fingerprints
 public import JSON
 
-/// The rows of a file: JSONL, one JSON array, or plain text with a named separator.
+/// The rows of one or several files, each JSONL, one JSON array, or plain text with a named separator, and as it is or
+/// compressed (gzip, zstd): read where they lie, in order or at any place, and kept nowhere.
+///
+/// A byte order mark where a line begins is no content, and the lines of a plain text end with `\n`, `\r\n` or `\r`,
+/// which all count as `\n`, between rows and inside of them. A JSON file ends its lines with `\n` or `\r\n`, or with
+/// `\r` where it has no `\n` at all; blank lines count for nothing. What a file is, its content tells: compressed by
+/// its first bytes, a JSON array where its first character is `[`.
 public struct Dataset: Sendable {
   /// What the rows are for.
   public enum Purpose: String, Sendable {
@@ -40,179 +45,109 @@ public struct Dataset: Sendable {
     }
   }
 
-  public let path: String
+  /// The files, in the order of their rows, as the user named them.
+  public let paths: [String]
   public let options: Options
-  public private(set) var rows: [Row] = []
-  /// Rows that were left out because their response is empty.
-  public private(set) var emptyResponseCount = 0
-  private let file: MappedFile
+  let files: [RowFile]
+  /// What ``rows`` and ``emptyResponseCount`` hold, where they were asked for.
+  private var loaded: (rows: [Row], emptyResponses: Int)?
 
-  /// Reads a file. With a separator it is plain text; else it is one JSON array where its first character is `[`, and
-  /// otherwise JSONL, in which blank lines count for nothing.
+  /// Opens files, whose rows are numbered through in the order given.
   ///
-  /// A byte order mark where a line begins is no content, and the lines of a plain text end with `\n`, `\r\n` or `\r`,
-  /// which all count as `\n`, between rows and inside of them. A JSON file ends its lines with `\n` or `\r\n`, or with
-  /// `\r` where it has no `\n` at all.
-  ///
-  /// - Throws: a `Diagnostic` of category `input` with file and line, also where there is no row at all, and for a folder, a
-  ///   compressed file, a Parquet file or a text in UTF-16.
-  public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
-    guard !File.isFolder(path) else {
-      throw Diagnostic.input("is a folder", file: path, remedy: "name one file of rows")
-    }
-    var dataset = Dataset(file: try MappedFile(path: path), options: options)
-    try dataset.read()
-    guard !dataset.rows.isEmpty else {
-      let skipped = dataset.emptyResponseCount
-      throw Diagnostic.input(
-        skipped == 0 ? "has no rows" : "has no rows but the \(skipped) left out for their empty responses", file: path,
-        remedy: "name a file with at least one row\(skipped == 0 ? "" : " that has a response")")
-    }
-    return dataset
-  }
-
-  private init(file: MappedFile, options: Options) {
-    self.file = file
+  /// - Parameters:
+  ///   - files: Paths and patterns.
+  ///   - folder: Takes what compressed files and texts with other line ends are read from, under names made of their
+  ///     content, so that it is found again; nil keeps it in files without a name as long as the data set is open.
+  /// - Throws: a `Diagnostic` of category `input` for a pattern that matches nothing, a file named twice, a folder, a
+  ///   damaged compressed file, a Parquet file, a text in UTF-16; of category `failure` where the disk is full.
+  public init(_ files: DataFiles, _ options: Options = Options(), unpackedIn folder: String? = nil) throws {
     self.options = options
-    path = file.path
+    paths = try files.paths()
+    self.files = try paths.map { try RowFile(path: $0, options, unpackedIn: folder) }
   }
 
-  /// A fingerprint of the file's bytes and of how it was read.
+  /// The files in short, for messages and accounts.
+  public var path: String {
+    paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
+  }
+
+  /// A fingerprint of the files' contents, unpacked, and of how they are read. It does not depend on their names, but on
+  /// how the rows are divided among them.
   public var fingerprint: Fingerprint {
-    let content = unsafe Fingerprint(of: file.bytes)
+    let contents = files.map { "\($0.fingerprint)" }
     let parts = [
-      "\(content)", options.fields.description, options.separator?.name ?? "json", options.emptyResponses.rawValue,
+      contents.count == 1 ? contents[0] : "\(Fingerprint(of: contents.joined(separator: "\n")))",
+      options.fields.description, options.separator?.name ?? "json", options.emptyResponses.rawValue,
       options.purpose.rawValue,
     ]
     return Fingerprint(of: parts.joined(separator: "\n"))
   }
 
+  /// Reads the rows one after the other.
+  ///
+  /// - Returns: How many rows were left out for their empty responses.
+  /// - Throws: a `Diagnostic` of category `input` with file and line where a row fits no shape, and where there is no row
+  ///   at all; and what `body` throws.
+  @discardableResult
+  public func forEachRow(_ body: (Row) throws -> Void) throws -> Int {
+    var (count, skipped) = (0, 0)
+    for (number, file) in files.enumerated() {
+      var cursor = RowCursor(file)
+      while let place = try cursor.next() {
+        if let row = try file.row(at: place, file: number) {
+          count += 1
+          try body(row)
+        } else {
+          skipped += 1
+        }
+      }
+    }
+    if count == 0 { throw noRows(skipped: skipped) }
+    return skipped
+  }
+
+  func noRows(skipped: Int) -> Diagnostic {
+    Diagnostic.input(
+      skipped == 0 ? "has no rows" : "has no rows but the \(skipped) left out for their empty responses", file: path,
+      remedy: "name a file with at least one row\(skipped == 0 ? "" : " that has a response")")
+  }
+
   /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.
   public func original(_ row: Row) throws -> JSONObject {
     if let text = plainText(row) { return ["text": .string(text)] }
+    let file = files[row.file]
     let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
-    return try unsafe JSONValue.parse(bytes, file: path, line: row.line).objectValue ?? JSONObject()
+    return try unsafe JSONValue.parse(bytes, file: file.path, line: row.line).objectValue ?? JSONObject()
   }
 
   /// The text of ``original(_:)``, for writing it out again unchanged.
   public func text(_ row: Row) -> RowText {
     if let text = plainText(row) { return RowText(JSONValue.object(["text": .string(text)]).serialized().span) }
-    let buffer = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
+    let buffer = unsafe UnsafeRawBufferPointer(rebasing: files[row.file].bytes[row.bytes])
     return unsafe RowText(Span<UInt8>(_unsafeBytes: buffer))
   }
 
   private func plainText(_ row: Row) -> String? { options.separator == nil ? nil : row.text }
-
-  // MARK: Reading
-
-  private mutating func read() throws {
-    // A local of its own: lending the span straight from the file crashes the compiler (Swift 6.3.1).
-    let buffer = unsafe file.bytes
-    try unsafe ForeignContent.refuse(buffer, file: path)
-    let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
-    if let separator = options.separator {
-      guard let text = PlainText.normalized(bytes) else { return try readText(bytes, separator) }
-      return try readText(text.span, separator)
-    }
-    let first = bytes.indices.first { !TextSeparator.isSpace(bytes[$0]) && bytes[$0] < 0x80 }
-    if let first, bytes[first] == UInt8(ascii: "[") { try readArray(bytes) } else { try readLines(bytes) }
-  }
-
-  private mutating func readText(_ bytes: Span<UInt8>, _ separator: TextSeparator) throws {
-    var lines = LineCounter()
-    for range in separator.rows(bytes) {
-      let line = lines.line(at: range.lowerBound, of: bytes)
-      if let zero = range.first(where: { bytes[$0] == 0 }) {
-        throw Diagnostic.input(
-          "holds a zero byte, as files that are no text do", file: path, line: lines.line(at: zero, of: bytes),
-          remedy: "name a text in UTF-8")
-      }
-      guard let text = Self.text(bytes.extracting(range)) else {
-        // Which of the row's lines it is.
-        var bad = range.lowerBound
-        for end in range where bytes[end] == 0x0A {
-          guard Self.text(bytes.extracting(bad..<end)) != nil else { break }
-          bad = end + 1
-        }
-        throw Diagnostic.input(
-          "is not UTF-8", file: path, line: lines.line(at: bad, of: bytes),
-          remedy: "convert the file: iconv -t UTF-8, with -f and what it is in")
-      }
-      rows.append(Row(content: .text(text), references: [], line: line, bytes: range))
-    }
-  }
-
-  /// The bytes as text, nil where they are not UTF-8.
-  private static func text(_ bytes: Span<UInt8>) -> String? {
-    unsafe bytes.withUnsafeBytes { unsafe String(validating: $0, as: UTF8.self) }
-  }
-
-  private mutating func readLines(_ bytes: Span<UInt8>) throws {
-    var line = 0
-    let newline: UInt8 = bytes.indices.contains { bytes[$0] == 0x0A } ? 0x0A : 0x0D
-    try TextSeparator.forEachPart(bytes, dividedBy: [newline]) { part in
-      line += 1
-      let range = PlainText.withoutMark(part, of: bytes)
-      guard !range.allSatisfy({ TextSeparator.isSpace(bytes[$0]) }) else { return }
-      let value: JSONValue
-      do { value = try JSONValue.parse(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic
-      {
-        fault.remedy =
-          fault.remedy
-          ?? (line == 1
-            ? "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
-            : "mend the line or remove it; where it is the last one, the file may have been cut short")
-        throw fault
-      }
-      try add(value, line: line, bytes: range)
-    }
-  }
-
-  private mutating func readArray(_ bytes: Span<UInt8>) throws {
-    var lines = LineCounter()
-    var scanner = try JSONScanner(bytes, file: path)
-    try scanner.beginArray()
-    while try scanner.nextElement() {
-      _ = try scanner.peekKind()
-      let start = scanner.position
-      let value = try scanner.readValue()
-      try add(value, line: lines.line(at: start, of: bytes), bytes: start..<scanner.position)
-    }
-    try scanner.finish()
-  }
-
-  private mutating func add(_ value: JSONValue, line: Int, bytes: Range<Int>) throws {
-    let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
-    let (content, references) = try reader.read(value, line: line)
-    let row = Row(content: content, references: references, line: line, bytes: bytes)
-    if options.purpose == .training, let response = row.response ?? row.text, response.allSatisfy(\.isWhitespace) {
-      guard options.emptyResponses == .skip else {
-        throw Diagnostic.input(
-          "the \(row.response == nil ? "text" : "response") is empty", file: path, line: line,
-          remedy: "remove the row, or set empty_responses to skip")
-      }
-      emptyResponseCount += 1
-      return
-    }
-    rows.append(row)
-  }
 }
 
-extension Row {
-  /// The running text, nil where the row is of another shape.
-  fileprivate var text: String? { if case .text(let text) = content { text } else { nil } }
-}
+// MARK: - All rows in memory
 
-/// Finds the line of places that are asked for in ascending order.
-private struct LineCounter {
-  private var line = 1
-  private var position = 0
-
-  mutating func line(at offset: Int, of bytes: Span<UInt8>) -> Int {
-    while position < offset {
-      if bytes[position] == 0x0A { line += 1 }
-      position += 1
-    }
-    return line
+// To be deleted with their last callers: rows are streamed.
+extension Dataset {
+  /// Opens one file and reads all its rows.
+  ///
+  /// - Throws: as ``init(_:_:unpackedIn:)`` and ``forEachRow(_:)``.
+  public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
+    var dataset = try Dataset(DataFiles(literally: [path]), options)
+    var rows: [Row] = []
+    let skipped = try dataset.forEachRow { rows.append($0) }
+    dataset.loaded = (rows, skipped)
+    return dataset
   }
+
+  /// All rows of a data set that was loaded.
+  public var rows: [Row] { loaded?.rows ?? [] }
+
+  /// Rows that were left out because their response is empty, of a data set that was loaded.
+  public var emptyResponseCount: Int { loaded?.emptyResponses ?? 0 }
 }

@@ -15,30 +15,46 @@ enum PlainText {
     return start..<range.upperBound
   }
 
-  /// The text with a line feed for each of `\r\n` and `\r`, and without byte order marks where lines begin (files that
-  /// were joined have them there too); nil where it is so already.
-  static func normalized(_ bytes: Span<UInt8>) -> [UInt8]? {
-    guard bytes.indices.contains(where: { bytes[$0] == 0x0D || bytes[$0] == 0xEF && hasMark(bytes, at: $0) }) else {
-      return nil
-    }
-    var text: [UInt8] = []
-    text.reserveCapacity(bytes.count)
+  /// True where ``writeWithLineFeeds(_:_:)`` may give other bytes.
+  static func needsLineFeeds(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let search = unsafe ByteSearch(bytes)
+    return search.first(0x0D, from: 0) != nil || search.first(byteOrderMark, from: 0) != nil
+  }
+
+  /// Lends the text to `body` with a line feed for each of `\r\n` and `\r`, and without byte order marks where lines
+  /// begin (files that were joined have them there too), piece by piece.
+  static func writeWithLineFeeds(
+    _ buffer: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
+    var start = 0
     var index = 0
+    func give(upTo end: Int) throws {
+      if start < end { try unsafe body(UnsafeRawBufferPointer(rebasing: buffer[start..<end])) }
+    }
+    let lineFeed: [UInt8] = [0x0A]
     var beginsLine = true
     while index < bytes.count {
       if beginsLine && hasMark(bytes, at: index) {
+        try give(upTo: index)
         index += 3
-        continue
+        start = index
+      } else if bytes[index] == 0x0D {
+        try give(upTo: index)
+        index += index + 1 < bytes.count && bytes[index + 1] == 0x0A ? 2 : 1
+        start = index
+        try unsafe lineFeed.withUnsafeBytes { unsafe try body($0) }
+        beginsLine = true
+      } else {
+        beginsLine = bytes[index] == 0x0A
+        index += 1
       }
-      var byte = bytes[index]
-      index += 1
-      if byte == 0x0D {
-        byte = 0x0A
-        if index < bytes.count && bytes[index] == 0x0A { index += 1 }
-      }
-      text.append(byte)
-      beginsLine = byte == 0x0A
     }
-    return text
+    try give(upTo: index)
+  }
+
+  /// The bytes as text, nil where they are not UTF-8.
+  static func text(_ bytes: Span<UInt8>) -> String? {
+    unsafe bytes.withUnsafeBytes { unsafe String(validating: $0, as: UTF8.self) }
   }
 }

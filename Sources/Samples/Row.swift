@@ -28,10 +28,12 @@ public struct Row: Sendable, Equatable {
   public var content: Content
   /// All responses that are right, for evaluation; the first one is the response itself.
   public var references: [String]
+  /// Which of the data set's files it is in, from 0.
+  public var file: Int
   /// One-based line of the file that the row begins on.
   public var line: Int
   /// The row's bytes in the file.
-  let bytes: Range<Int>
+  package let bytes: Range<Int>
 
   /// The response, nil where the row has none.
   public var response: String? {

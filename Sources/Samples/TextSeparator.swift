@@ -31,47 +31,35 @@ public enum TextSeparator: Sendable, Equatable {
     }
   }
 
-  /// The ranges of the rows, without white space at their ends; rows that are nothing else are left out.
-  func rows(_ bytes: Span<UInt8>) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    func add(_ range: Range<Int>) {
-      var (start, end) = (range.lowerBound, range.upperBound)
-      while start < end, Self.isSpace(bytes[start]) { start += 1 }
-      while start < end, Self.isSpace(bytes[end - 1]) { end -= 1 }
-      if start < end { ranges.append(start..<end) }
-    }
+  /// The part that begins at a place, from one separator to the next, and where the part after it begins: beyond the end
+  /// of the bytes for the last one.
+  func part(from start: Int, of bytes: Span<UInt8>, _ search: ByteSearch) -> (part: Range<Int>, next: Int) {
+    let end = bytes.count
     switch self {
-    case .file: add(0..<bytes.count)
-    case .line: Self.forEachPart(bytes, dividedBy: [0x0A], add)
-    case .literal(let text): Self.forEachPart(bytes, dividedBy: Array(text.utf8), add)
+    case .file: return (start..<end, end + 1)
+    case .line:
+      let stop = search.first(0x0A, from: start) ?? end
+      return (start..<stop, stop + 1)
+    case .literal(let text):
+      guard let stop = search.first(Array(text.utf8), from: start) else { return (start..<end, end + 1) }
+      return (start..<stop, stop + text.utf8.count)
     case .blankLine:
-      var start = 0
-      Self.forEachPart(bytes, dividedBy: [0x0A]) { line in
-        guard line.allSatisfy({ Self.isSpace(bytes[$0]) }) else { return }
-        add(start..<line.lowerBound)
-        start = line.upperBound
+      var line = start
+      while line <= end {
+        let stop = search.first(0x0A, from: line) ?? end
+        if (line..<stop).allSatisfy({ Self.isSpace(bytes[$0]) }) { return (start..<line, stop + 1) }
+        line = stop + 1
       }
-      add(start..<bytes.count)
+      return (start..<end, end + 1)
     }
-    return ranges
   }
 
-  /// Calls `body` with each range between separators, the ones at the ends included.
-  static func forEachPart(_ bytes: Span<UInt8>, dividedBy separator: [UInt8], _ body: (Range<Int>) throws -> Void)
-    rethrows
-  {
-    var start = 0
-    var index = 0
-    while index + separator.count <= bytes.count {
-      if bytes[index] == separator[0], separator.indices.allSatisfy({ bytes[index + $0] == separator[$0] }) {
-        try body(start..<index)
-        index += separator.count
-        start = index
-      } else {
-        index += 1
-      }
-    }
-    try body(start..<bytes.count)
+  /// A range without white space at its ends.
+  static func trimmed(_ range: Range<Int>, of bytes: Span<UInt8>) -> Range<Int> {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end, isSpace(bytes[start]) { start += 1 }
+    while start < end, isSpace(bytes[end - 1]) { end -= 1 }
+    return start..<end
   }
 
   static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

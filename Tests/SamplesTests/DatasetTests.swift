@@ -188,7 +188,8 @@ struct DatasetTests {
   @Test(
     "that is no text in UTF-8 is refused by what it is",
     arguments: [
-      ([0x1F, 0x8B, 8], "is gzip-compressed"), ([0x28, 0xB5, 0x2F, 0xFD], "is zstd-compressed"),
+      ([0x1F, 0x8B, 8], "is gzip-compressed and ends in the middle"),
+      ([0x28, 0xB5, 0x2F, 0xFD], "is zstd-compressed and ends in the middle"), (Array("BZh91AY&SY".utf8), "is bzip2"),
       (Array("PAR1xxxxPAR1".utf8), "is a Parquet file"), (Array("PK\u{3}\u{4}".utf8), "is a zip archive"),
       ([0xFF, 0xFE, 0x7B, 0], "is in UTF-16"), ([0xFE, 0xFF, 0, 0x7B], "is in UTF-16"),
       ([0x7B, 0, 0x22, 0], "seems to be in UTF-16"), (Array("a\nb\u{0}c".utf8), "zero byte"),

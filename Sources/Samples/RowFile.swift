@@ -1,0 +1,152 @@
+import Diagnostics
+import Files
+import Fingerprints
+import JSON
+import Synchronization
+
+/// A file of rows, mapped: any of its rows can be read at any time, from any thread, and none is kept.
+///
+/// A compressed file is unpacked first, and so is a plain text whose lines end otherwise than with `\n` written anew: to
+/// a file in the folder that is given, where it is found again, else to one without a name.
+final class RowFile: Sendable {
+  /// How the bytes are divided into rows.
+  enum Form: Sendable, Equatable {
+    /// JSON, one value a line, and the byte that ends lines.
+    case lines(newline: UInt8)
+    /// One JSON array.
+    case array
+    case text(TextSeparator)
+  }
+
+  /// As the user wrote it.
+  let path: String
+  let options: Dataset.Options
+  let form: Form
+  /// What rows are read from.
+  private let file: MappedFile
+  /// What the user gave, unpacked.
+  private let content: MappedFile
+  private let known = Mutex<Fingerprint?>(nil)
+
+  /// - Throws: a `Diagnostic` of category `input` for a folder, what is no text in UTF-8 by its first bytes, and a
+  ///   damaged compressed file; of category `failure` where there is no room for its content.
+  init(path: String, _ options: Dataset.Options, unpackedIn folder: String?) throws {
+    self.path = path
+    self.options = options
+    guard !File.isFolder(path) else {
+      throw Diagnostic.input(
+        "is a folder", file: path, remedy: "name files, or a pattern such as \(path)/*.jsonl")
+    }
+    content = try Self.content(of: path, unpackedIn: folder)
+    let bytes = unsafe content.bytes
+    try unsafe ForeignContent.refuse(bytes, file: path)
+    if let separator = options.separator {
+      form = .text(separator)
+      file = try Self.withLineFeeds(content, of: path, in: folder)
+    } else {
+      form = unsafe Self.form(bytes)
+      file = content
+    }
+  }
+
+  /// The bytes of all rows; valid while this object lives.
+  var bytes: UnsafeRawBufferPointer { unsafe file.bytes }
+
+  /// A fingerprint of what the user gave, unpacked.
+  var fingerprint: Fingerprint {
+    known.withLock { known in
+      if let known { return known }
+      let made = unsafe Fingerprint(of: content.bytes)
+      known = made
+      return made
+    }
+  }
+
+  private static func content(of path: String, unpackedIn folder: String?) throws -> MappedFile {
+    let packed = try MappedFile(path: path)
+    let bytes = unsafe packed.bytes
+    guard let packing = unsafe Packing(bytes) else { return packed }
+    let name = folder == nil ? "" : "unpacked-\(unsafe Fingerprint(of: bytes))"
+    return try Spool.file(name, in: folder, of: path) { writer in
+      try unsafe packing.unpack(bytes, file: path) { unsafe try writer.append($0) }
+    }
+  }
+
+  private static func withLineFeeds(_ content: MappedFile, of path: String, in folder: String?) throws -> MappedFile {
+    let bytes = unsafe content.bytes
+    guard unsafe PlainText.needsLineFeeds(bytes) else { return content }
+    let name = folder == nil ? "" : "lines-\(unsafe Fingerprint(of: bytes))"
+    return try Spool.file(name, in: folder, of: path) { writer in
+      try unsafe PlainText.writeWithLineFeeds(bytes) { unsafe try writer.append($0) }
+    }
+  }
+
+  private static func form(_ buffer: UnsafeRawBufferPointer) -> Form {
+    let first = unsafe buffer.first { !TextSeparator.isSpace($0) && $0 < 0x80 }
+    if first == UInt8(ascii: "[") { return .array }
+    return .lines(newline: unsafe ByteSearch(buffer).first(0x0A, from: 0) == nil ? 0x0D : 0x0A)
+  }
+
+  // MARK: Rows
+
+  /// The row at a place; nil where it is left out for its empty response.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` with file and line.
+  func row(at place: RowPlace, file number: Int) throws -> Row? {
+    let buffer = unsafe file.bytes
+    let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer).extracting(place.bytes)
+    if case .text = form {
+      let content = Row.Content.text(try text(bytes, line: place.line))
+      return Row(content: content, references: [], file: number, line: place.line, bytes: place.bytes)
+    }
+    let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
+    let (content, references) = try reader.read(value(bytes, line: place.line), line: place.line)
+    let row = Row(content: content, references: references, file: number, line: place.line, bytes: place.bytes)
+    guard options.purpose == .training, let text = row.response ?? row.text, text.allSatisfy(\.isWhitespace) else {
+      return row
+    }
+    guard options.emptyResponses == .skip else {
+      throw Diagnostic.input(
+        "the \(row.response == nil ? "text" : "response") is empty", file: path, line: place.line,
+        remedy: "remove the row, or set empty_responses to skip")
+    }
+    return nil
+  }
+
+  private func value(_ bytes: Span<UInt8>, line: Int) throws -> JSONValue {
+    do { return try JSONValue.parse(bytes, file: path, line: line) } catch var fault as Diagnostic {
+      if form != .array {
+        fault.remedy =
+          fault.remedy
+          ?? (line == 1
+            ? "give JSONL or one JSON array; for plain text, name what divides its rows (separator)"
+            : "mend the line or remove it; where it is the last one, the file may have been cut short")
+      }
+      throw fault
+    }
+  }
+
+  private func text(_ bytes: Span<UInt8>, line: Int) throws -> String {
+    func lines(before end: Int) -> Int { (0..<end).count { bytes[$0] == 0x0A } }
+    if let zero = bytes.indices.first(where: { bytes[$0] == 0 }) {
+      throw Diagnostic.input(
+        "holds a zero byte, as files that are no text do", file: path, line: line + lines(before: zero),
+        remedy: "name a text in UTF-8")
+    }
+    if let text = PlainText.text(bytes) { return text }
+    // Which of the row's lines it is.
+    var bad = 0
+    for end in bytes.indices where bytes[end] == 0x0A {
+      guard PlainText.text(bytes.extracting(bad..<end)) != nil else { break }
+      bad = end + 1
+    }
+    throw Diagnostic.input(
+      "is not UTF-8", file: path, line: line + lines(before: bad),
+      remedy: "convert the file: iconv -t UTF-8, with -f and what it is in")
+  }
+}
+
+extension Row {
+  /// The running text, nil where the row is of another shape.
+  var text: String? { if case .text(let text) = content { text } else { nil } }
+}
