@@ -32,7 +32,7 @@ let rooms = """
   Pipelines: Distillation SyntheticData Evaluation Models Generation Divergences TeacherSignal Tensor Tokenizers Samples LogitCache Replay Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   DecantCLI: Pipelines Distillation Evaluation SyntheticData Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics CKernels COpenBLAS
+  bench: Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics CKernels COpenBLAS
   """
 
 /// What tests of a room need beside the room's own arrows.

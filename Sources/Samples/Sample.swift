@@ -33,7 +33,11 @@ public struct Sample: Sendable, Equatable {
   /// The positions whose next token is scored: from the one that predicts the first token after the prompt to the one
   /// that predicts the last token.
   public var scoredPositions: Range<Int> {
+    Self.scoredPositions(promptLength: promptLength, tokenCount: tokenIDs.count)
+  }
+
+  static func scoredPositions(promptLength: Int, tokenCount: Int) -> Range<Int> {
     let first = max(promptLength, 1) - 1
-    return first..<max(first, tokenIDs.count - 1)
+    return first..<max(first, tokenCount - 1)
   }
 }
