@@ -23,7 +23,7 @@ let rooms = """
   Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
-  Samples: Sequences Tokenizers JSON Files Fingerprints Diagnostics
+  Samples: LMDB Sequences Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Telemetry: Diagnostics Files JSON
@@ -33,7 +33,7 @@ let rooms = """
   Pipelines: Distillation SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Pipelines Distillation Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Sequences Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  bench: Sequences Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   """
 
 /// What tests of a room need beside the room's own arrows.
@@ -124,7 +124,9 @@ let package = Package(
     + [
       .target(
         name: "TestSupport",
-        dependencies: ["Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal", "CZlib", "CZstd"],
+        dependencies: [
+          "Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal", "CZlib", "CZstd",
+        ],
         path: "Tests/TestSupport", swiftSettings: strict),
       .target(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],

@@ -8,6 +8,7 @@ import JSON
 import Models
 import RandomStreams
 public import Samples
+import Sequences
 import Telemetry
 public import Tensor
 import Tokenizers
@@ -18,8 +19,8 @@ import Tokenizers
 /// next run goes on from. A row's text depends on the seed and its place in the file alone.
 public struct BatchInference: Sendable {
   public var model: String
-  /// The file of rows.
-  public var data: String
+  /// The files of rows.
+  public var data: DataFiles
   public var format: RowFormat
   /// The JSONL file to write.
   public var output: String
@@ -40,7 +41,9 @@ public struct BatchInference: Sendable {
     public var account: RowAccount
   }
 
-  public init(model: String, data: String, format: RowFormat, output: String, decoding: DecodingConfiguration) {
+  public init(
+    model: String, data: DataFiles, format: RowFormat, output: String, decoding: DecodingConfiguration
+  ) {
     self.model = model
     self.data = data
     self.format = format
@@ -55,20 +58,22 @@ public struct BatchInference: Sendable {
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
     let destination = try Destination(output)
-    let (loaded, bundle, source, dataset, (set, account), made) = try Interruption.endingAtOnce(load)
+    let (loaded, bundle, source, samples, made) = try Interruption.endingAtOnce {
+      try load(index: destination.isStream ? .temporary : .folder("\(output).index"))
+    }
+    let index = samples.index
     let check = OutputCheck(
-      rowCount: set.samples.count, vocabularySize: loaded.model.configuration.vocabularySize,
-      maximumNewTokens: decoding.maximumNewTokens, row: { try dataset.original(dataset.rows[set.rowIndices[$0]]) },
-      text: { try bundle.tokenizer.response($1.contentTokenIDs, after: set.samples[$0].tokenIDs) })
+      rowCount: index.count, vocabularySize: loaded.model.configuration.vocabularySize,
+      maximumNewTokens: decoding.maximumNewTokens, row: { try index.dataset.original(index.row(at: $0)) },
+      text: { try bundle.tokenizer.response($1.contentTokenIDs, after: index.sample(at: $0).tokenIDs) })
     let file = try ResponseFile(destination, madeFrom: made, check: check)
     let done = file.rowsThere
     var outcome = Outcome(
-      rows: set.samples.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: account)
-    guard done < set.samples.count else { return outcome }
-    if done > 0 { Log.info("\(output): \(done) of \(set.samples.count) rows are there, going on") }
-    let rows = set.rowIndices[done...].map { dataset.text(dataset.rows[$0]) }
-    let prompts = set.samples[done...].map(\.tokenIDs)
-    let writer = ResponseWriter(file, rows: rows, prompts: prompts, tokenizer: bundle.tokenizer)
+      rows: index.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: samples.account)
+    guard done < index.count else { return outcome }
+    samples.folder.keep()
+    if done > 0 { Log.info("\(output): \(done) of \(index.count) rows are there, going on") }
+    let writer = ResponseWriter(file, index: index, from: done, tokenizer: bundle.tokenizer)
     let configuration = loaded.model.configuration
     let ends = source.endOfText.stops
     let vocabulary = WritableVocabulary(model: configuration, tokenizer: bundle.tokenizer, ends: ends)
@@ -76,15 +81,17 @@ public struct BatchInference: Sendable {
     let generator = try Generator(
       model: loaded.model, settings: decoding.settings, eosTokenIDs: ends, vocabulary: vocabulary, batchSize: slots,
       stream: RandomStream(seed: seed, name: "decoding"))
-    let memory = generator.memory(prompts: prompts)
+    let longest = index.counts.longestPrompt
+    let memory = generator.memory(count: index.count - done, longest: longest)
     if let memory { InferenceForecast(parameters: loaded.model.parameters.bytes, decoding: memory).announce() }
-    let progress = Progress("generate", total: set.samples.count, unit: "rows", rateUnit: "tokens", done: done)
+    let progress = Progress("generate", total: index.count, unit: "rows", rateUnit: "tokens", done: done)
     do {
-      let streams = prompts.indices.map { UInt64(done + $0) }
-      try generator.generate(prompts: prompts, streamIndices: streams, forecast: memory, onPass: Interruption.check) {
-        index, completion in
+      try generator.generate(
+        done..<index.count, longest: longest, prompt: { try index.sample(at: $0).tokenIDs }, streamIndex: UInt64.init,
+        forecast: memory, onPass: Interruption.check
+      ) { number, completion in
         outcome.generatedTokens += completion.tokenIDs.count
-        try writer.add(completion, at: index)
+        try writer.add(completion, at: number)
         progress.advance(work: completion.tokenIDs.count)
       }
     } catch is Interrupted {
@@ -92,27 +99,30 @@ public struct BatchInference: Sendable {
     }
     try writer.finish()
     progress.finish()
+    if !outcome.interrupted { try samples.folder.remove() }
     Log.info("memory: \(Readable.mebibytes(ProcessMemory.peak)) MiB at its peak")
     return outcome
   }
 
-  private func load() throws -> (
-    LoadedModel, TokenizerBundle, SampleSource, Dataset, (SampleSet, RowAccount), Provenance
-  ) {
+  private func load(
+    index place: IndexPlace
+  ) throws -> (LoadedModel, TokenizerBundle, SampleSource, IndexedSamples, Provenance) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
-    let (dataset, set, account) = try source.prompts(of: data, newTokens: decoding.maximumNewTokens)
+    let samples = try source.prompts(of: data, index: place, newTokens: decoding.maximumNewTokens)
+    let limits = SequenceLimits(loaded.model.configuration, role: "the model")
+    try samples.check(limits, lastIsTarget: false, name: "this prompt")
     var made = Provenance()
     made.pin("model", loaded.fingerprint, place: loaded.directory)
-    try made.pin("data", file: data)
+    try made.pin("data", files: data)
     made.pin("tokenizer", bundle.fingerprint, place: bundle.directory)
-    made.pin("samples", set.fingerprint)
+    made.pin("samples", samples.index.fingerprint)
     made.pin("end_of_text", source.endOfText)
     made.pin("decoding", decoding)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
     made.pinEngine()
-    return (loaded, bundle, source, dataset, (set, account), made)
+    return (loaded, bundle, source, samples, made)
   }
 }

@@ -57,11 +57,11 @@ extension MemoryForecast {
   ///
   /// - Throws: a `Diagnostic` for input that does not fit, as ``Trainer/train(_:output:resume:acceptChangedData:)``.
   public init(_ configuration: TrainingConfiguration) throws {
-    self.init(try TrainingRun(configuration, student: nil))
+    try self.init(TrainingRun(configuration, student: nil, index: .temporary))
   }
 
   /// - Parameter run: Its student's gradients are zero afterwards; nothing else changes.
-  init(_ run: TrainingRun) {
+  init(_ run: TrainingRun) throws {
     parameters = Self.bytes(run.student)
     gradients = parameters
     optimizer = 2 * parameters
@@ -69,7 +69,7 @@ extension MemoryForecast {
     let memory = StepMemory(
       student: run.student, liveTeacher: run.liveTeacher, objective: run.configuration.objective,
       vocabulary: run.vocabulary)
-    for piece in run.pieceSizes {
+    for piece in try run.pieceSizes() {
       let bytes = memory.bytes(rows: piece.rows, scored: piece.scored)
       if bytes > step { (step, tokens) = (bytes, piece.tokens) }
     }

@@ -1,7 +1,7 @@
 import Diagnostics
 public import Evaluation
 import Models
-import Samples
+public import Samples
 import Generation
 import RandomStreams
 import Telemetry
@@ -12,8 +12,8 @@ import Tokenizers
 /// where asked for.
 public struct ModelEvaluation: Sendable {
   public var model: String
-  /// The file of rows.
-  public var data: String
+  /// The files of rows.
+  public var data: DataFiles
   public var format: RowFormat
   /// A teacher to measure the divergence to; nil leaves it out.
   public var teacher: String?
@@ -26,7 +26,7 @@ public struct ModelEvaluation: Sendable {
   /// Tokens computed together.
   public var tokensPerBatch = 8192
 
-  public init(model: String, data: String, format: RowFormat) {
+  public init(model: String, data: DataFiles, format: RowFormat) {
     self.model = model
     self.data = data
     self.format = format
@@ -38,28 +38,30 @@ public struct ModelEvaluation: Sendable {
   ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
     EngineAnnouncement.print(precision)
-    let (loaded, bundle, source, judge, rows) = try Interruption.endingAtOnce(load)
-    let (samples, account) = rows
-    let progress = Progress("evaluate", total: samples.count, unit: "samples")
+    let (loaded, bundle, source, judge, samples) = try Interruption.endingAtOnce(load)
+    let count = min(samples.count, limit ?? .max)
+    let progress = Progress("evaluate", total: count, unit: "samples")
     var done = 0
     var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
-      .evaluate(samples.map(\.sequence)) { now in
-        try Interruption.check()
-        progress.advance(by: now - done)
-        done = now
-      }
+      .evaluate(
+        count: count,
+        onProgress: { now in
+          try Interruption.check()
+          progress.advance(by: now - done)
+          done = now
+        }
+      ) { try samples.index.sample(at: $0).sequence }
     progress.finish()
-    report.account = account
+    report.account = samples.account
     if let maximumNewTokens {
       report.responses = try answer(
-        samples, loaded.model, bundle.tokenizer, source, maximumNewTokens: maximumNewTokens)
+        (0..<count).map { try samples.index.sample(at: $0) }, loaded.model, bundle.tokenizer, source,
+        maximumNewTokens: maximumNewTokens)
     }
     return report
   }
 
-  private func load() throws -> (
-    LoadedModel, TokenizerBundle, SampleSource, LoadedModel?, (ArraySlice<Sample>, RowAccount)
-  ) {
+  private func load() throws -> (LoadedModel, TokenizerBundle, SampleSource, LoadedModel?, IndexedSamples) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }
@@ -69,13 +71,13 @@ public struct ModelEvaluation: Sendable {
         theirs: "the teacher \(judge.directory)")
     }
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
-    let (set, account) = try source.samples(of: data, newTokens: maximumNewTokens)
-    return (loaded, bundle, source, judge, (set.samples.prefix(limit ?? .max), account))
+    let samples = try source.samples(of: data, index: .temporary, newTokens: maximumNewTokens)
+    return (loaded, bundle, source, judge, samples)
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
   private func answer(
-    _ samples: ArraySlice<Sample>, _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource,
+    _ samples: [Sample], _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource,
     maximumNewTokens: Int
   ) throws -> EvaluationReport.Responses? {
     let cases = try samples.map { sample in

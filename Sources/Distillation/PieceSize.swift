@@ -12,18 +12,18 @@ struct PieceSize: Hashable {
 
 extension TrainingRun {
   /// Samples that are looked at; a longer run's largest piece is very likely among them.
-  private static let samplesLookedAt = 1 << 20
+  private static let samplesLookedAt = 1 << 16
 
   /// Sizes of the pieces that the run's steps are computed in, those of student outputs at their largest possible.
-  var pieceSizes: Set<PieceSize> {
+  func pieceSizes() throws -> Set<PieceSize> {
     let settings = configuration.training
     var pieces: Set<PieceSize> = []
-    var order = DataOrder(sampleCount: samples.count, batchSize: settings.batchSize, seed: configuration.seed)
+    var order = order
     for step in 0..<min(totalSteps, max(Self.samplesLookedAt / settings.batchSize, 1)) {
-      pieces.formUnion(Self.pieces(of: order.batch(at: step).map { Self.size(samples[$0]) }, settings))
+      pieces.formUnion(Self.pieces(of: try order.batch(at: step).map { Self.size(try samples.entry($0)) }, settings))
     }
     if let replay = configuration.replay {
-      let longest = samples.map { $0.promptLength + replay.decoding.maximumNewTokens }.max() ?? 0
+      let longest = samples.longestPrompt + replay.decoding.maximumNewTokens
       let tokens = min(longest, student.configuration.contextLength)
       let output = PieceSize(tokens: tokens, rows: tokens - 1, scored: tokens - 1)
       pieces.formUnion(Self.pieces(of: Array(repeating: output, count: settings.batchSize), settings))
@@ -41,9 +41,8 @@ extension TrainingRun {
     }
   }
 
-  private static func size(_ sample: Sample) -> PieceSize {
+  private static func size(_ sample: SampleIndex.Entry) -> PieceSize {
     PieceSize(
-      tokens: sample.tokenIDs.count, rows: max(sample.tokenIDs.count - 1, 0),
-      scored: sample.scoredPositions.count)
+      tokens: sample.tokenCount, rows: max(sample.tokenCount - 1, 0), scored: sample.scoredPositions.count)
   }
 }

@@ -20,8 +20,8 @@ import Telemetry
 public struct Precompute: Sendable {
   /// A model directory or hub id.
   public var teacher: String
-  /// The file of rows.
-  public var data: String
+  /// The files of rows.
+  public var data: DataFiles
   public var format: RowFormat
   /// Folder of the cache; made where missing.
   public var cache: String
@@ -59,7 +59,7 @@ public struct Precompute: Sendable {
     public var account: RowAccount
   }
 
-  public init(teacher: String, data: String, format: RowFormat, cache: String) {
+  public init(teacher: String, data: DataFiles, format: RowFormat, cache: String) {
     self.teacher = teacher
     self.data = data
     self.format = format
@@ -71,20 +71,23 @@ public struct Precompute: Sendable {
   /// - Throws: a `Diagnostic` as ``run()`` does for its input.
   public func forecast() throws -> Forecast {
     try Interruption.endingAtOnce {
-      let work = try prepare()
+      // Nothing is written, so an index that is not there is made elsewhere.
+      let work = try prepare(index: File.isFolder(cache) ? .inside(cache) : .temporary)
       let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
       try existing?.manifest.check(wanted: work.manifest, directory: cache)
-      let missing = try work.samples.indices.filter { index in
-        try existing.map { try !$0.contains($0.manifest.key(work.samples[index].sequence)) } ?? true
+      let index = work.samples.index
+      let keys = try existing.map { try SampleKeys(index, in: $0) } ?? SampleKeys(index, in: work.manifest)
+      var forecast = Forecast(
+        samples: index.count, tokens: 0, scoredPositions: 0, present: 0, bytes: 0, account: work.samples.account)
+      try keys.forEach { _, entry, key in
+        guard try existing?.contains(key) != true else { return forecast.present += 1 }
+        forecast.tokens += entry.tokenCount
+        forecast.scoredPositions += entry.scoredPositions.count
       }
-      let positions = missing.reduce(0) { $0 + work.samples[$1].scoredPositions.count }
-      let tokens = missing.reduce(0) { $0 + work.samples[$1].tokenIDs.count }
-      return Forecast(
-        samples: work.samples.count, tokens: tokens, scoredPositions: positions,
-        present: work.samples.count - missing.count,
-        bytes: 4 * tokens + positions
-          * codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize),
-        account: work.account)
+      forecast.bytes =
+        4 * forecast.tokens + forecast.scoredPositions
+        * codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize)
+      return forecast
     }
   }
 
@@ -95,33 +98,23 @@ public struct Precompute: Sendable {
   public func run() throws -> Outcome {
     let start = ContinuousClock.now
     EngineAnnouncement.print(precision)
-    let work = try Interruption.endingAtOnce(prepare)
+    let work = try Interruption.endingAtOnce { try prepare(index: .inside(cache)) }
+    let samples = work.samples.index
     let scorer = try TeacherScorer(
       teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
+    work.samples.folder.keep()
+    try announceKernels(writer)
     // By the cache's own manifest: other kernels may have begun it.
-    let keys = work.samples.map { writer.manifest.key($0.sequence) }
-    if writer.manifest.formatVersion == 1, try writer.cache.count > 0 {
-      Log.warning(
-        "\(cache): its format, version 1, does not say which kernels made a sample, and it may have been begun with others "
-          + "than \(Engine.variant); decant cache upgrade gives it one that does")
+    let keys = try plannedKeys(of: samples, in: writer)
+    let left = try Interruption.endingAtOnce {
+      try count(windows: Self.windows(samples.count)) { try missing($0, samples, keys, writer.cache) }
     }
-    if writer.kernels > 0 {
-      Log.warning(
-        "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
-          + "each sample says which of them made it")
-    }
-    try writer.setPlan(keys, of: work.dataset)
-    let batches = Batches.byLength(work.samples.map(\.tokenIDs.count), tokens: tokensPerBatch)
-    let missing = try Interruption.endingAtOnce {
-      try batches.filter { try !$0.allSatisfy { try writer.cache.contains(keys[$0]) } }
-    }
-    let left = missing.reduce(0) { $0 + $1.count }
-    if left < work.samples.count {
-      Log.info("\(cache): \(work.samples.count - left) of \(work.samples.count) samples are there already")
+    if left < samples.count {
+      Log.info("\(cache): \(samples.count - left) of \(samples.count) samples are there already")
     }
     let progress = Progress(
-      "precompute", total: work.samples.count, unit: "samples", rateUnit: "tokens", done: work.samples.count - left)
+      "precompute", total: samples.count, unit: "samples", rateUnit: "tokens", done: samples.count - left)
     let written = Mutex((computed: 0, scoredPositions: 0))
     // A batch is encoded and made durable while the teacher computes the next one. It counts once it is committed.
     let interrupted = try BackgroundStage.running({ (batch: [ScoredSample]) in
@@ -132,55 +125,115 @@ public struct Precompute: Sendable {
       }
       progress.advance(by: batch.count, work: batch.reduce(0) { $0 + $1.sequence.count })
     }) { stage in
-      for batch in missing {
-        if Interruption.requested { return true }
-        try stage.submit(scorer.score(batch.map { work.samples[$0].sequence }))
+      for window in Self.windows(samples.count) {
+        for batch in try missing(window, samples, keys, writer.cache) {
+          if Interruption.requested { return true }
+          try stage.submit(scorer.score(batch.map { try samples.sample(at: $0).sequence }))
+        }
       }
       return false
     }
     progress.finish()
     let totals = written.withLock(\.self)
     return Outcome(
-      samples: work.samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
-      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted, account: work.account)
+      samples: samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
+      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted, account: work.samples.account)
   }
 
-  /// What both verbs start from: the teacher, the samples and what they are called in the cache.
+  // MARK: Windows
+
+  /// Batches are planned for so many samples at a time, longest first, whatever has been done: so that a resumed run meets
+  /// the same batches, and a data set of any size takes the same memory.
+  private static let windowSize = 1 << 14
+
+  private static func windows(_ count: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: windowSize).map { $0..<min($0 + windowSize, count) }
+  }
+
+  /// The batches of a window that have a sample which the cache lacks.
+  private func missing(
+    _ window: Range<Int>, _ samples: SampleIndex, _ keys: SampleKeys, _ cache: LogitCache
+  ) throws -> [[Int]] {
+    var lengths: [Int] = [], isThere: [Bool] = []
+    try keys.forEach(window) { _, entry, key in
+      lengths.append(entry.tokenCount)
+      isThere.append(try cache.contains(key))
+    }
+    if isThere.allSatisfy({ $0 }) { return [] }
+    return Batches.byLength(lengths, tokens: tokensPerBatch).filter { !$0.allSatisfy { isThere[$0] } }
+      .map { batch in batch.map { window.lowerBound + $0 } }
+  }
+
+  private func count(windows: [Range<Int>], _ batches: (Range<Int>) throws -> [[Int]]) rethrows -> Int {
+    try windows.reduce(0) { sum, window in try sum + batches(window).reduce(0) { $0 + $1.count } }
+  }
+
+  /// The samples' keys, and their order recorded in the cache where it is not there yet.
+  private func plannedKeys(of samples: SampleIndex, in writer: LogitCacheWriter) throws -> SampleKeys {
+    // A plan that cannot be read is replaced as any other.
+    if let keys = try? SampleKeys(samples, in: writer.cache), keys.isPlanned { return keys }
+    let keys = SampleKeys(samples, in: writer.manifest)
+    try writer.setPlan(of: samples.fingerprint) { plan in try keys.forEach { try plan.append($2) } }
+    return keys
+  }
+
+  private func announceKernels(_ writer: LogitCacheWriter) throws {
+    if writer.manifest.formatVersion == 1, try writer.cache.count > 0 {
+      Log.warning(
+        "\(cache): its format, version 1, does not say which kernels made a sample, and it may have been begun with others "
+          + "than \(Engine.variant); decant cache upgrade gives it one that does")
+    }
+    if writer.kernels > 0 {
+      Log.warning(
+        "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
+          + "each sample says which of them made it")
+    }
+  }
+
+  /// What both verbs start from: the teacher, the samples and what makes their names in the cache.
   private struct Work {
     var teacher: LoadedModel
     var manifest: CacheManifest
-    var dataset: Fingerprint
-    var samples: [Sample]
-    var account: RowAccount
+    var samples: IndexedSamples
   }
 
-  private func prepare() throws -> Work {
+  private func prepare(index place: IndexPlace) throws -> Work {
     let loaded = try ModelStore.load(teacher, trainable: false, precision: precision)
     let model = loaded.model.configuration
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let source = try SampleSource(format, tokenizer: bundle, model: model)
-    let (set, account) = try source.samples(of: data)
-    try SequenceLimits(model, role: "the teacher").check(set.samples, of: data, lastIsTarget: true)
     let size = min(vocabulary ?? model.vocabularySize, model.vocabularySize)
     guard (1...size).contains(topK) else {
       throw Diagnostic.input(
         "top-k of \(topK) does not fit a vocabulary of \(size)", field: "--top-k",
         remedy: "choose one between 1 and \(size)")
     }
-    for sample in set.samples {
-      guard let id = sample.scoredPositions.lazy.map({ sample.tokenIDs[$0 + 1] }).first(where: { $0 >= size }) else {
-        continue
-      }
-      throw Diagnostic.input(
-        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: data,
-        line: sample.line, field: "--vocabulary",
-        remedy: "let at least the tokenizer's \(bundle.tokenizer.vocabularySize) count")
-    }
-    let manifest = CacheManifest(
+    var manifest = CacheManifest(
       teacher: loaded.fingerprint, teacherPath: loaded.directory, precision: precision.rawValue,
-      kernels: Engine.variant, tokenizer: bundle.fingerprint, codec: codec, topK: topK, vocabularySize: size,
-      endOfText: set.samples.contains(where: \.hasResponse) ? source.endOfText.appended : nil)
-    return Work(
-      teacher: loaded, manifest: manifest, dataset: set.fingerprint, samples: set.samples, account: account)
+      kernels: Engine.variant, tokenizer: bundle.fingerprint, codec: codec, topK: topK, vocabularySize: size)
+    // Before the rows are read, which may take long. Whether they fit the vocabulary that was asked for is their own affair.
+    if File.exists("\(cache)/manifest.json") {
+      let found = try CacheManifest(directory: cache)
+      var wanted = manifest
+      wanted.vocabularySize = found.vocabularySize
+      try found.check(wanted: wanted, directory: cache)
+    }
+    let samples = try source.samples(of: data, index: place)
+    try samples.check(SequenceLimits(model, role: "the teacher"), lastIsTarget: true)
+    try check(targetsOf: samples, below: size, tokenizer: bundle)
+    if samples.index.counts.responses > 0 { manifest.endOfText = source.endOfText.appended }
+    return Work(teacher: loaded, manifest: manifest, samples: samples)
+  }
+
+  private func check(targetsOf samples: IndexedSamples, below size: Int, tokenizer: TokenizerBundle) throws {
+    guard samples.index.counts.largestTarget >= size else { return }
+    try samples.index.forEachSample { number, sample in
+      guard let id = sample.sequence.targets.first(where: { $0 >= size }) else { return }
+      let (path, line) = try samples.index.place(of: number)
+      throw Diagnostic.input(
+        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: path,
+        line: line, field: "--vocabulary",
+        remedy: "let at least the tokenizer's \(tokenizer.tokenizer.vocabularySize) count")
+    }
   }
 }

@@ -3,6 +3,7 @@ import Files
 public import Fingerprints
 import JSON
 package import LogitCache
+public import Samples
 import TeacherSignal
 import Telemetry
 import Tensor
@@ -56,6 +57,25 @@ public struct Provenance: Sendable, Equatable {
     pin(name, try Fingerprint(ofFile: file), place: file)
   }
 
+  /// Adds files of rows by their bytes, in their order.
+  ///
+  /// - Throws: a `Diagnostic` where one cannot be read, or a pattern matches none.
+  public mutating func pin(_ name: String, files: DataFiles) throws {
+    let paths = try files.paths()
+    if paths.count == 1 { return try pin(name, file: paths[0]) }
+    let contents = try paths.map { try Fingerprint(ofFile: $0).description }
+    pin(name, Fingerprint(of: contents.joined(separator: "\n")), place: files.names.joined(separator: ", "))
+  }
+
+  /// Adds data sets by their files' bytes and their weights.
+  public mutating func pin(_ name: String, data: WeightedData) throws {
+    guard data.parts.count > 1 else { return try pin(name, files: data.parts[0].path) }
+    for (number, part) in data.parts.enumerated() {
+      try pin("\(name).\(number + 1)", files: part.path)
+      pin("\(name).\(number + 1).weight", part.weight)
+    }
+  }
+
   /// Adds a cache by what made it: its samples are named by content, so this says everything of those that are found.
   package mutating func pin(_ name: String, cache manifest: CacheManifest, place: String) {
     pin(
@@ -71,10 +91,16 @@ public struct Provenance: Sendable, Equatable {
 
   // MARK: Comparing
 
-  /// The parts that both name and that differ.
+  /// How the order of samples is drawn.
+  static let order = "data.order"
+  /// What a part was where an earlier version did not name it.
+  private static let unnamed = [order: "list/1"]
+
+  /// The parts that differ; of those that only one names, such as have a value where they are not named.
   func differences(from now: Provenance) -> [(before: Part, now: Part)] {
     now.parts.compactMap { part in
-      guard let before = self[part.name], before.content != part.content else { return nil }
+      let before = self[part.name] ?? Self.unnamed[part.name].map { Part(name: part.name, content: $0) }
+      guard let before, before.content != part.content else { return nil }
       return (before, part)
     }
   }

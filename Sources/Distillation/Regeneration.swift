@@ -5,7 +5,7 @@ import Generation
 import Models
 import RandomStreams
 import Replay
-import Samples
+public import Samples
 import Sequences
 import TeacherSignal
 import Telemetry
@@ -17,8 +17,8 @@ public struct Regeneration: Sendable {
   /// Model directories or hub ids.
   public var student: String
   public var teacher: String
-  /// The file of rows; their responses, where they have any, are ignored.
-  public var data: String
+  /// The files of rows; their responses, where they have any, are ignored.
+  public var data: DataFiles
   public var format: RowFormat
   /// Folder of the replay store; made where missing.
   public var replay: String
@@ -39,7 +39,8 @@ public struct Regeneration: Sendable {
   }
 
   public init(
-    student: String, teacher: String, data: String, format: RowFormat, replay: String, decoding: DecodingConfiguration
+    student: String, teacher: String, data: DataFiles, format: RowFormat, replay: String,
+    decoding: DecodingConfiguration
   ) {
     self.student = student
     self.teacher = teacher
@@ -55,13 +56,13 @@ public struct Regeneration: Sendable {
   ///   a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
-    let (student, teacher, bundle, source, set) = try Interruption.endingAtOnce(load)
-    let prompts = set.samples.map(\.tokenIDs)
+    let (student, teacher, bundle, source, samples) = try Interruption.endingAtOnce(load)
+    let prompts = try (0..<samples.count).map { try samples.index.sample(at: $0).tokenIDs }
     let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
     let limits = SequenceLimits(teacher.model.configuration, role: "the teacher")
-    try limits.check(set.samples, of: data, lastIsTarget: false, name: "this prompt")
+    try samples.check(limits, lastIsTarget: false, name: "this prompt")
     try limits.check(
-      answersTo: prompts.map(\.count).max() ?? 0, newTokens: decoding.maximumNewTokens,
+      answersTo: samples.index.counts.longestPrompt, newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
     let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
@@ -69,7 +70,7 @@ public struct Regeneration: Sendable {
       endOfText: source.endOfText, slots: slots)
     if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
     let origin = regenerator.origin(
-      teacher: teacher.fingerprint, tokenizer: bundle.fingerprint, data: set.fingerprint, seed: seed, step: 0)
+      teacher: teacher.fingerprint, tokenizer: bundle.fingerprint, data: samples.index.fingerprint, seed: seed, step: 0)
     let writer = try ReplayWriter(directory: replay)
     // Before the work, not after it.
     try writer.check(origin)
@@ -92,7 +93,8 @@ public struct Regeneration: Sendable {
   }
 
   private func load() throws -> (
-    student: LoadedModel, teacher: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource, set: SampleSet
+    student: LoadedModel, teacher: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource,
+    samples: IndexedSamples
   ) {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
@@ -105,7 +107,7 @@ public struct Regeneration: Sendable {
       taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
     return (
       student, teacher, bundle, source,
-      try source.prompts(of: data, newTokens: decoding.maximumNewTokens).samples
+      try source.prompts(of: data, index: .temporary, newTokens: decoding.maximumNewTokens)
     )
   }
 }

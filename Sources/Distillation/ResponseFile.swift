@@ -63,30 +63,31 @@ final class ResponseFile {
 /// Rows in input order, appended as the prefix of finished ones grows.
 final class ResponseWriter {
   private let file: ResponseFile
-  private let rows: [RowText]
-  private let prompts: [[Int32]]
+  private let index: SampleIndex
   private let tokenizer: Tokenizer
   private var waiting: [Int: Completion] = [:]
-  /// Rows appended by this object.
-  private(set) var written = 0
+  /// The row that is appended next.
+  private var next: Int
 
-  init(_ file: ResponseFile, rows: [RowText], prompts: [[Int32]], tokenizer: Tokenizer) {
+  /// - Parameter first: The first row that is not in the file.
+  init(_ file: ResponseFile, index: SampleIndex, from first: Int, tokenizer: Tokenizer) {
     self.file = file
-    self.rows = rows
-    self.prompts = prompts
+    self.index = index
     self.tokenizer = tokenizer
+    next = first
   }
 
-  func add(_ completion: Completion, at index: Int) throws {
-    waiting[index] = completion
-    while let next = waiting.removeValue(forKey: written) {
-      let line = try rows[written].setting([
-        ("response", .string(try tokenizer.response(next.contentTokenIDs, after: prompts[written]))),
-        ("token_ids", .array(next.tokenIDs.map { .integer(Int64($0)) })),
-        ("finish_reason", .string(next.finishReason.rawValue)),
+  func add(_ completion: Completion, at number: Int) throws {
+    waiting[number] = completion
+    while let done = waiting.removeValue(forKey: next) {
+      let prompt = try index.sample(at: next).tokenIDs
+      let line = try index.dataset.text(index.row(at: next)).setting([
+        ("response", .string(try tokenizer.response(done.contentTokenIDs, after: prompt))),
+        ("token_ids", .array(done.tokenIDs.map { .integer(Int64($0)) })),
+        ("finish_reason", .string(done.finishReason.rawValue)),
       ])
       try file.append(line + [UInt8(ascii: "\n")])
-      written += 1
+      next += 1
     }
   }
 

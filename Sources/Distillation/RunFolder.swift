@@ -102,7 +102,7 @@ public struct RunFolder: Sendable {
       return try now.write(to: provenance)
     }
     let changed = before.changes(in: now).map(\.now.name)
-    let onlyData = changed.contains { $0.hasPrefix("data.") } && changed.allSatisfy(Self.dataParts.contains)
+    let onlyData = changed.contains { $0.hasPrefix("data.") } && changed.allSatisfy(Self.isOfData)
     if acceptChangedData && onlyData {
       Log.warning("\(path): goes on from step \(step) with changed data: \(changed.joined(separator: ", "))")
     } else {
@@ -116,7 +116,9 @@ public struct RunFolder: Sendable {
   }
 
   /// What may change where somebody says so: the rows, and with them the samples.
-  private static let dataParts: Set = ["data.train", "data.validation", "samples", "samples.validation"]
+  private static func isOfData(_ part: String) -> Bool {
+    part.hasPrefix("data.") || part == "samples" || part == "samples.validation"
+  }
 
   /// Ends the hidden name of a checkpoint that is being replaced.
   private static let replaced = ".replaced"

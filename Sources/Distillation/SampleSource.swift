@@ -2,9 +2,9 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
-import Sequences
 import Synchronization
 import Telemetry
+import Tensor
 import Tokenizers
 
 /// Files of rows to samples, for one model: what every verb that reads rows goes through, so that they all agree.
@@ -39,14 +39,16 @@ struct SampleSource {
       longPrompts: format.longPrompts)
   }
 
-  /// The samples of a file to learn from or to score. What became of its rows is said in the log.
+  /// The samples of a data set to learn from or to score. What became of its rows is said in the log.
   ///
-  /// - Parameter newTokens: The longest answer to their prompts, where they are to be answered too.
+  /// - Parameters:
+  ///   - place: Where their index is kept.
+  ///   - newTokens: The longest answer to their prompts, where they are to be answered too.
   /// - Throws: a `Diagnostic` where a row does not fit, or responses would end with a token that the model does not have.
-  func samples(of path: String, newTokens: Int? = nil) throws -> (set: SampleSet, account: RowAccount) {
-    let set = try SampleSet(Dataset.load(path, options(for: .training)), builder)
-    guard let end = endOfText.appended, end >= vocabularySize, set.samples.contains(where: \.hasResponse) else {
-      return (set, try announced(set, newTokens: newTokens))
+  func samples(of files: DataFiles, index place: IndexPlace, newTokens: Int? = nil) throws -> IndexedSamples {
+    let samples = try indexed(files, .training, builder, place, newTokens: newTokens)
+    guard let end = endOfText.appended, end >= vocabularySize, samples.index.counts.responses > 0 else {
+      return samples
     }
     throw Diagnostic.input(
       "the token that ends a response, \(EndOfText.name(end, in: tokenizer)), lies beyond the model's vocabulary of "
@@ -54,13 +56,12 @@ struct SampleSource {
       remedy: "use the tokenizer the model was trained with, or name another token as end_of_text")
   }
 
-  /// The prompts of a file to answer, with the data set its rows stand in. What became of its rows is said in the log.
+  /// The prompts of a data set to answer. What became of its rows is said in the log.
   ///
   /// - Parameter newTokens: The longest answer: prompts that are cut leave room for it.
-  func prompts(of path: String, newTokens: Int) throws -> (dataset: Dataset, samples: SampleSet, account: RowAccount) {
-    let dataset = try Dataset.load(path, options(for: .prompts))
-    let set = try SampleSet(dataset, builder.answering(with: newTokens, context: context))
-    return (dataset, set, try announced(set, newTokens: newTokens))
+  func prompts(of files: DataFiles, index place: IndexPlace, newTokens: Int) throws -> IndexedSamples {
+    try indexed(
+      files, .prompts, builder.answering(with: newTokens, context: context), place, newTokens: newTokens)
   }
 
   /// The prompt of a sample that is to be answered with so many tokens.
@@ -68,16 +69,31 @@ struct SampleSource {
     try builder.answering(with: newTokens, context: context).prompt(of: sample)
   }
 
-  /// Says what became of the rows of a file, once in a process: the stages of a pipeline share files.
-  private func announced(_ set: SampleSet, newTokens: Int?) throws -> RowAccount {
-    var account = set.account
+  private func indexed(
+    _ files: DataFiles, _ purpose: Dataset.Purpose, _ builder: SampleBuilder, _ place: IndexPlace, newTokens: Int?
+  ) throws -> IndexedSamples {
+    let options = try options(for: purpose)
+    let paths = try files.paths()
+    let folder = try IndexFolder(place, named: "\(paths)\n\(options)\n\(builder.fingerprint)")
+    let dataset = try Dataset(files, options, unpackedIn: folder.path)
+    var said = ContinuousClock.now
+    let index = try SampleIndex(dataset, builder, folder: folder.path, threads: Engine.threads) { rows in
+      guard ContinuousClock.now - said > .seconds(5) else { return }
+      said = .now
+      Log.info("\(dataset.path): \(Readable.grouped(rows)) rows read")
+    }
+    if case .rebuilt(let reason) = index.origin { Log.info("\(dataset.path): \(reason); read again") }
+    var account = index.account
     if let newTokens {
-      let answering = try builder.answering(with: newTokens, context: context)
-      account.tight = set.samples.count { answering.prompt(of: $0).count + newTokens > context }
+      let answering = try self.builder.answering(with: newTokens, context: context)
+      try index.forEachEntry { _, entry in
+        if answering.promptLength(cutting: entry.promptLength) + newTokens > context { account.tight += 1 }
+      }
       account.newTokens = newTokens
     }
+    // Once in a process: the stages of a pipeline share files.
     if let sentence = account.sentence, Self.said.withLock({ $0.insert(sentence).inserted }) { Log.info(sentence) }
-    return account
+    return IndexedSamples(index: index, account: account, folder: folder)
   }
 
   private static let said = Mutex<Set<String>>([])
@@ -100,22 +116,5 @@ extension RowFormat {
   func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws -> EndOfText {
     try EndOfText(
       choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
-  }
-}
-
-extension SequenceLimits {
-  /// Refuses samples of a file that the model cannot read.
-  ///
-  /// - Parameters:
-  ///   - lastIsTarget: True where a sample's last token is not given to the model.
-  ///   - path: The file, which the message names with the sample's line.
-  /// - Throws: a `Diagnostic` of category `input` for the first such sample.
-  func check(_ samples: [Sample], of path: String, lastIsTarget: Bool, name: String = "this row") throws {
-    for sample in samples {
-      let inputs = sample.tokenIDs.count - (lastIsTarget ? 1 : 0)
-      do { try check(sample.tokenIDs, inputs: inputs, name: name) } catch let fault as Diagnostic {
-        throw fault.located(file: path, line: sample.line)
-      }
-    }
   }
 }

@@ -78,12 +78,13 @@ public final class Trainer {
     let resumed = try Self.checkpointToResume(folder, resume: resume)
     try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
     run = try Interruption.endingAtOnce {
-      try TrainingRun(configuration, student: resumed.map(folder.checkpoint))
+      try TrainingRun(configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path))
     }
     try folder.record(run.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)
+    run.keepIndices()
     let schedule = configuration.training
     // Before the optimizer's moments are made, while there is still somebody to say what does not fit.
-    forecast = MemoryForecast(run)
+    forecast = try MemoryForecast(run)
     let shortage = ProcessMemory().limit.flatMap { [forecast] in forecast.shortage(limit: $0, training: schedule) }
     TrainingReports.announce(run, forecast, shortage: shortage)
     let parameters = run.student.parameters
@@ -99,8 +100,7 @@ public final class Trainer {
     }
     run.student.dropout?.stream = state.dropout
     self.schedule = run.learningRateSchedule
-    order = DataOrder(
-      sampleCount: run.samples.count, batchSize: schedule.batchSize, seed: configuration.seed)
+    order = run.order
     step = StudentStep(
       student: run.student, liveTeacher: run.liveTeacher, objective: configuration.objective,
       vocabulary: run.vocabulary, tokensPerPiece: schedule.microBatchTokens)
@@ -267,12 +267,12 @@ public final class Trainer {
   private func requireSound() throws {
     try Checkpoint.requireFinite(run.student, optimizer: optimizer, step: state.step)
     // Weights can be finite and far too large. One sample may have no finite loss; a sound student has some that do.
-    let samples = run.samples.lazy.filter { !$0.scoredPositions.isEmpty }.prefix(4)
     let evaluator = Evaluator(model: run.student, tokensPerBatch: 1, arena: step.arena)
-    guard let first = samples.first else { return }
-    guard try !samples.contains(where: { try evaluator.evaluate([$0.sequence]).nll.isFinite }) else { return }
+    for number in 0..<min(run.samples.count, 4) {
+      if try evaluator.evaluate([run.samples.sample(number).sequence]).nll.isFinite { return }
+    }
     throw Checkpoint.diverged(
-      "the loss of \(configuration.data.train) line \(first.line), and of others, is not finite", step: state.step)
+      "the loss of \(try run.samples.name(0)), and of others, is not finite", step: state.step)
   }
 
   private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {

@@ -46,15 +46,15 @@ struct TrainingChecks {
 
   /// Refuses samples that the student or the live teacher cannot read, and prompts whose answers the teacher could not
   /// score.
-  func check(_ samples: [Sample], of path: String, trains: Bool = true) throws {
-    try SequenceLimits(student, role: "the student").check(samples, of: path, lastIsTarget: true)
+  func check(_ samples: IndexedSamples, trains: Bool = true) throws {
+    try samples.check(SequenceLimits(student, role: "the student"), lastIsTarget: true)
     guard trains, let teacher else { return }
     let limits = SequenceLimits(teacher, role: "the teacher")
-    if isLive { try limits.check(samples, of: path, lastIsTarget: true) }
+    if isLive { try samples.check(limits, lastIsTarget: true) }
     guard let replay = configuration.replay else { return }
     do {
       try limits.check(
-        answersTo: samples.map(\.promptLength).max() ?? 0, newTokens: replay.decoding.maximumNewTokens,
+        answersTo: samples.index.counts.longestPrompt, newTokens: replay.decoding.maximumNewTokens,
         ceiling: student.contextLength)
     } catch var fault as Diagnostic {
       fault.field = "replay.max_new_tokens"

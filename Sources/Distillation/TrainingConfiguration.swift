@@ -98,10 +98,10 @@ public struct TeacherConfiguration: Sendable, Codable {
 
 /// Which rows are trained on and validated with.
 public struct DataConfiguration: Sendable, Codable {
-  /// Training rows.
-  public var train: String
+  /// Training rows: files and patterns, or several data sets with weights.
+  public var train: WeightedData
   /// Validation rows; without them nothing is validated and phi never rises.
-  public var validation: String?
+  public var validation: DataFiles?
   /// How rows become tokens; its keys stand beside `train` and `validation`.
   public var format: RowFormat
 
@@ -109,8 +109,8 @@ public struct DataConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    train = try keys.decode(String.self, forKey: .train)
-    validation = try keys.decodeIfPresent(String.self, forKey: .validation)
+    train = try keys.decode(WeightedData.self, forKey: .train)
+    validation = try keys.decodeIfPresent(DataFiles.self, forKey: .validation)
     format = try RowFormat(from: decoder)
   }
 

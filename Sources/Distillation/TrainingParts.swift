@@ -134,8 +134,8 @@ struct TrainingParts {
   ) throws -> Provenance {
     var made = Provenance()
     let data = configuration.data
-    try made.pin("data.train", file: data.train)
-    if let path = data.validation { try made.pin("data.validation", file: path) }
+    try made.pin("data.train", data: data.train)
+    if let files = data.validation { try made.pin("data.validation", files: files) }
     made.pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
     if let cache {
       made.pin("teacher.cache", cache: cache.manifest, place: cache.directory)
@@ -170,20 +170,22 @@ struct TrainingParts {
     return cached + own.stops
   }
 
-  /// The shared part of the vocabulary, and each sample's key in the cache.
+  /// The part of the vocabulary that teacher and student share.
   ///
   /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it
   /// stays in the tail.
+  func commonVocabulary(_ cache: LogitCache?) -> Int {
+    let own = student.configuration.vocabularySize
+    return min(own, teacherVocabulary(cache) ?? own)
+  }
+
+  /// What the samples are called in the cache, by data set; empty without one.
   ///
   /// - Throws: a `Diagnostic` where the cache's responses end with another token, or a sample is not there.
-  func common(
-    cache: LogitCache?, samples: [Sample], endOfText: EndOfText
-  ) throws -> (vocabulary: Int, keys: [Fingerprint]) {
-    let own = student.configuration.vocabularySize
-    let theirs = teacherVocabulary(cache) ?? own
-    guard let cache else { return (min(own, theirs), []) }
+  func keys(in cache: LogitCache?, of data: TrainingData, endOfText: EndOfText) throws -> [SampleKeys] {
+    guard let cache else { return [] }
     func name(_ id: Int32?) -> String { EndOfText.name(id, in: tokenizer.tokenizer) }
-    if let end = cache.manifest.endOfText, end != endOfText.appended, samples.contains(where: \.hasResponse) {
+    if let end = cache.manifest.endOfText, end != endOfText.appended, data.hasResponses {
       throw Diagnostic.input(
         "the responses of the cache \(cache.directory) end with \(name(end)), those of this run with "
           + name(endOfText.appended), field: "data.end_of_text",
@@ -191,15 +193,18 @@ struct TrainingParts {
           "train with the template, and the data.end_of_text, that the cache was made with, or run precompute with "
           + "those of this run into another folder")
     }
-    let keys = samples.map { cache.manifest.key($0.sequence) }
-    guard let missing = try keys.indices.first(where: { try !cache.contains(keys[$0]) }) else {
-      return (min(own, theirs), keys)
+    return try data.sets.map { samples in
+      let keys = try SampleKeys(samples.index, in: cache)
+      try keys.forEach { number, _, key in
+        guard try !cache.contains(key) else { return }
+        let (path, line) = try samples.index.place(of: number)
+        throw Diagnostic.input(
+          "this row has no record in the cache \(cache.directory)", file: path, line: line,
+          remedy: "run precompute on this file with the same template, max_length and end_of_text (here responses end "
+            + "with \(name(endOfText.appended))), until it is complete")
+      }
+      return keys
     }
-    throw Diagnostic.input(
-      "this row has no record in the cache \(cache.directory)", file: configuration.data.train,
-      line: samples[missing].line,
-      remedy: "run precompute on this file with the same template, max_length and end_of_text (here responses end with "
-        + "\(name(endOfText.appended))), until it is complete")
   }
 
   /// The ids that the student is not to write, for its configuration: what that names already, and tokens that the

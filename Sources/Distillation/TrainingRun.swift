@@ -26,8 +26,10 @@ final class TrainingRun {
   let endOfText: EndOfText
   /// What the tokenizer's files of a checkpoint are to name as the end of a text; nil where they do already.
   let endToken: String?
-  let samples: [Sample]
-  let validationSamples: [Sample]
+  let samples: TrainingData
+  private let validation: IndexedSamples?
+  /// Validation samples that count, from the front.
+  private let validationCount: Int
   /// The part of the vocabulary that teacher and student share.
   let vocabulary: Int
   /// What the run is made from, by content.
@@ -39,11 +41,14 @@ final class TrainingRun {
   private let tokenizerFingerprint: Fingerprint
   private let dataFingerprint: Fingerprint
   private let cache: LogitCache?
-  private let cacheKeys: [Fingerprint]
+  /// Of each data set, where there is a cache.
+  private let cacheKeys: [SampleKeys]
   private let tokenizer: Tokenizer
 
-  /// - Parameter student: The checkpoint to go on from; nil makes the student that the configuration asks for.
-  init(_ configuration: TrainingConfiguration, student checkpoint: String?) throws {
+  /// - Parameters:
+  ///   - student: The checkpoint to go on from; nil makes the student that the configuration asks for.
+  ///   - place: Where the indices of the data sets are kept.
+  init(_ configuration: TrainingConfiguration, student checkpoint: String?, index place: IndexPlace) throws {
     self.configuration = configuration
     let parts = try TrainingParts(configuration, checkpoint: checkpoint)
     student = parts.student
@@ -60,24 +65,28 @@ final class TrainingRun {
     endOfText = source.endOfText
     endToken = endOfText.appended == tokenizer.eosTokenID ? nil : endOfText.appended.flatMap(tokenizer.token)
     student.configuration.name(ends: endOfText.stops)
-    let trainingSet = try source.samples(of: data.train, newTokens: configuration.replay?.decoding.maximumNewTokens).set
-    let validationSet = try data.validation.map { try source.samples(of: $0).set }
-    let training = trainingSet.samples
-    samples = training
-    (tokenizerFingerprint, dataFingerprint) = (parts.tokenizer.fingerprint, trainingSet.fingerprint)
-    validationSamples = Array((validationSet?.samples ?? []).prefix(configuration.validation.limit ?? .max))
+    let newTokens = configuration.replay?.decoding.maximumNewTokens
+    samples = TrainingData(
+      try data.train.parts.map { try source.samples(of: $0.path, index: place, newTokens: newTokens) },
+      weights: data.train.parts.map(\.weight))
+    validation = try data.validation.map { try source.samples(of: $0, index: place) }
+    (tokenizerFingerprint, dataFingerprint) = (parts.tokenizer.fingerprint, samples.fingerprint)
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration, teacher: teacher?.model.configuration,
       isCached: cache != nil)
     try checks.checkSources()
-    try checks.check(samples, of: data.train)
-    if let path = data.validation { try checks.check(validationSamples, of: path, trains: false) }
-    (vocabulary, cacheKeys) = try parts.common(cache: cache, samples: training, endOfText: endOfText)
+    for set in samples.sets { try checks.check(set) }
+    if let validation { try checks.check(validation, trains: false) }
+    vocabulary = parts.commonVocabulary(cache)
+    cacheKeys = try parts.keys(in: cache, of: samples, endOfText: endOfText)
     student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
-    provenance = try parts.provenance(
-      cache: cache, endOfText: endOfText, samples: trainingSet.fingerprint, validation: validationSet?.fingerprint)
+    var made = try parts.provenance(
+      cache: cache, endOfText: endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)
+    made.pin(Provenance.order, Self.order(samples, configuration).version)
+    provenance = made
+    validationCount = min(validation?.count ?? 0, configuration.validation.limit ?? .max)
     summary = parts.summary(
-      samples: training.count, validation: validationSamples.count, vocabulary: vocabulary,
+      samples: samples.count, validation: validationCount, vocabulary: vocabulary,
       theirs: parts.teacherVocabulary(cache), endOfText: endOfText)
     student.recomputing = configuration.training.recompute
     student.dropout =
@@ -113,19 +122,33 @@ final class TrainingRun {
     TrainerState.Bounds(totalSteps: totalSteps, initial: initialState(), hasDropout: student.dropout != nil)
   }
 
+  /// The order in which the samples are visited.
+  var order: DataOrder { Self.order(samples, configuration) }
+
+  private static func order(_ samples: TrainingData, _ configuration: TrainingConfiguration) -> DataOrder {
+    DataOrder(
+      counts: samples.sets.map(\.count), weights: samples.weights, batchSize: configuration.training.batchSize,
+      seed: configuration.seed)
+  }
+
+  /// Lets the indices of the data sets stay where they are.
+  func keepIndices() { for set in samples.sets + [validation].compactMap(\.self) { set.folder.keep() } }
+
   /// A sample of the fixed data with its cached signal.
-  func example(_ index: Int) throws -> TrainingExample {
-    let sample = samples[index]
-    let name = "\(configuration.data.train) line \(sample.line)"
-    if let cache {
-      guard let scored = try cache.sample(cacheKeys[index]) else {
-        throw Diagnostic.failure("the record of \(name) has gone from the cache", remedy: "run precompute again")
-      }
-      try Self.check(scored.signal, vocabulary: vocabulary, name: name)
+  func example(_ number: Int) throws -> TrainingExample {
+    let name = try samples.name(number)
+    guard let cache else {
       return TrainingExample(
-        sequence: scored.trainedSequence, signal: scored.signal, isStudentOutput: false, name: name)
+        sequence: try samples.sample(number).sequence, signal: nil, isStudentOutput: false, name: name)
     }
-    return TrainingExample(sequence: sample.sequence, signal: nil, isStudentOutput: false, name: name)
+    let place = samples.place(of: number)
+    let key = try cacheKeys[place.set].key(place.number, samples.entry(number))
+    guard let scored = try cache.sample(key) else {
+      throw Diagnostic.failure("the record of \(name) has gone from the cache", remedy: "run precompute again")
+    }
+    try Self.check(scored.signal, vocabulary: vocabulary, name: name)
+    return TrainingExample(
+      sequence: scored.trainedSequence, signal: scored.signal, isStudentOutput: false, name: name)
   }
 
   /// Refuses a signal that cannot be compared with, or with an id that the student does not have; a teacher's padding should
@@ -144,7 +167,7 @@ final class TrainingRun {
 
   /// The prompt of a sample, for a fresh response.
   func prompt(_ index: Int) throws -> [Int32] {
-    try source.prompt(of: samples[index], newTokens: configuration.replay?.decoding.maximumNewTokens ?? 1)
+    try source.prompt(of: samples.sample(index), newTokens: configuration.replay?.decoding.maximumNewTokens ?? 1)
   }
 
   /// Mean cross-entropy per scored position of the validation rows; nil without any.
@@ -152,9 +175,11 @@ final class TrainingRun {
   /// - Parameter tokensPerBatch: Decides time and memory, and no bit of the loss.
   /// - Throws: `Interrupted` where a signal asks to stop.
   func validationLoss(tokensPerBatch: Int, in arena: Arena) throws -> Double? {
-    guard !validationSamples.isEmpty else { return nil }
+    guard let validation, validationCount > 0 else { return nil }
     return try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
-      .evaluate(validationSamples.map(\.sequence)) { _ in try Interruption.check() }.nll
+      .evaluate(count: validationCount, onProgress: { _ in try Interruption.check() }) {
+        try validation.index.sample(at: $0).sequence
+      }.nll
   }
 
   /// Stage three for this run; nil where the configuration has no replay.

@@ -37,27 +37,42 @@ public struct Evaluator {
   public func evaluate(
     _ samples: [TokenSequence], onProgress: (Int) throws -> Void = { _ in }
   ) throws -> EvaluationReport {
-    let limits =
-      [SequenceLimits(model.configuration, role: "the model")]
-      + (teacher.map { [SequenceLimits($0.configuration, role: "the teacher")] } ?? [])
-    for (index, sample) in samples.enumerated() {
-      for limit in limits {
-        try limit.check(sample.tokenIDs, inputs: sample.tokenIDs.count, name: "sample \(index)")
-      }
-    }
-    guard samples.contains(where: { !$0.scoredPositions.isEmpty }) else {
-      throw Diagnostic.input(
-        "\(samples.count) samples have no token to score", remedy: "give rows with a response, or texts of two tokens")
-    }
+    for (index, sample) in samples.enumerated() { try check(sample, index) }
+    return try evaluate(count: samples.count, onProgress: onProgress) { samples[$0] }
+  }
+
+  /// The same of samples that are asked for by number, in order and some hundred at a time, so that any number takes no
+  /// memory to speak of.
+  public func evaluate(
+    count: Int, onProgress: (Int) throws -> Void = { _ in }, sample: (Int) throws -> TokenSequence
+  ) throws -> EvaluationReport {
     let arena = arena ?? Arena()
     arena.reset()
     var sums = ComparisonSums()
-    for batch in Batches.inOrder(lengths: samples.map(\.count), tokens: tokensPerBatch) {
-      for sample in evaluate(batch: Array(samples[batch]), arena) { sums += sample }
-      arena.reset()
-      try onProgress(batch.upperBound)
+    for start in stride(from: 0, to: count, by: Self.windowSize) {
+      let window = try (start..<min(start + Self.windowSize, count)).map(sample)
+      for (index, sample) in window.enumerated() { try check(sample, start + index) }
+      for batch in Batches.inOrder(lengths: window.map(\.count), tokens: tokensPerBatch) {
+        for sample in evaluate(batch: Array(window[batch]), arena) { sums += sample }
+        arena.reset()
+        try onProgress(start + batch.upperBound)
+      }
     }
-    return report(sums, sampleCount: samples.count)
+    guard sums.rows > 0 else {
+      throw Diagnostic.input(
+        "\(count) samples have no token to score", remedy: "give rows with a response, or texts of two tokens")
+    }
+    return report(sums, sampleCount: count)
+  }
+
+  private static let windowSize = 512
+
+  private func check(_ sample: TokenSequence, _ index: Int) throws {
+    try SequenceLimits(model.configuration, role: "the model")
+      .check(sample.tokenIDs, inputs: sample.count, name: "sample \(index)")
+    guard let teacher else { return }
+    try SequenceLimits(teacher.configuration, role: "the teacher")
+      .check(sample.tokenIDs, inputs: sample.count, name: "sample \(index)")
   }
 
   private func report(_ sums: ComparisonSums, sampleCount: Int) -> EvaluationReport {

@@ -8,6 +8,8 @@ import Synchronization
   public let path: String
   /// The file's bytes; valid while this object lives.
   public let bytes: UnsafeRawBufferPointer
+  /// Which file it is and how it was when it was mapped; nil for a pipe.
+  public let identity: FileIdentity?
   /// What was read of a pipe; nil where the bytes are mapped.
   private let content: PipeContent?
 
@@ -29,6 +31,7 @@ import Synchronization
       let found = try PipeContent.read(descriptor, path: path, device: status.st_dev, inode: status.st_ino)
       unsafe bytes = found.bytes
       content = found
+      identity = nil
       return
     }
     guard kind == .regular else {
@@ -37,6 +40,7 @@ import Synchronization
       )
     }
     content = nil
+    identity = FileIdentity(status)
     unsafe bytes = try Self.map(descriptor, Int(status.st_size), path: path)
   }
 
@@ -46,6 +50,7 @@ import Synchronization
     content = nil
     var status = stat()
     try SystemCall.check("read the file's size", path: path) { unsafe fstat(descriptor, &status) }
+    identity = FileIdentity(status)
     unsafe bytes = try Self.map(descriptor, Int(status.st_size), path: path)
   }
 

@@ -64,21 +64,41 @@ public final class Generator {
   ) throws -> DecodingMemory? {
     precondition(
       prompts.count == streamIndices.count, "\(prompts.count) prompts, \(streamIndices.count) stream indices")
-    let limits = SequenceLimits(
-      role: "the model", vocabulary: model.configuration.vocabularySize, context: model.configuration.contextLength)
-    for (index, prompt) in prompts.enumerated() { try limits.check(prompt: prompt, name: "prompt \(index)") }
-    guard let (slots, capacity) = room(for: prompts) else { return nil }
+    for (index, prompt) in prompts.enumerated() { try check(prompt, index) }
+    return try generate(
+      0..<prompts.count, longest: prompts.map(\.count).max() ?? 0, prompt: { prompts[$0] },
+      streamIndex: { streamIndices[$0] }, forecast: forecast, onPass: onPass, onCompletion: onCompletion)
+  }
+
+  /// The same of prompts that are asked for by number, each when there is a row free for it: any number of them takes no
+  /// memory to speak of.
+  ///
+  /// - Parameters:
+  ///   - numbers: Of the prompts.
+  ///   - longest: Tokens of the longest of them.
+  ///   - prompt: The prompt of a number.
+  ///   - streamIndex: Which split of the stream its row draws from.
+  /// - Throws: as above, though for a prompt when it is its turn.
+  @discardableResult
+  public func generate(
+    _ numbers: Range<Int>, longest: Int, prompt: (Int) throws -> [Int32], streamIndex: (Int) -> UInt64,
+    forecast: DecodingMemory? = nil, onPass: () throws -> Void = {}, onCompletion: (Int, Completion) throws -> Void
+  ) throws -> DecodingMemory? {
+    guard let (slots, capacity) = room(for: numbers.count, longest: longest) else { return nil }
     let run = DecodingRun(
       model: model, settings: settings, vocabulary: vocabulary, slots: slots, capacity: capacity,
       reserved: forecast?.pass)
-    var queue = prompts.indices.makeIterator()
+    var queue = numbers.makeIterator()
     var rows = [DecodingRow?](repeating: nil, count: slots)
     while true {
       for slot in rows.indices where rows[slot] == nil {
         guard let index = queue.next() else { break }
+        let tokens = try prompt(index)
+        try check(tokens, index)
+        precondition(tokens.count <= longest, "prompt \(index) of \(tokens.count) tokens, the longest of \(longest)")
         run.cache.reset(slot)
         rows[slot] = DecodingRow(
-          index: index, prompt: prompts[index], stream: stream.split(streamIndices[index]), block: promptBlock)
+          index: index, prompt: tokens, stream: stream.split(streamIndex(index)), block: promptBlock)
       }
       if rows.allSatisfy({ $0 == nil }) { return run.memory }
       try onPass()
@@ -93,18 +113,34 @@ public final class Generator {
 
   /// What decoding those prompts will take of memory, at most; nil where there are none. Runs the model on a few rows.
   public func memory(prompts: [[Int32]]) -> DecodingMemory? {
-    guard let (slots, capacity) = room(for: prompts) else { return nil }
     // No pass has more rows than the longest first blocks together.
     let blocks = prompts.map { min($0.count, promptBlock) }.sorted(by: >)
-    return DecodingMemory(
-      model, settings: settings, slots: slots, capacity: capacity, rows: blocks.prefix(slots).reduce(0, +))
+    return memory(count: prompts.count, longest: prompts.map(\.count).max() ?? 0) { slots in
+      blocks.prefix(slots).reduce(0, +)
+    }
+  }
+
+  /// The same of so many prompts, of which only the longest is known.
+  public func memory(count: Int, longest: Int) -> DecodingMemory? {
+    memory(count: count, longest: longest) { slots in slots * min(longest, promptBlock) }
+  }
+
+  private func memory(count: Int, longest: Int, rows: (_ slots: Int) -> Int) -> DecodingMemory? {
+    guard let (slots, capacity) = room(for: count, longest: longest) else { return nil }
+    return DecodingMemory(model, settings: settings, slots: slots, capacity: capacity, rows: rows(slots))
+  }
+
+  private func check(_ prompt: [Int32], _ index: Int) throws {
+    let limits = SequenceLimits(
+      role: "the model", vocabulary: model.configuration.vocabularySize, context: model.configuration.contextLength)
+    try limits.check(prompt: prompt, name: "prompt \(index)")
   }
 
   /// Rows decoded side by side, and the tokens of each.
-  private func room(for prompts: [[Int32]]) -> (slots: Int, capacity: Int)? {
-    guard let longest = prompts.map(\.count).max() else { return nil }
+  private func room(for count: Int, longest: Int) -> (slots: Int, capacity: Int)? {
+    guard count > 0 else { return nil }
     let left = max(model.configuration.contextLength - longest, 0)
-    return (min(batchSize, prompts.count), longest + min(settings.maximumNewTokens, left))
+    return (min(batchSize, count), longest + min(settings.maximumNewTokens, left))
   }
 
   private func completion(of row: DecodingRow) -> Completion? {

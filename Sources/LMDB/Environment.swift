@@ -96,9 +96,14 @@ public final class Environment: Sendable {
   /// Runs `body` in the only write transaction of all processes, waiting for its turn, and makes what it wrote durable
   /// and visible at once at its end. Where `body` throws, or any of its writes failed, nothing is changed.
   ///
+  /// - Parameter durably: False leaves it to the system when what is written reaches the disk, until the next write that
+  ///   waits for it: a killed process loses nothing, but a machine that loses power may leave a store that is damaged,
+  ///   which only one that can be made again may be. No other thread may write to the store meanwhile.
   /// - Throws: what `body` throws, or a `Diagnostic`, such as of a full disk.
   /// - Precondition: the environment is not read-only, and this thread is not inside another write of this folder.
-  public func write<Result>(_ body: (inout WriteTransaction) throws -> Result) throws -> Result {
+  public func write<Result>(
+    durably: Bool = true, _ body: (inout WriteTransaction) throws -> Result
+  ) throws -> Result {
     precondition(!options.readOnly, "\(folder) was opened for reading and cannot be written to")
     return unsafe try handle.writing { pointer in
       var transaction = unsafe WriteTransaction(pointer, handle: handle)
@@ -110,6 +115,10 @@ public final class Environment: Sendable {
         unsafe mdb_txn_abort(pointer)
         throw error
       }
+      // A flag of the environment, looked at while a transaction is committed.
+      let environment = unsafe mdb_txn_env(pointer)
+      if !durably { unsafe mdb_env_set_flags(environment, UInt32(MDB_NOSYNC), 1) }
+      defer { if !durably { unsafe mdb_env_set_flags(environment, UInt32(MDB_NOSYNC), 0) } }
       try unsafe ResultCode.check(mdb_txn_commit(pointer), "commit", in: folder)
       return result
     }

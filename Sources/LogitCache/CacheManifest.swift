@@ -71,6 +71,9 @@ public struct CacheManifest: Sendable, Equatable {
     formatVersion == 1 ? keyOfVersion1(sequence) : key(content: sequence.fingerprint, input: input)
   }
 
+  /// Whether a key is made from tokens alone, as in version 1, and not from a sequence's fingerprint.
+  public var keysNeedTokens: Bool { formatVersion == 1 }
+
   /// The same from a sequence's fingerprint.
   ///
   /// - Precondition: the cache is not of version 1, whose keys need the tokens themselves.

@@ -25,9 +25,11 @@ public final class LogitCacheWriter: Sendable {
     try File.makeFolder(directory)
     let isNew = !File.exists("\(directory)/\(CacheManifest.fileName)")
     let temporary = "\(CacheManifest.fileName).tmp-"
-    if isNew,
-      let other = try File.list(directory).first(where: { $0 != Self.lockName && !$0.hasPrefix(temporary) })
-    {
+    // Indices of data sets are made before there is anything to cache.
+    let isOurs = { (name: String) in
+      name == Self.lockName || name.hasPrefix(temporary) || name.hasPrefix(Self.indexPrefix)
+    }
+    if isNew, let other = try File.list(directory).first(where: { !isOurs($0) }) {
       throw Diagnostic.input(
         "is not a logit cache but holds \(other)", file: directory, remedy: "name an empty or a new folder")
     }
@@ -60,6 +62,8 @@ public final class LogitCacheWriter: Sendable {
   }
 
   private static let lockName = "writer.lock"
+  /// Names of folders inside a cache that hold indices of data sets, and nothing of the cache itself, begin so.
+  package static let indexPrefix = "index-"
 
   /// Keeps every other writer out.
   static func lock(_ directory: String) throws -> FileLock {

@@ -1,13 +1,14 @@
 import Diagnostics
 public import Distillation
+public import Samples
 public import TeacherSignal
 public import Tensor
 
 /// `precompute`: stage one over one file of rows. The cache is the folder `cache` in the stage's own.
 public struct PrecomputeConfiguration: Sendable, Decodable {
   public var teacher: String
-  /// The file of rows.
-  public var data: String
+  /// The files of rows.
+  public var data: DataFiles
   /// How rows become tokens; its keys stand beside `data`.
   public var format: RowFormat
   public var topK: Int
@@ -22,7 +23,7 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     teacher = try keys.decode(String.self, forKey: .teacher)
-    data = try keys.decode(String.self, forKey: .data)
+    data = try keys.decode(DataFiles.self, forKey: .data)
     format = try RowFormat(from: decoder)
     topK = try keys.count(.topK, in: 1...Limits.count) ?? 64
     let name = try keys.decodeIfPresent(String.self, forKey: .codec) ?? SignalCodec.compact.rawValue
@@ -39,7 +40,7 @@ public struct PrecomputeConfiguration: Sendable, Decodable {
 /// `generate`: a response to every row of a file. The output is `responses.jsonl` in the stage's folder.
 public struct GenerateConfiguration: Sendable, Decodable {
   public var model: String
-  public var data: String
+  public var data: DataFiles
   public var format: RowFormat
   public var decoding: DecodingConfiguration
   public var precision = Precision.fp32
@@ -49,7 +50,7 @@ public struct GenerateConfiguration: Sendable, Decodable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     model = try keys.decode(String.self, forKey: .model)
-    data = try keys.decode(String.self, forKey: .data)
+    data = try keys.decode(DataFiles.self, forKey: .data)
     format = try RowFormat(from: decoder)
     decoding = try DecodingConfiguration(from: decoder)
     precision = try keys.value(.precision, default: precision)
@@ -61,7 +62,7 @@ public struct GenerateConfiguration: Sendable, Decodable {
 public struct RegenerateConfiguration: Sendable, Decodable {
   public var student: String
   public var teacher: String
-  public var data: String
+  public var data: DataFiles
   public var format: RowFormat
   public var topK: Int
   public var decoding: DecodingConfiguration
@@ -76,7 +77,7 @@ public struct RegenerateConfiguration: Sendable, Decodable {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     student = try keys.decode(String.self, forKey: .student)
     teacher = try keys.decode(String.self, forKey: .teacher)
-    data = try keys.decode(String.self, forKey: .data)
+    data = try keys.decode(DataFiles.self, forKey: .data)
     format = try RowFormat(from: decoder)
     topK = try keys.count(.topK, in: 1...Limits.count) ?? 64
     decoding = try DecodingConfiguration(from: decoder)
@@ -92,8 +93,8 @@ public struct ComparisonConfiguration: Sendable, Decodable {
     public var model: String
   }
 
-  /// The file of test rows.
-  public var data: String
+  /// The files of test rows.
+  public var data: DataFiles
   public var format: RowFormat
   /// Divergences are measured to this model, which gets a row of its own.
   public var teacher: String
@@ -113,7 +114,7 @@ public struct ComparisonConfiguration: Sendable, Decodable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    data = try keys.decode(String.self, forKey: .data)
+    data = try keys.decode(DataFiles.self, forKey: .data)
     format = try RowFormat(from: decoder)
     teacher = try keys.decode(String.self, forKey: .teacher)
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)

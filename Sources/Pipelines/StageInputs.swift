@@ -5,6 +5,7 @@ import Fingerprints
 import JSON
 import LogitCache
 import Models
+import Samples
 
 extension Stage.Work {
   /// What the stage reads, by content: rows by their bytes, models by their files, a cache by what made it. A finished
@@ -40,18 +41,21 @@ extension Stage.Work {
 
 extension Provenance {
   fileprivate mutating func pin(_ configuration: TrainingConfiguration) throws {
-    try pin("data.train", rows: configuration.data.train)
-    if let path = configuration.data.validation { try pin("data.validation", rows: path) }
+    for (number, part) in configuration.data.train.parts.enumerated() {
+      try pin(number == 0 ? "data.train" : "data.train.\(number + 1)", rows: part.path)
+    }
+    if let files = configuration.data.validation { try pin("data.validation", rows: files) }
     let (student, teacher) = (configuration.student, configuration.teacher)
     if let path = student.from { try pin("student.from", model: path) }
-    if let path = student.config?.value.stringValue { try pin("student.config", rows: path) }
+    if let path = student.config?.value.stringValue { try pin("student.config", rows: DataFiles(path)) }
     if let path = student.tokenizer { try pin("student.tokenizer", model: path) }
     if let path = teacher?.model { try pin("teacher.model", model: path) }
     if let path = teacher?.cache { try pin("teacher.cache", folder: path) }
   }
 
-  fileprivate mutating func pin(_ name: String, rows path: String) throws {
-    if File.exists(path) { try pin(name, file: path) }
+  fileprivate mutating func pin(_ name: String, rows files: DataFiles) throws {
+    guard let paths = try? files.paths(), paths.allSatisfy(File.exists) else { return }
+    try pin(name, files: files)
   }
 
   fileprivate mutating func pin(_ name: String, model: String) throws {

@@ -98,7 +98,7 @@ public struct Sweep: Sendable {
     return entries
   }
 
-  private func score(model: String, rows: String) throws -> Double {
+  private func score(model: String, rows: DataFiles) throws -> Double {
     var evaluation = ModelEvaluation(model: model, data: rows, format: configuration.train.data.format)
     evaluation.limit = configuration.train.validation.limit
     if configuration.selection == .rougeL { evaluation.maximumNewTokens = configuration.maximumNewTokens }

@@ -29,10 +29,10 @@ public struct DataFiles: Sendable, Equatable {
   /// - Throws: a `Diagnostic` of category `input` for a pattern that matches no file, and for a file that comes twice.
   public func paths() throws -> [String] {
     var paths: [String] = []
-    var seen: [Identity: (path: String, name: String)] = [:]
+    var seen: [FileIdentity.Place: (path: String, name: String)] = [:]
     for name in names {
       for path in try expands ? Self.expand(name) : [name] {
-        if let identity = Identity(path), let before = seen.updateValue((path, name), forKey: identity) {
+        if let place = FileIdentity(at: path)?.place, let before = seen.updateValue((path, name), forKey: place) {
           let way = before.name == name ? "" : ", by '\(before.name)' and by '\(name)'"
           throw Diagnostic.input(
             before.path == path ? "is named twice\(way)" : "is the same file as \(before.path)\(way)", file: path,
@@ -43,19 +43,6 @@ public struct DataFiles: Sendable, Equatable {
     }
     guard !paths.isEmpty else { throw Diagnostic.input("no file is named", remedy: "name at least one") }
     return paths
-  }
-
-  /// What tells a file from another, whatever it is called.
-  private struct Identity: Hashable {
-    var device: UInt
-    var inode: UInt
-
-    init?(_ path: String) {
-      var status = stat()
-      guard unsafe stat(path, &status) == 0 else { return nil }
-      device = UInt(status.st_dev)
-      inode = UInt(status.st_ino)
-    }
   }
 
   private static func expand(_ name: String) throws -> [String] {

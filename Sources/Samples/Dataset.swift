@@ -112,6 +112,20 @@ public struct Dataset: Sendable {
       remedy: "name a file with at least one row\(skipped == 0 ? "" : " that has a response")")
   }
 
+  func noSamples(rows: Int) -> Diagnostic {
+    Diagnostic.input(
+      "has \(rows) rows, but the prompts of all are too long", file: path,
+      remedy: "raise max_length, or set long_prompts to truncate-prompt-left")
+  }
+
+  /// The sample of a row: a prompt alone where the data set is read for prompts. Nil where the prompt is too long and
+  /// such rows are dropped.
+  func sample(of row: Row, _ builder: SampleBuilder) throws -> Sample? {
+    do { return try options.purpose == .prompts ? builder.prompt(row) : builder.sample(row) } catch let fault
+      as Diagnostic
+    { throw fault.located(file: files[row.file].path, line: row.line) }
+  }
+
   /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.
   public func original(_ row: Row) throws -> JSONObject {
     if let text = plainText(row) { return ["text": .string(text)] }

@@ -22,11 +22,20 @@ final class RowFile: Sendable {
   let path: String
   let options: Dataset.Options
   let form: Form
+  /// Of the file that the user gave; nil for a pipe.
+  let identity: FileIdentity?
   /// What rows are read from.
   private let file: MappedFile
   /// What the user gave, unpacked.
   private let content: MappedFile
   private let known = Mutex<Fingerprint?>(nil)
+
+  /// Names of the files in the folder of spools that this one reads from, or was made from.
+  var spools: [String] {
+    [content.path, file.path].compactMap { path in
+      path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
 
   /// - Throws: a `Diagnostic` of category `input` for a folder, what is no text in UTF-8 by its first bytes, and a
   ///   damaged compressed file; of category `failure` where there is no room for its content.
@@ -37,7 +46,9 @@ final class RowFile: Sendable {
       throw Diagnostic.input(
         "is a folder", file: path, remedy: "name files, or a pattern such as \(path)/*.jsonl")
     }
-    content = try Self.content(of: path, unpackedIn: folder)
+    let given = try MappedFile(path: path)
+    identity = given.identity
+    content = try Self.content(of: given, unpackedIn: folder)
     let bytes = unsafe content.bytes
     try unsafe ForeignContent.refuse(bytes, file: path)
     if let separator = options.separator {
@@ -62,20 +73,22 @@ final class RowFile: Sendable {
     }
   }
 
-  private static func content(of path: String, unpackedIn folder: String?) throws -> MappedFile {
-    let packed = try MappedFile(path: path)
+  /// Takes a fingerprint that is known already.
+  func adopt(_ fingerprint: Fingerprint) { known.withLock { $0 = $0 ?? fingerprint } }
+
+  private static func content(of packed: MappedFile, unpackedIn folder: String?) throws -> MappedFile {
     let bytes = unsafe packed.bytes
     guard let packing = unsafe Packing(bytes) else { return packed }
-    let name = folder == nil ? "" : "unpacked-\(unsafe Fingerprint(of: bytes))"
-    return try Spool.file(name, in: folder, of: path) { writer in
-      try unsafe packing.unpack(bytes, file: path) { unsafe try writer.append($0) }
+    let name = folder == nil ? "" : "\(Spool.unpacked)\(unsafe Fingerprint(of: bytes))"
+    return try Spool.file(name, in: folder, of: packed.path) { writer in
+      try unsafe packing.unpack(bytes, file: packed.path) { unsafe try writer.append($0) }
     }
   }
 
   private static func withLineFeeds(_ content: MappedFile, of path: String, in folder: String?) throws -> MappedFile {
     let bytes = unsafe content.bytes
     guard unsafe PlainText.needsLineFeeds(bytes) else { return content }
-    let name = folder == nil ? "" : "lines-\(unsafe Fingerprint(of: bytes))"
+    let name = folder == nil ? "" : "\(Spool.lines)\(unsafe Fingerprint(of: bytes))"
     return try Spool.file(name, in: folder, of: path) { writer in
       try unsafe PlainText.writeWithLineFeeds(bytes) { unsafe try writer.append($0) }
     }
@@ -102,7 +115,7 @@ final class RowFile: Sendable {
     let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
     let (content, references) = try reader.read(value(bytes, line: place.line), line: place.line)
     let row = Row(content: content, references: references, file: number, line: place.line, bytes: place.bytes)
-    guard options.purpose == .training, let text = row.response ?? row.text, text.allSatisfy(\.isWhitespace) else {
+    guard options.purpose == .training, let text = row.response ?? row.text, Self.isBlank(text) else {
       return row
     }
     guard options.emptyResponses == .skip else {
@@ -111,6 +124,12 @@ final class RowFile: Sendable {
         remedy: "remove the row, or set empty_responses to skip")
     }
     return nil
+  }
+
+  private static func isBlank(_ text: String) -> Bool {
+    // What nearly every text begins with decides it without a look at Unicode's tables.
+    if let first = text.utf8.first, first > 0x20 && first < 0x7F { return false }
+    return text.allSatisfy { $0.isWhitespace }
   }
 
   private func value(_ bytes: Span<UInt8>, line: Int) throws -> JSONValue {

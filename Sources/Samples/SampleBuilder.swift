@@ -98,8 +98,13 @@ public struct SampleBuilder: Sendable {
   /// The prompt of a sample, cut as this builder cuts prompts.
   public func prompt(of sample: Sample) -> [Int32] {
     let prompt = sample.tokenIDs.prefix(sample.promptLength)
-    guard longPrompts == .truncateLeft, prompt.count > maximumPromptLength else { return Array(prompt) }
-    return encoder.prefix + prompt.suffix(maximumPromptLength - encoder.prefix.count)
+    let kept = promptLength(cutting: prompt.count)
+    return kept == prompt.count ? Array(prompt) : encoder.prefix + prompt.suffix(kept - encoder.prefix.count)
+  }
+
+  /// How many tokens ``prompt(of:)`` has for a sample with a prompt of so many.
+  public func promptLength(cutting promptLength: Int) -> Int {
+    longPrompts == .truncateLeft ? min(promptLength, maximumPromptLength) : promptLength
   }
 
   /// A fingerprint of everything here that decides the token ids.
@@ -125,7 +130,8 @@ public struct SampleBuilder: Sendable {
     }
     let alone = try encoder.encode(prompt)
     let joint = try encoder.encode(prompt + response)
-    var common = zip(alone, joint).prefix { $0 == $1 }.count
+    var common = 0
+    while common < min(alone.count, joint.count) && alone[common] == joint[common] { common += 1 }
     var tokens = joint
     if row.response != nil && encoder.prefix.isEmpty && common == 0 {
       throw Diagnostic.input(

@@ -1,7 +1,7 @@
-import Diagnostics
 public import Fingerprints
 import Sequences
 
+// To be deleted with its last caller: SampleIndex keeps none of the samples in memory.
 /// The samples of a data set in the order of its rows, and what became of the rows that gave none.
 public struct SampleSet: Sendable {
   public let samples: [Sample]
@@ -26,21 +26,14 @@ public struct SampleSet: Sendable {
     var samples: [Sample] = []
     var indices: [Int] = []
     for (index, row) in dataset.rows.enumerated() {
-      do {
-        let made = try dataset.options.purpose == .prompts ? builder.prompt(row) : builder.sample(row)
-        if let made {
-          samples.append(made)
-          indices.append(index)
-        }
-      } catch let diagnostic as Diagnostic {
-        throw diagnostic.located(file: dataset.path, line: row.line)
+      if let made = try dataset.sample(of: row, builder) {
+        samples.append(made)
+        indices.append(index)
       }
       try onRow(index + 1)
     }
     guard !samples.isEmpty else {
-      throw Diagnostic.input(
-        "has \(dataset.rows.count) rows, but the prompts of all are too long", file: dataset.path,
-        remedy: "raise max_length, or set long_prompts to truncate-prompt-left")
+      throw dataset.noSamples(rows: dataset.rows.count)
     }
     self.samples = samples
     rowIndices = indices

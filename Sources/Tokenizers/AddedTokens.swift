@@ -49,6 +49,8 @@ struct AddedTokenMatcher: Sendable {
 
   /// Tokens by their first byte, longest first.
   private var byFirstByte = [[AddedToken]](repeating: [], count: 256)
+  /// Which bytes a token begins with: nearly every byte of a text is only looked up here.
+  private let begins: [Bool]
   private let isEmpty: Bool
 
   init(_ tokens: [AddedToken]) {
@@ -57,6 +59,7 @@ struct AddedTokenMatcher: Sendable {
     for token in tokens.sorted(by: { $0.content.count > $1.content.count }) {
       byFirstByte[Int(token.content[0])].append(token)
     }
+    begins = byFirstByte.map { !$0.isEmpty }
   }
 
   /// Calls `body` with the tokens and the texts between them, in order; there are no empty texts.
@@ -66,7 +69,7 @@ struct AddedTokenMatcher: Sendable {
     var end = 0
     var position = 0
     while position < text.count {
-      guard let token = match(text, at: position) else {
+      guard begins[Int(text[position])], let token = match(text, at: position) else {
         position += 1
         continue
       }

@@ -69,9 +69,10 @@ struct ByteTable: Sendable {
   }
 
   private func equals(_ index: Int, _ bytes: [UInt8], _ range: Range<Int>) -> Bool {
-    let start = bounds[index]
-    guard bounds[index + 1] - start == range.count else { return false }
-    for offset in 0..<range.count where arena[start + offset] != bytes[range.lowerBound + offset] { return false }
+    let own = bounds[index]..<bounds[index + 1]
+    guard own.count == range.count else { return false }
+    let key = arena.span.extracting(own), wanted = bytes.span.extracting(range)
+    for offset in key.indices where key[offset] != wanted[offset] { return false }
     return true
   }
 
@@ -84,10 +85,21 @@ struct ByteTable: Sendable {
     }
   }
 
-  /// FNV-1a with a final mix, so that the low bits that choose the slot depend on every byte.
+  /// Eight bytes at a time, each multiplied in, with a final mix, so that the low bits that choose the slot depend on
+  /// every byte.
   private static func hash(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for index in range { hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3 }
+    let part = bytes.span.extracting(range)
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(part.count)
+    var word: UInt64 = 0
+    for index in part.indices {
+      word = word << 8 | UInt64(part[index])
+      if index & 7 == 7 {
+        hash = (hash ^ word) &* 0x9e37_79b9_7f4a_7c15
+        hash ^= hash >> 32
+        word = 0
+      }
+    }
+    hash = (hash ^ word) &* 0x9e37_79b9_7f4a_7c15
     return (hash ^ (hash >> 29)) &* 0x94d0_49bb_1331_11eb ^ (hash >> 32)
   }
 }

@@ -61,34 +61,3 @@ struct MergeWorkspace: Sendable {
     queue.push(.init(rank: merge.rank, position: left, id: merge.id))
   }
 }
-
-/// Ids of words encoded before; emptied when full, so that it stays within a few megabytes.
-struct WordCache: Sendable {
-  /// Longer words hardly ever come again.
-  static let maximumWordLength = 64
-  private static let maximumWords = 1 << 16
-
-  private var words = ByteTable()
-  /// Ids of word `i` are `ids[bounds[i]..<bounds[i + 1]]`.
-  private var ids: [Int32] = []
-  private var bounds: [Int] = [0]
-
-  /// Appends the ids of a word; false where it is not known.
-  func append(_ bytes: [UInt8], _ range: Range<Int>, to output: inout [Int32]) -> Bool {
-    guard let index = words.find(bytes, range) else { return false }
-    output.append(contentsOf: ids[bounds[index]..<bounds[index + 1]])
-    return true
-  }
-
-  /// Keeps the ids of a word that is not known yet.
-  mutating func keep(_ bytes: [UInt8], _ range: Range<Int>, _ found: ArraySlice<Int32>) {
-    if words.count >= Self.maximumWords {
-      words.removeAll()
-      ids.removeAll(keepingCapacity: true)
-      bounds = [0]
-    }
-    _ = words.insert(bytes, range)
-    ids.append(contentsOf: found)
-    bounds.append(ids.count)
-  }
-}

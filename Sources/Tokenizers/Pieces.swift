@@ -6,8 +6,8 @@ struct Pieces {
   private(set) var ranges: [Range<Int>]
   /// True while the first piece begins where the original text does.
   private(set) var startsText: Bool
-  /// Serves every step with a pattern.
-  private let matcher = RegularExpression.Matcher()
+  /// Serves every step with a pattern; made for the first one.
+  private var knownMatcher: RegularExpression.Matcher?
   private let growth: TextGrowth
 
   init(_ bytes: [UInt8], _ range: Range<Int>, startsText: Bool) {
@@ -15,6 +15,27 @@ struct Pieces {
     ranges = range.isEmpty ? [] : [range]
     self.startsText = startsText
     growth = TextGrowth(from: bytes.count, in: "pre_tokenizer")
+  }
+
+  private mutating func matcher() -> RegularExpression.Matcher {
+    if let knownMatcher { return knownMatcher }
+    let made = RegularExpression.Matcher()
+    knownMatcher = made
+    return made
+  }
+
+  /// Cuts every piece into the words of GPT-2.
+  ///
+  /// - Parameter pattern: The pattern that cuts them, where it takes more than ``GPT2Words``.
+  mutating func splitIntoWords(otherwise pattern: RegularExpression) throws {
+    if ranges.count == 1 {
+      var words: [Range<Int>] = []
+      if GPT2Words.split(bytes.span, ranges[0], into: &words) {
+        ranges = words
+        return
+      }
+    }
+    try split(pattern, .isolated)
   }
 
   /// Cuts every piece at the matches of a pattern.
@@ -25,6 +46,7 @@ struct Pieces {
     var result: [Range<Int>] = []
     result.reserveCapacity(ranges.count)
     var parts: [SplitBehavior.Part] = []
+    let matcher = matcher()
     for range in ranges {
       parts.removeAll(keepingCapacity: true)
       var end = range.lowerBound
@@ -97,9 +119,10 @@ enum SplitBehavior: String, Sendable {
         previousIsMatch = part.isMatch
       }
     }
-    if result[start...].contains(where: \.isEmpty) {
+    // Not by a key path: it is looked at for every word of every text.
+    for index in start..<result.count where result[index].isEmpty {
       let kept = result[start...].filter { !$0.isEmpty }
-      result.replaceSubrange(start..., with: kept)
+      return result.replaceSubrange(start..., with: kept)
     }
   }
 

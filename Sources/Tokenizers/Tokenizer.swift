@@ -146,7 +146,13 @@ public final class Tokenizer: Sendable {
   ///   model names and does not have.
   public func encode(_ text: String, addSpecialTokens: Bool = false) throws -> [Int32] {
     var workspace = workspaces.withLock { $0.popLast() } ?? MergeWorkspace()
-    defer { workspaces.withLock { $0.append(workspace) } }
+    defer {
+      workspaces.withLock { pool in
+        // Moved, not copied: a second reference, if only for a moment, would have the next thread copy its table.
+        pool.append(MergeWorkspace())
+        swap(&pool[pool.count - 1], &workspace)
+      }
+    }
     var ids = addSpecialTokens ? prefixTokens : []
     let bytes = Array(text.utf8)
     do {

@@ -3,6 +3,7 @@ import Glibc
 import LogitCache
 import Sequences
 import TeacherSignal
+import Telemetry
 import Tensor
 
 /// The benchmarks: work at the shapes that the PyTorch side runs as well, and the matrix products of that work alone.
@@ -29,6 +30,9 @@ struct Benchmarks {
       Entry(name: "decode", about: "decoding, 64 + 128 tokens, batch 8 and 64") { try decoding() },
       Entry(name: "decode-floor", about: "the matrix products of decoding alone") { decodingFloor() },
       Entry(name: "cache", about: "writing and reading a cache, and its size") { try cache() },
+      Entry(name: "rows", about: "the index of a million short rows, and its memory beside ten thousand") {
+        try rows()
+      },
     ]
   }
 
@@ -100,6 +104,28 @@ struct Benchmarks {
       written, try watch.rate("cache read", reading),
       Measurement(name: "cache size, top-64", value: size.payloadBytesPerPosition, unit: "bytes/token"),
       Measurement(name: "cache size on disk", value: size.fileBytesPerPosition, unit: "bytes/token"),
+    ]
+  }
+
+  /// Building the index of short rows, and beginning with one that is there. Nothing without the shared data.
+  private func rows() throws -> [Measurement] {
+    guard RowsWork.isPossible else {
+      Log.warning("rows: left out, as it needs DECANT_SHARED, the folder of real tokenizers and texts")
+      return []
+    }
+    let work = try RowsWork()
+    let few = try work.index(rows: 10_000, threads: Engine.threads)
+    let builds = try (0..<min(watch.repeats, 3)).map { _ in
+      try work.index(rows: 1_000_000, threads: Engine.threads)
+    }
+    let name = "index of 1 M short rows"
+    let seconds = builds.map(\.seconds)
+    let more = (builds.map(\.anonymous).max() ?? 0) - few.anonymous
+    return [
+      Measurement(name: name, value: 1e6 / Stopwatch.median(seconds), unit: "rows/s", seconds: seconds),
+      Measurement(name: "\(name), processor time", value: Stopwatch.median(builds.map(\.processor)), unit: "us/row"),
+      Measurement(name: "\(name), anonymous memory beside 10 k", value: Double(more) / 1_048_576, unit: "MiB more"),
+      Measurement(name: "\(name), there: to 64 samples", value: Stopwatch.median(builds.map(\.first)), unit: "s"),
     ]
   }
 

@@ -201,6 +201,33 @@ import Tokenizers
     }
   }
 
+  @Test("compressed rows", arguments: ["gzip", "zstd"]) func compressedRows(packing: String) throws {
+    let lines = Array((0..<40).map { "{\"prompt\":\"p \($0)\",\"response\":\"r \($0 * $0)\"}\n" }.joined().utf8)
+    let parts = [Array(lines.prefix(700)), Array(lines.dropFirst(700))]
+    let pack = { (bytes: [UInt8]) in packing == "gzip" ? Packed.gzip(bytes) : Packed.zstd(bytes) }
+    Fuzz.run("\(packing) rows", [pack(lines), parts.flatMap(pack)], .bytes) { bytes, _ in
+      try Dataset(DataFiles(folder.write(bytes, to: "rows.\(packing)"))).forEachRow { _ in }
+    }
+  }
+
+  @Test("an index of samples") func sampleIndex() throws {
+    let lines = (0..<1200).map { "{\"prompt\":\"p \($0)\",\"response\":\"r\"}\n" }.joined()
+    let path = try folder.write(lines, to: "indexed.jsonl")
+    let builder = try SampleBuilder(
+      tokenizer: Tokenizer(directory: world.student), template: .plain, eosTokenID: 0, maximumLength: 64)
+    let place = folder.file("index")
+    func index() throws -> SampleIndex {
+      try SampleIndex(Dataset(DataFiles(path)), builder, folder: place, threads: 1)
+    }
+    let count = try index().count
+    Fuzz.run("index of samples", [try bytes("\(place)/data.mdb")], .bytes, isDear: true) { bytes, _ in
+      _ = try folder.write(bytes, to: "index/data.mdb")
+      let index = try index()
+      #expect(index.count == count)
+      try index.forEachSample { _, _ in }
+    }
+  }
+
   // MARK: Stores
 
   private static let signals = SyntheticTeacher(vocabularySize: 300, topK: 8)

@@ -100,11 +100,11 @@ import Testing
       "precompute", "--teacher", world.teacher, "--data", world.training, "--top-k", "8", "--batch-tokens", "64",
       "--cache", folder.file("full"),
     ]
-    try fail(cache, at: 100, says: "full/shard-0000", "what was committed is kept")
+    try fail(cache, at: 120, says: "full/shard-0000", "what was committed is kept")
     try DecantProcess.run(cache, in: world.folder)
     #expect(try Self.export("full", world) == Self.export("cache", world))
     let train = try world.train(world.configuration(), output: "trained")
-    try fail(train, at: 50, says: "safetensors")
+    try fail(train, at: 110, says: "safetensors")
     #expect(try File.list(folder.file("trained/checkpoints")) == [])
     try DecantProcess.run(train, in: world.folder)
     let generate = [

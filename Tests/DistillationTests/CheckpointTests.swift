@@ -5,6 +5,7 @@ import Files
 import Fixtures
 import JSON
 import RandomStreams
+import Samples
 import TestSupport
 import Testing
 
@@ -274,7 +275,7 @@ import Testing
 
   @Test("a checkpoint with damaged weights is no model to load either") func loading() throws {
     let weights = "\(newest)/model.safetensors"
-    var evaluation = ModelEvaluation(model: newest, data: world.validation, format: RowFormat())
+    var evaluation = ModelEvaluation(model: newest, data: DataFiles(world.validation), format: RowFormat())
     _ = try evaluation.run()
     var bytes = try File.read(weights)
     bytes[bytes.count - 10] ^= 1

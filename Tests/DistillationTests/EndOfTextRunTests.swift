@@ -32,7 +32,7 @@ import Testing
 
   private func precompute(_ format: RowFormat = RowFormat()) throws -> String {
     var stage = Precompute(
-      teacher: world.teacher, data: world.train, format: format, cache: world.folder.file("cache"))
+      teacher: world.teacher, data: DataFiles(world.train), format: format, cache: world.folder.file("cache"))
     stage.topK = 8
     _ = try stage.run()
     return stage.cache
@@ -61,7 +61,8 @@ import Testing
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = tokens
     let stage = BatchInference(
-      model: model, data: world.train, format: RowFormat(), output: world.folder.file(name), decoding: decoding)
+      model: model, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file(name),
+      decoding: decoding)
     _ = try stage.run()
     return try File.read(stage.output).split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
   }
@@ -155,11 +156,12 @@ import Testing
     decoding.temperature = 0
     let last = "\(run)/checkpoints/last"
     let stage = BatchInference(
-      model: last, data: world.train, format: RowFormat(), output: world.folder.file("o.jsonl"), decoding: decoding)
+      model: last, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file("o.jsonl"),
+      decoding: decoding)
     _ = try stage.run()
     let row = try JSONValue.parse(File.read(stage.output))
     #expect(tokens(row).last == 1 && row["finish_reason"] == "eos" && row["response"] == " Ada")
-    var evaluation = ModelEvaluation(model: last, data: world.train, format: RowFormat())
+    var evaluation = ModelEvaluation(model: last, data: DataFiles(world.train), format: RowFormat())
     evaluation.maximumNewTokens = 10
     let responses = try evaluation.run().responses
     #expect(responses?.exactMatch == 1 && responses?.endedByEOS == 1)
@@ -171,7 +173,7 @@ import Testing
     try name("<|end|>", of: world.student)
     let tokenizer = "\(world.student)/tokenizer.json"
     expectDiagnostic(file: tokenizer, field: "eos_token", saying: "300 `<|end|>`", "vocabulary of 300") {
-      _ = try ModelEvaluation(model: self.world.student, data: self.world.train, format: RowFormat()).run()
+      _ = try ModelEvaluation(model: self.world.student, data: DataFiles(self.world.train), format: RowFormat()).run()
     }
     #expect(try generate(world.student).count == 16)
   }
@@ -230,7 +232,7 @@ import Testing
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 12
     let stage = Regeneration(
-      student: model, teacher: world.teacher, data: world.train, format: RowFormat(),
+      student: model, teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     _ = try stage.run()
     #expect(try replayed(stage.replay).allSatisfy { $0 < 300 })
@@ -244,7 +246,8 @@ import Testing
     // A prompt that the teacher could not read with its answer is refused before there is one.
     let prompts = try world.folder.write(#"{"prompt":"Who <|one|>?"}"#, to: "prompts.jsonl")
     let stage = Regeneration(
-      student: model, teacher: world.teacher, data: prompts, format: RowFormat(), replay: world.folder.file("replay"),
+      student: model, teacher: world.teacher, data: DataFiles(prompts), format: RowFormat(),
+      replay: world.folder.file("replay"),
       decoding: DecodingConfiguration())
     expectDiagnostic(file: prompts, line: 1, saying: "token 300", "the teacher") { _ = try stage.run() }
     #expect(try generate(model, tokens: 90).flatMap(tokens).allSatisfy { $0 < 300 })

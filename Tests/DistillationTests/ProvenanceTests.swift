@@ -3,6 +3,7 @@ import Distillation
 import Files
 import Fixtures
 import JSON
+import Samples
 import TestSupport
 import Testing
 
@@ -125,13 +126,13 @@ import Testing
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 4
     var stage = BatchInference(
-      model: world.student, data: world.train, format: RowFormat(), output: world.folder.file("out.jsonl"),
+      model: world.student, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file("out.jsonl"),
       decoding: decoding)
     _ = try stage.run()
     let rows = try File.read(stage.output)
     // A moved data set is the same data set.
     try File.move(world.train, to: world.folder.file("moved.jsonl"))
-    stage.data = world.folder.file("moved.jsonl")
+    stage.data = DataFiles(world.folder.file("moved.jsonl"))
     #expect(try stage.run().resumedRows == 24)
     stage.decoding.maximumNewTokens = 5
     expectDiagnostic(file: stage.output, field: "decoding", saying: "max_new_tokens 5", "max_new_tokens 4") {

@@ -6,6 +6,7 @@ import Fixtures
 import JSON
 import LogitCache
 import Replay
+import Samples
 import Sequences
 import TeacherSignal
 import TestSupport
@@ -18,7 +19,7 @@ import Testing
 
   private func precompute(_ name: String, tokens: Int = 4096, topK: Int = 8) -> Precompute {
     var stage = Precompute(
-      teacher: world.teacher, data: world.train, format: RowFormat(), cache: world.folder.file(name))
+      teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
     stage.topK = topK
     stage.tokensPerBatch = tokens
     return stage
@@ -61,7 +62,7 @@ import Testing
   @Test("responses come in input order, the same in any batch, and a cut file is completed") func generates() throws {
     func run(_ name: String, slots: Int) throws -> [UInt8] {
       var stage = BatchInference(
-        model: world.student, data: world.train, format: RowFormat(), output: world.folder.file(name),
+        model: world.student, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file(name),
         decoding: Self.decoding)
       stage.slots = slots
       _ = try stage.run()
@@ -80,7 +81,7 @@ import Testing
 
   @Test("an output begun with other settings is not mixed") func mixing() throws {
     var stage = BatchInference(
-      model: world.student, data: world.train, format: RowFormat(), output: world.folder.file("out.jsonl"),
+      model: world.student, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file("out.jsonl"),
       decoding: Self.decoding)
     _ = try stage.run()
     stage.seed = 2
@@ -91,7 +92,7 @@ import Testing
 
   @Test("a regenerated version scores the positions that predict generated tokens") func regenerates() throws {
     var stage = Regeneration(
-      student: world.student, teacher: world.teacher, data: world.train, format: RowFormat(),
+      student: world.student, teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: Self.decoding)
     stage.topK = 8
     let outcome = try stage.run()
@@ -110,7 +111,7 @@ import Testing
   }
 
   @Test("a model lies at no distance from itself, and at some from another") func evaluates() throws {
-    var evaluation = ModelEvaluation(model: world.teacher, data: world.validation, format: RowFormat())
+    var evaluation = ModelEvaluation(model: world.teacher, data: DataFiles(world.validation), format: RowFormat())
     evaluation.teacher = world.teacher
     evaluation.maximumNewTokens = 6
     let own = try evaluation.run()

@@ -4,6 +4,7 @@ import Files
 import Fixtures
 import Foundation
 import JSON
+import Samples
 import Telemetry
 import TestSupport
 import Testing
@@ -135,7 +136,8 @@ private struct StoppedJobs {
   func check() throws {
     func generate(_ output: String) throws -> Bool {
       var job = BatchInference(
-        model: world.student, data: world.validation, format: RowFormat(), output: output, decoding: decoding)
+        model: world.student, data: DataFiles(world.validation), format: RowFormat(), output: output, decoding: decoding
+      )
       job.slots = 2
       return try job.run().interrupted
     }
@@ -153,7 +155,7 @@ private struct StoppedJobs {
       looks += 1
     }
     guard looks > 10 else { throw Difference(description: "generate looks \(looks) times only") }
-    var evaluation = ModelEvaluation(model: world.student, data: world.validation, format: RowFormat())
+    var evaluation = ModelEvaluation(model: world.student, data: DataFiles(world.validation), format: RowFormat())
     evaluation.maximumNewTokens = 4
     evaluation.tokensPerBatch = 16
     for looks in 0..<8 {
@@ -168,7 +170,7 @@ private struct StoppedJobs {
       }
     }
     let regeneration = Regeneration(
-      student: world.student, teacher: world.teacher, data: world.validation, format: RowFormat(),
+      student: world.student, teacher: world.teacher, data: DataFiles(world.validation), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     for looks in 0..<7 {
       guard try isStopped(afterLooks: looks, { try regeneration.run().interrupted }) else {

@@ -57,7 +57,7 @@ import Testing
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 60
     let stage = Regeneration(
-      student: world.student, teacher: short, data: world.train, format: RowFormat(),
+      student: world.student, teacher: short, data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     expectDiagnostic(field: "max_new_tokens", saying: "the teacher, 40") { _ = try stage.run() }
     #expect(!File.exists(world.folder.file("replay")))
@@ -69,7 +69,7 @@ import Testing
       try self.train("{model: \(small), live: true}")
     }
     var stage = Precompute(
-      teacher: small, data: world.train, format: RowFormat(), cache: world.folder.file("cache"))
+      teacher: small, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file("cache"))
     stage.topK = 4
     expectDiagnostic(saying: "270") { _ = try stage.run() }
     #expect(!File.exists(world.folder.file("cache")))

@@ -3,6 +3,7 @@ import Diagnostics
 import Distillation
 import Files
 import Fixtures
+import Samples
 import TeacherSignal
 import TestSupport
 import Testing
@@ -15,7 +16,7 @@ import Testing
   init() throws {
     world = try TinyWorld(rows: 48)
     cache = world.folder.file("cache")
-    var stage = Precompute(teacher: world.teacher, data: world.train, format: RowFormat(), cache: cache)
+    var stage = Precompute(teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: cache)
     stage.topK = 16
     _ = try stage.run()
   }
@@ -85,7 +86,7 @@ import Testing
 
   @Test("a live teacher and an exact cache of all entries give the same losses") func live() throws {
     let full = world.folder.file("full")
-    var stage = Precompute(teacher: world.teacher, data: world.train, format: RowFormat(), cache: full)
+    var stage = Precompute(teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: full)
     stage.topK = 300
     stage.codec = .exact
     _ = try stage.run()
@@ -139,7 +140,7 @@ import Testing
     }
     expectDiagnostic(line: 1, saying: "no record in the cache", "run precompute") {
       var settings = try self.configuration()
-      settings.data.train = self.world.validation
+      settings.data.train = WeightedData(DataFiles(self.world.validation))
       _ = try Trainer.train(settings, output: self.world.folder.file("b"), resume: false)
     }
   }

@@ -128,6 +128,22 @@ struct EnvironmentTests {
 }
 
 struct KilledWriterTests {
+  @Test func `Writes that do not wait for the disk are there after a kill`() async throws {
+    let folder = try TemporaryFolder()
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
+      let environment = try Environment(folder: path, .init(databases: ["numbers"]))
+      let numbers = environment.database("numbers")
+      for number in 0..<100 as Range<UInt64> {
+        try environment.write(durably: false) { try $0.put([1], for: Key.number(number), in: numbers) }
+      }
+      raise(SIGKILL)
+    }
+    let environment = try Environment(folder: folder.path, .init(databases: ["numbers"]))
+    let numbers = environment.database("numbers")
+    try environment.write { try $0.put([1], for: Key.number(100), in: numbers) }
+    #expect(try environment.read { try $0.count(of: numbers) } == 101)
+  }
+
   @Test func `A writer killed inside a transaction leaves what was committed and no lock`() async throws {
     let folder = try TemporaryFolder()
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in

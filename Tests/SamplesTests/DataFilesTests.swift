@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Foundation
+import Glibc
 import JSON
 import Samples
 import TestSupport
@@ -166,6 +167,23 @@ import Testing
     #expect(try File.list(folder.file("index")) == [])
     let twice = try folder.write(Packed.gzip(packed), to: "twice.gz")
     expectDiagnostic(file: twice, saying: "is gzip-compressed") { _ = try Dataset(DataFiles(twice)) }
+  }
+
+  @Test("that find no room when they are unpacked say so, and leave nothing behind") func noRoom() async throws {
+    let path = try folder.write(Packed.gzip([UInt8](repeating: 0x61, count: 4 << 20)), to: "d.txt.gz")
+    await #expect(processExitsWith: .success) { [path = path as String, index = folder.file("index") as String] in
+      // As on a full disk, writing fails from some byte on.
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit(rlim_cur: 1 << 16, rlim_max: 1 << 16)
+      _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      for folder in [index, nil] {
+        expectDiagnostic(.failure, saying: "larger than is allowed", "remedy:") {
+          _ = try Dataset(DataFiles(path), .init(separator: .line), unpackedIn: folder)
+        }
+      }
+      let left = try File.list(index)
+      #expect(left == [])
+    }
   }
 
   @Test("of a damaged compressed file are read or refused, never a crash", arguments: [true, false])

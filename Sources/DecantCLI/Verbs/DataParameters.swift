@@ -5,7 +5,9 @@ import Tensor
 
 /// The options that say how rows become tokens, the same for every verb that reads rows.
 struct DataParameters: Sendable {
-  let data = Parameter<String>.required("data", "FILE", "Rows: JSONL, one JSON array, or text with --separator.")
+  let data = Parameter<String>.required(
+    "data", "FILE",
+    "Rows: JSONL, one JSON array, or text with --separator; .gz and .zst too; or a pattern such as 'data/*.jsonl'.")
   let template = Parameter<Template>.option(
     "template", "NAME", default: .plain, "How a row becomes a prompt: plain, alpaca, chatml, llama2 or zephyr.")
   let endOfText = Parameter<EndOfText.Choice?>.optional(

@@ -1,6 +1,7 @@
 import Distillation
 import Evaluation
 import JSON
+import Samples
 import Telemetry
 import Tensor
 
@@ -37,7 +38,7 @@ struct EvaluateCommand: Command {
 
   func run(_ arguments: Arguments) throws {
     var evaluation = ModelEvaluation(
-      model: arguments[model], data: arguments[rows.data], format: try rows.format(arguments))
+      model: arguments[model], data: DataFiles(arguments[rows.data]), format: try rows.format(arguments))
     evaluation.teacher = arguments[teacher]
     evaluation.maximumNewTokens = arguments[generate] ? arguments[maximumNewTokens] : nil
     evaluation.limit = arguments[limit]

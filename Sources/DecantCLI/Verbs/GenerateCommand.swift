@@ -2,6 +2,7 @@ import Diagnostics
 import Distillation
 import Files
 import JSON
+import Samples
 import Telemetry
 import Tensor
 
@@ -34,7 +35,7 @@ struct GenerateCommand: Command {
 
   func run(_ arguments: Arguments) throws {
     var inference = BatchInference(
-      model: arguments[model], data: arguments[rows.data], format: try rows.format(arguments),
+      model: arguments[model], data: DataFiles(arguments[rows.data]), format: try rows.format(arguments),
       output: arguments[output],
       decoding: decoding.configuration(arguments))
     inference.seed = UInt64(arguments[decoding.seed])

@@ -1,6 +1,7 @@
 import Diagnostics
 import Distillation
 import JSON
+import Samples
 import TeacherSignal
 import Telemetry
 import Tensor
@@ -44,7 +45,7 @@ struct PrecomputeCommand: Command {
 
   func run(_ arguments: Arguments) throws {
     var stage = Precompute(
-      teacher: arguments[teacher], data: arguments[rows.data], format: try rows.format(arguments),
+      teacher: arguments[teacher], data: DataFiles(arguments[rows.data]), format: try rows.format(arguments),
       cache: arguments[cache])
     stage.topK = arguments[topK]
     stage.codec = arguments[codec]

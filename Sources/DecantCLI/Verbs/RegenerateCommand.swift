@@ -1,5 +1,6 @@
 import Distillation
 import JSON
+import Samples
 import Telemetry
 import Tensor
 
@@ -35,7 +36,7 @@ struct RegenerateCommand: Command {
 
   func run(_ arguments: Arguments) throws {
     var stage = Regeneration(
-      student: arguments[student], teacher: arguments[teacher], data: arguments[rows.data],
+      student: arguments[student], teacher: arguments[teacher], data: DataFiles(arguments[rows.data]),
       format: try rows.format(arguments), replay: arguments[replay], decoding: decoding.configuration(arguments))
     stage.topK = arguments[topK]
     stage.seed = UInt64(arguments[decoding.seed])
