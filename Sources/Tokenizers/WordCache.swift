@@ -1,12 +1,15 @@
-/// Ids of words encoded before, in a table of one fixed size: each word has one place, where a later word of the same place
-/// takes over. A place is a cache line, so that finding a word costs one look into memory, however many were met.
+/// Ids of words encoded before, in a table of one fixed size: each word has a place of four lines, where the newest word
+/// takes over from the oldest. A line is one of the processor's cache, so that finding a word mostly costs one look into
+/// memory, however many were met.
 @safe struct WordCache: Sendable {
   /// Longest word that is kept, in bytes; longer ones hardly ever come again.
   static let maximumWordLength = 32
   /// Most ids of a word that is kept.
   private static let maximumIDs = 7
-  /// Places: 2^15 lines of 64 bytes are 2 MiB.
-  private static let placeBits: UInt64 = 15
+  /// Lines of a place, newest first.
+  private static let ways = 4
+  /// Places: 2^13 of them, 2^15 lines of 64 bytes, are 2 MiB.
+  private static let placeBits: UInt64 = 13
 
   /// A word's bytes, then zeros.
   private struct Word: Equatable {
@@ -37,13 +40,13 @@
 
     static func == (left: Word, right: Word) -> Bool { left.parts == right.parts }
 
-    /// The place of the word in the table.
+    /// The first line of the word's place in the table.
     func place(length: Int) -> Int {
       var hash = (parts.0 ^ UInt64(length)) &* 0x9e37_79b9_7f4a_7c15
       hash = (hash ^ hash >> 32 ^ parts.1) &* 0xbf58_476d_1ce4_e5b9
       hash = (hash ^ hash >> 29 ^ parts.2) &* 0x94d0_49bb_1331_11eb
       hash = (hash ^ hash >> 32 ^ parts.3) &* 0x9e37_79b9_7f4a_7c15
-      return Int(hash >> (64 - placeBits))
+      return Int(hash >> (64 - placeBits)) * ways
     }
   }
 
@@ -62,21 +65,28 @@
     if lines.isEmpty { return false }
     let word = Word(bytes, range)
     let place = word.place(length: range.count)
-    guard lines[place].word == word, Int(lines[place].length) == range.count else { return false }
-    for index in 0..<Int(lines[place].count) { output.append(lines[place].ids[index]) }
-    return true
+    // Without copies of lines.
+    let lines = lines.span.extracting(place..<place + Self.ways)
+    for way in 0..<Self.ways where lines[way].word.parts.0 == word.parts.0 {
+      guard lines[way].word == word, Int(lines[way].length) == range.count else { continue }
+      for index in 0..<Int(lines[way].count) { output.append(lines[way].ids[index]) }
+      return true
+    }
+    return false
   }
 
   /// Keeps the ids of a word, where they are few.
   mutating func keep(_ bytes: [UInt8], _ range: Range<Int>, _ found: ArraySlice<Int32>) {
     guard found.count <= Self.maximumIDs else { return }
     // Made with the first word: a tokenizer that is only looked at takes no memory for it.
-    if lines.isEmpty { lines = [Line](repeating: Line(), count: 1 << Int(Self.placeBits)) }
+    if lines.isEmpty { lines = [Line](repeating: Line(), count: Self.ways << Int(Self.placeBits)) }
     var line = Line()
     line.word = Word(bytes, range)
     line.length = UInt8(range.count)
     line.count = UInt8(found.count)
     for (index, id) in found.enumerated() { line.ids[index] = id }
-    lines[line.word.place(length: range.count)] = line
+    let place = line.word.place(length: range.count)
+    for way in stride(from: place + Self.ways - 1, to: place, by: -1) { lines[way] = lines[way - 1] }
+    lines[place] = line
   }
 }
