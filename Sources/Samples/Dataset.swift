@@ -90,8 +90,12 @@ public struct Dataset: Sendable {
   /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.
   public func original(_ row: Row) throws -> JSONObject {
     if let text = plainText(row) { return ["text": .string(text)] }
-    let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[row.bytes])
-    return try unsafe JSONValue.parse(bytes, file: path, line: row.line).objectValue ?? JSONObject()
+    return try original(row.bytes, line: row.line)
+  }
+
+  private func original(_ bytes: Range<Int>, line: Int) throws -> JSONObject {
+    let row = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[bytes])
+    return try unsafe JSONValue.parse(row, file: path, line: line).objectValue ?? JSONObject()
   }
 
   /// The text of ``original(_:)``, for writing it out again unchanged.
@@ -148,6 +152,7 @@ public struct Dataset: Sendable {
   }
 
   private mutating func readLines(_ bytes: Span<UInt8>) throws {
+    let json = try JSONRowReader(options.fields.names)
     var line = 0
     let newline: UInt8 = bytes.indices.contains { bytes[$0] == 0x0A } ? 0x0A : 0x0D
     try TextSeparator.forEachPart(bytes, dividedBy: [newline]) { part in
@@ -155,8 +160,7 @@ public struct Dataset: Sendable {
       let range = PlainText.withoutMark(part, of: bytes)
       guard !range.allSatisfy({ TextSeparator.isSpace(bytes[$0]) }) else { return }
       let value: JSONValue
-      do { value = try JSONValue.parse(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic
-      {
+      do { value = try json.read(bytes.extracting(range), file: path, line: line) } catch var fault as Diagnostic {
         fault.remedy =
           fault.remedy
           ?? (line == 1
@@ -169,21 +173,14 @@ public struct Dataset: Sendable {
   }
 
   private mutating func readArray(_ bytes: Span<UInt8>) throws {
-    var lines = LineCounter()
-    var scanner = try JSONScanner(bytes, file: path)
-    try scanner.beginArray()
-    while try scanner.nextElement() {
-      _ = try scanner.peekKind()
-      let start = scanner.position
-      let value = try scanner.readValue()
-      try add(value, line: lines.line(at: start, of: bytes), bytes: start..<scanner.position)
+    try JSONRowReader(options.fields.names).readElements(of: bytes, file: path) { value, line, range in
+      try add(value, line: line, bytes: range)
     }
-    try scanner.finish()
   }
 
   private mutating func add(_ value: JSONValue, line: Int, bytes: Range<Int>) throws {
     let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
-    let (content, references) = try reader.read(value, line: line)
+    let (content, references) = try reader.read(value, line: line) { try original(bytes, line: line) }
     let row = Row(content: content, references: references, line: line, bytes: bytes)
     if options.purpose == .training, let response = row.response ?? row.text, response.allSatisfy(\.isWhitespace) {
       guard options.emptyResponses == .skip else {

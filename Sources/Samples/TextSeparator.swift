@@ -1,3 +1,5 @@
+import JSON
+
 /// What divides a plain text into rows.
 public enum TextSeparator: Sendable, Equatable {
   /// Each line is a row.
@@ -61,14 +63,14 @@ public enum TextSeparator: Sendable, Equatable {
     rethrows
   {
     var start = 0
-    var index = 0
-    while index + separator.count <= bytes.count {
-      if bytes[index] == separator[0], separator.indices.allSatisfy({ bytes[index + $0] == separator[$0] }) {
-        try body(start..<index)
-        index += separator.count
-        start = index
+    var next = 0
+    while let found = bytes.firstIndex(of: separator[0], from: next), found + separator.count <= bytes.count {
+      if separator.indices.allSatisfy({ bytes[found + $0] == separator[$0] }) {
+        try body(start..<found)
+        next = found + separator.count
+        start = next
       } else {
-        index += 1
+        next = found + 1
       }
     }
     try body(start..<bytes.count)
