@@ -28,6 +28,9 @@ struct Benchmarks {
       Entry(name: "decode", about: "decoding, 64 + 128 tokens, batch 8 and 64") { try decoding() },
       Entry(name: "decode-floor", about: "the matrix products of decoding alone") { decodingFloor() },
       Entry(name: "cache", about: "writing and reading a cache, and its size") { try cache() },
+      Entry(name: "json", about: "reading rows of JSONL of 300 bytes, in processor time") {
+        try JSONWork().measure(watch)
+      },
     ]
   }
 
