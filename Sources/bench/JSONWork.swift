@@ -37,7 +37,7 @@ struct JSONWork {
   /// in, for what there is to gain.
   func measure(_ watch: Stopwatch) throws -> [Measurement] {
     let asked = ["prompt", "response", "instruction", "input", "context", "output", "messages", "text"]
-    let fields = try JSONRowReader(asked), score = try JSONRowReader(["score"])
+    let fields = try JSONRowReader(asked), score = try JSONRowReader(["score"]), none = try JSONRowReader([])
     var seen = 0
     let results = [
       try rate("rows read, prompt and response", watch) { row in
@@ -48,6 +48,9 @@ struct JSONWork {
       },
       try rate("rows read, one number, the rest passed over", watch) { row in
         seen += try score.read(bytes.span.extracting(row)).objectValue?.count ?? 0
+      },
+      try rate("rows checked, nothing asked for", watch) { row in
+        seen += try none.read(bytes.span.extracting(row)).isNull ? 0 : 1
       },
       try memory(watch),
     ]
