@@ -11,7 +11,7 @@ let rooms = """
   Fingerprints: CXXHash
   RandomStreams:
   Sequences: Fingerprints Diagnostics
-  JSON: Diagnostics
+  JSON: CSimdJSON Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
@@ -64,7 +64,7 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-/// System libraries (name, Debian package) and C targets of our own.
+/// System libraries (name, Debian package).
 let systemLibraries = [
   "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
   "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev",
@@ -117,6 +117,9 @@ let package = Package(
     + [
       .target(
         name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])], linkerSettings: [.linkedLibrary("m")]),
+      .target(
+        name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3", "-DNDEBUG"])],
+        linkerSettings: [.linkedLibrary("simdjson")]),
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dl")]),
     ]
@@ -132,5 +135,6 @@ let package = Package(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],
         path: "Tests/Fixtures", swiftSettings: strict),
     ]
-    + libraries.map(\.tests)
+    + libraries.map(\.tests),
+  cxxLanguageStandard: .cxx17
 )

@@ -10,8 +10,8 @@ public struct JSONObject: Sendable {
 
   /// The members in order.
   public private(set) var entries: [Entry] = []
-  /// Position of every key in `entries`; left empty while a walk over the entries is cheaper.
-  private var positions: [ByteKey: Int] = [:]
+  /// Position of every key in `entries`; nil while a walk over the entries is cheaper.
+  private var positions: [ByteKey: Int]?
   private static let indexThreshold = 12
 
   /// An object without members.
@@ -20,6 +20,12 @@ public struct JSONObject: Sendable {
   /// An object of these members; where a key comes again, its first place and its last value hold.
   public init(_ pairs: some Sequence<(String, JSONValue)>) {
     for (key, value) in pairs { self[key] = value }
+  }
+
+  /// An object of members whose keys all differ.
+  init(unique entries: [Entry]) {
+    self.entries = entries
+    if entries.count > Self.indexThreshold { indexEntries() }
   }
 
   /// Number of members.
@@ -49,23 +55,29 @@ public struct JSONObject: Sendable {
   }
 
   private func position(of key: String) -> Int? {
-    positions.isEmpty ? entries.firstIndex { $0.key.utf8.elementsEqual(key.utf8) } : positions[ByteKey(text: key)]
+    guard let positions else { return entries.firstIndex { $0.key.utf8.elementsEqual(key.utf8) } }
+    return positions[ByteKey(text: key)]
   }
 
   private mutating func append(_ key: String, _ value: JSONValue) {
     entries.append(Entry(key: key, value: value))
-    if !positions.isEmpty {
-      positions[ByteKey(text: key)] = entries.count - 1
-    } else if entries.count > Self.indexThreshold {
-      for (index, entry) in entries.enumerated() { positions[ByteKey(text: entry.key)] = index }
+    if positions == nil {
+      if entries.count > Self.indexThreshold { indexEntries() }
+    } else {
+      positions?[ByteKey(text: key)] = entries.count - 1
     }
+  }
+
+  private mutating func indexEntries() {
+    var positions: [ByteKey: Int] = [:]
+    positions.reserveCapacity(entries.count)
+    for (index, entry) in entries.enumerated() { positions[ByteKey(text: entry.key)] = index }
+    self.positions = positions
   }
 
   private mutating func remove(at index: Int) {
     entries.remove(at: index)
-    guard !positions.isEmpty else { return }
-    positions.removeAll(keepingCapacity: true)
-    for (index, entry) in entries.enumerated() { positions[ByteKey(text: entry.key)] = index }
+    if positions != nil { indexEntries() }
   }
 }
 
@@ -87,7 +99,7 @@ private struct ByteKey: Hashable, Sendable {
   static func == (a: ByteKey, b: ByteKey) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
 
   func hash(into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
-    hasher.combine(text.utf8.count)
+    var text = text
+    text.withUTF8 { bytes in unsafe hasher.combine(bytes: UnsafeRawBufferPointer(bytes)) }
   }
 }

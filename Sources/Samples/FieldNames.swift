@@ -8,7 +8,8 @@ public struct FieldNames: Codable, Sendable, Equatable {
     case prompt, response, instruction, input, context, output, messages, text
   }
 
-  private var names: [String: String] = [:]
+  /// Names that differ from Decant's own, by Decant's.
+  private var changed: [String: String] = [:]
 
   /// Decant's own names.
   public init() {}
@@ -23,7 +24,7 @@ public struct FieldNames: Codable, Sendable, Equatable {
         "'\(name)' is not a field of a row; there are \(known.joined(separator: ", "))",
         remedy: Spelling.nearest(to: name, in: known).map { "did you mean '\($0)'?" })
     }
-    self.names = names
+    changed = names
   }
 
   public init(from decoder: any Decoder) throws {
@@ -32,15 +33,18 @@ public struct FieldNames: Codable, Sendable, Equatable {
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
-    try container.encode(names)
+    try container.encode(changed)
   }
 
   /// What a field is called in the file.
-  public subscript(field: Field) -> String { names[field.rawValue] ?? field.rawValue }
+  public subscript(field: Field) -> String { changed[field.rawValue] ?? field.rawValue }
+
+  /// What the fields are called in the file, in the order of ``Field``.
+  var names: [String] { Field.allCases.map { self[$0] } }
 
   /// The changed names in the order of the fields, for fingerprints.
   var description: String {
-    Field.allCases.compactMap { field in names[field.rawValue].map { "\(field.rawValue)=\($0)" } }.joined(
+    Field.allCases.compactMap { field in changed[field.rawValue].map { "\(field.rawValue)=\($0)" } }.joined(
       separator: ",")
   }
 }

@@ -29,6 +29,8 @@ final class RowFile: Sendable {
   /// What the user gave, unpacked.
   private let content: MappedFile
   private let known = Mutex<Fingerprint?>(nil)
+  /// Readers that no thread uses now.
+  private let readers = Mutex<[Idle]>([])
 
   /// Names of the files in the folder of spools that this one reads from, or was made from.
   var spools: [String] {
@@ -113,7 +115,9 @@ final class RowFile: Sendable {
       return Row(content: content, references: [], file: number, line: place.line, bytes: place.bytes)
     }
     let reader = RowReader(fields: options.fields, purpose: options.purpose, file: path)
-    let (content, references) = try reader.read(value(bytes, line: place.line), line: place.line)
+    let (content, references) = try reader.read(members(bytes, line: place.line), line: place.line) {
+      try JSONValue.parse(bytes, file: path, line: place.line).objectValue ?? JSONObject()
+    }
     let row = Row(content: content, references: references, file: number, line: place.line, bytes: place.bytes)
     guard options.purpose == .training, let text = row.response ?? row.text, Self.isBlank(text) else {
       return row
@@ -132,8 +136,17 @@ final class RowFile: Sendable {
     return text.allSatisfy { $0.isWhitespace }
   }
 
-  private func value(_ bytes: Span<UInt8>, line: Int) throws -> JSONValue {
-    do { return try JSONValue.parse(bytes, file: path, line: line) } catch var fault as Diagnostic {
+  /// A reader of rows, which is lent to one thread at a time.
+  private struct Idle: @unchecked Sendable {
+    // Sendable: whoever takes it out of the list has it alone.
+    let reader: JSONRowReader
+  }
+
+  /// The members of a row that its shapes have.
+  private func members(_ bytes: Span<UInt8>, line: Int) throws -> JSONValue {
+    let lent = try readers.withLock { $0.popLast() } ?? Idle(reader: JSONRowReader(options.fields.names))
+    defer { readers.withLock { $0.append(lent) } }
+    do { return try lent.reader.read(bytes, file: path, line: line) } catch var fault as Diagnostic {
       if form != .array {
         fault.remedy =
           fault.remedy

@@ -10,8 +10,13 @@ struct RowReader {
   /// The row's content: the first shape that fits, of prompt and response, instruction and output, messages, text; for
   /// prompts, rows without a response fit too.
   ///
+  /// - Parameters:
+  ///   - value: The row, of which the members that ``fields`` name are enough.
+  ///   - whole: All of the row, for a message.
   /// - Throws: a `Diagnostic` with file and line where no shape fits or a field is of the wrong type.
-  func read(_ value: JSONValue, line: Int) throws -> (content: Row.Content, references: [String]) {
+  func read(
+    _ value: JSONValue, line: Int, whole: () throws -> JSONObject
+  ) throws -> (content: Row.Content, references: [String]) {
     do {
       guard value.objectValue != nil else { throw Diagnostic.input("is \(value.kind), but a row is an object") }
       let row = JSONField(value, file: file)
@@ -19,7 +24,7 @@ struct RowReader {
       if purpose == .prompts, let content = try promptOnly(row) { return (content, []) }
       if let fault = nullField(row) { throw fault }
       throw Diagnostic.input(
-        "fits no shape: its keys are \(keys(value))",
+        "fits no shape: its keys are \(try keys(whole()))",
         remedy: "give \(wanted), or map other names with fields:")
     } catch let diagnostic as Diagnostic {
       throw diagnostic.located(file: file, line: line)
@@ -121,8 +126,7 @@ struct RowReader {
     }
   }
 
-  private func keys(_ value: JSONValue) -> String {
-    let keys = value.objectValue?.keys ?? []
-    return keys.isEmpty ? "none" : keys.map { "\"\($0)\"" }.joined(separator: ", ")
+  private func keys(_ row: JSONObject) -> String {
+    row.keys.isEmpty ? "none" : row.keys.map { "\"\($0)\"" }.joined(separator: ", ")
   }
 }

@@ -39,10 +39,11 @@ public struct RowText: Sendable, Equatable {
     var missing = members
     var key: [UInt8] = []
     try scanner.beginObject()
-    while try scanner.nextKey(&key) {
+    while scanner.nextKey(&key) {
       isEmpty = false
+      _ = scanner.peekKind()
       let start = scanner.position
-      try scanner.skipValue()
+      scanner.skipValue()
       guard let found = missing.firstIndex(where: { $0.key.utf8.elementsEqual(key) }) else { continue }
       line += bytes[copied..<start]
       line += missing.remove(at: found).value.serialized()

@@ -13,19 +13,19 @@ struct TokenizerFile {
   /// - Throws: a `Diagnostic` with file and field or line.
   init(_ bytes: [UInt8], path: String) throws {
     self.path = path
-    var scanner = try JSONScanner(bytes.span, file: path)
+    var scanner = try JSONScanner(bytes.span, isObject: true, file: path)
     var parts = JSONObject()
     var reader: BytePairReader?
     var key: [UInt8] = []
     try scanner.beginObject()
-    while try scanner.nextKey(&key) {
+    while scanner.nextKey(&key) {
       let name = String(decoding: key, as: UTF8.self)
       guard parts[name] == nil && (name != "model" || reader == nil) else {
         throw scanner.diagnostic("the key \"\(name)\" comes twice")
       }
       if name == "model" { reader = try BytePairReader(&scanner) } else { parts[name] = try scanner.readValue() }
     }
-    try scanner.finish()
+    scanner.finish()
     guard let reader else {
       throw Diagnostic.input("is missing", file: path, field: "model", remedy: "name a tokenizer.json of Hugging Face")
     }
@@ -57,14 +57,14 @@ private struct BytePairReader {
   init(_ scanner: inout JSONScanner) throws {
     vocabulary.reserve(tokens: 1 << 16, bytes: 1 << 19)
     var key: [UInt8] = []
-    guard case .object = try scanner.peekKind() else { throw scanner.diagnostic("the model must be an object") }
+    guard case .object = scanner.peekKind() else { throw scanner.diagnostic("the model must be an object") }
     try scanner.beginObject()
-    while try scanner.nextKey(&key) {
-      switch (String(decoding: key, as: UTF8.self), try scanner.peekKind()) {
+    while scanner.nextKey(&key) {
+      switch (String(decoding: key, as: UTF8.self), scanner.peekKind()) {
       case ("vocab", .object): try readVocabulary(&scanner)
       case ("merges", .array): try readMerges(&scanner)
       // The vocabulary of another kind of model; its type is refused later, by name.
-      case ("vocab", _), ("merges", _): try scanner.skipValue()
+      case ("vocab", _), ("merges", _): scanner.skipValue()
       case (let name, _): scalars[name] = try scanner.readValue()
       }
     }
@@ -73,7 +73,7 @@ private struct BytePairReader {
   private mutating func readVocabulary(_ scanner: inout JSONScanner) throws {
     try scanner.beginObject()
     var token: [UInt8] = []
-    while try scanner.nextKey(&token) {
+    while scanner.nextKey(&token) {
       let id = try scanner.readInteger()
       guard id >= 0, id <= Vocabulary.maximumID else {
         throw scanner.diagnostic("the id \(id) is not in 0 ... \(Vocabulary.maximumID)")
@@ -88,9 +88,9 @@ private struct BytePairReader {
   /// Merges are written `"a b"` or `["a", "b"]`.
   private mutating func readMerges(_ scanner: inout JSONScanner) throws {
     try scanner.beginArray()
-    while try scanner.nextElement() {
+    while scanner.nextElement() {
       let start = sideEnds.count
-      if case .string = try scanner.peekKind() {
+      if case .string = scanner.peekKind() {
         let offset = sides.count
         try scanner.readString(appendingTo: &sides)
         if let space = sides[offset...].firstIndex(of: UInt8(ascii: " ")) {
@@ -99,7 +99,7 @@ private struct BytePairReader {
         }
       } else {
         try scanner.beginArray()
-        while try scanner.nextElement() {
+        while scanner.nextElement() {
           try scanner.readString(appendingTo: &sides)
           sideEnds.append(sides.count)
         }

@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Telemetry
 import Tensor
@@ -5,7 +6,7 @@ import Tensor
 /// What one benchmark found.
 struct Measurement: Sendable {
   var name: String
-  /// Tokens per second, bytes per token, MiB or a share, as ``unit`` says; the median of the repeats.
+  /// Tokens per second, MB/s, bytes per token, MiB or a share, as ``unit`` says; the median of the repeats.
   var value: Double
   var unit: String
   /// Seconds of each repeat.
@@ -52,6 +53,22 @@ struct Stopwatch {
     let start = ContinuousClock.now
     try work()
     return (ContinuousClock.now - start) / .seconds(1)
+  }
+
+  /// Seconds of each repeat that the calling thread computed for: what others do on the machine is not in them.
+  func processorSeconds(_ work: () throws -> Void) rethrows -> [Double] {
+    try work()
+    return try (0..<repeats).map { _ in
+      let start = Self.processorTime
+      try work()
+      return Self.processorTime - start
+    }
+  }
+
+  private static var processorTime: Double {
+    var time = timespec()
+    _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   static func median(_ values: [Double]) -> Double {

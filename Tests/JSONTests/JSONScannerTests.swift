@@ -13,22 +13,22 @@ struct JSONScannerTests {
     var numbers: [Int] = []
     var lists: [[String]] = []
     try scanner.beginObject()
-    while try scanner.nextKey(&key) {
+    while scanner.nextKey(&key) {
       switch String(decoding: key, as: UTF8.self) {
       case "vocab":
         try scanner.beginObject()
-        while try scanner.nextKey(appendingTo: &arena) { numbers.append(try scanner.readInteger()) }
+        while scanner.nextKey(appendingTo: &arena) { numbers.append(try scanner.readInteger()) }
       case "list":
         try scanner.beginArray()
-        while try scanner.nextElement() {
+        while scanner.nextElement() {
           lists.append([])
           try scanner.beginArray()
-          while try scanner.nextElement() { lists[lists.count - 1].append(try scanner.readString()) }
+          while scanner.nextElement() { lists[lists.count - 1].append(try scanner.readString()) }
         }
-      default: try scanner.skipValue()
+      default: scanner.skipValue()
       }
     }
-    try scanner.finish()
+    scanner.finish()
     #expect(String(decoding: arena, as: UTF8.self) == "abc" && numbers == [3, 4] && lists == [["x", "y"], []])
   }
 
@@ -39,7 +39,7 @@ struct JSONScannerTests {
       var scanner = try JSONScanner(text.span, file: "t.json")
       var key: [UInt8] = []
       try scanner.beginObject()
-      while try scanner.nextKey(&key) { _ = try scanner.readInteger() }
+      while scanner.nextKey(&key) { _ = try scanner.readInteger() }
     }
     expectDiagnostic(line: 1, saying: "expected an object, found '['") {
       let text = Array("[]".utf8)
