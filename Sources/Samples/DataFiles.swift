@@ -9,20 +9,12 @@ import Glibc
 public struct DataFiles: Sendable, Equatable {
   /// Paths and patterns, as written.
   public var names: [String]
-  /// False where none is a pattern, whatever it holds.
-  private var expands = true
 
   /// - Parameter names: Paths and patterns, at least one.
   public init(_ names: [String]) { self.names = names }
 
   /// One path or pattern.
   public init(_ name: String) { self.init([name]) }
-
-  /// Paths that are no patterns.
-  init(literally paths: [String]) {
-    names = paths
-    expands = false
-  }
 
   /// The files, in the order of the names; those of a pattern sorted by the bytes of their paths.
   ///
@@ -31,7 +23,7 @@ public struct DataFiles: Sendable, Equatable {
     var paths: [String] = []
     var seen: [FileIdentity.Place: (path: String, name: String)] = [:]
     for name in names {
-      for path in try expands ? Self.expand(name) : [name] {
+      for path in try Self.expand(name) {
         if let place = FileIdentity(at: path)?.place, let before = seen.updateValue((path, name), forKey: place) {
           let way = before.name == name ? "" : ", by '\(before.name)' and by '\(name)'"
           throw Diagnostic.input(

@@ -49,8 +49,6 @@ public struct Dataset: Sendable {
   public let paths: [String]
   public let options: Options
   let files: [RowFile]
-  /// What ``rows`` and ``emptyResponseCount`` hold, where they were asked for.
-  private var loaded: (rows: [Row], emptyResponses: Int)?
 
   /// Opens files, whose rows are numbered through in the order given.
   ///
@@ -120,7 +118,7 @@ public struct Dataset: Sendable {
 
   /// The sample of a row: a prompt alone where the data set is read for prompts. Nil where the prompt is too long and
   /// such rows are dropped.
-  func sample(of row: Row, _ builder: SampleBuilder) throws -> Sample? {
+  package func sample(of row: Row, _ builder: SampleBuilder) throws -> Sample? {
     do { return try options.purpose == .prompts ? builder.prompt(row) : builder.sample(row) } catch let fault
       as Diagnostic
     { throw fault.located(file: files[row.file].path, line: row.line) }
@@ -142,26 +140,4 @@ public struct Dataset: Sendable {
   }
 
   private func plainText(_ row: Row) -> String? { options.separator == nil ? nil : row.text }
-}
-
-// MARK: - All rows in memory
-
-// To be deleted with their last callers: rows are streamed.
-extension Dataset {
-  /// Opens one file and reads all its rows.
-  ///
-  /// - Throws: as ``init(_:_:unpackedIn:)`` and ``forEachRow(_:)``.
-  public static func load(_ path: String, _ options: Options = Options()) throws -> Dataset {
-    var dataset = try Dataset(DataFiles(literally: [path]), options)
-    var rows: [Row] = []
-    let skipped = try dataset.forEachRow { rows.append($0) }
-    dataset.loaded = (rows, skipped)
-    return dataset
-  }
-
-  /// All rows of a data set that was loaded.
-  public var rows: [Row] { loaded?.rows ?? [] }
-
-  /// Rows that were left out because their response is empty, of a data set that was loaded.
-  public var emptyResponseCount: Int { loaded?.emptyResponses ?? 0 }
 }

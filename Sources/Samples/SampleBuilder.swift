@@ -32,7 +32,7 @@ public struct SampleBuilder: Sendable {
   private let encoder: TextEncoder
   private let sequenceTokens: SequenceTokens
   /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
-  var unknownTokenID: Int32? { encoder.unknownTokenID }
+  package var unknownTokenID: Int32? { encoder.unknownTokenID }
 
   /// - Parameters:
   ///   - eosTokenID: Ends a response; nil for a model without one, which then takes running text and prompts only.

@@ -186,17 +186,19 @@ import Tokenizers
       let path = try folder.write(bytes, to: "rows")
       var options = Dataset.Options(purpose: number % 3 == 0 ? .prompts : .training)
       if number / 4 % 3 == 2 { options.separator = [.line, .blankLine, .file, .literal("<e>")][number % 4] }
-      let dataset = try Dataset.load(path, options)
-      for row in dataset.rows {
+      let dataset = try Dataset(DataFiles(path), options)
+      _ = try dataset.forEachRow { row in
         let line = try dataset.text(row).setting([("response", "r"), ("token_ids", [1])])
         _ = try JSONValue.parse(line)
       }
       let template = Template.allCases[number % Template.allCases.count]
-      let set = try SampleSet(
+      let place = folder.file("rows index")
+      try File.remove(place)
+      let set = try SampleIndex(
         dataset,
         SampleBuilder(
           tokenizer: tokenizer, template: template, eosTokenID: 0, maximumLength: 2 + number % 40,
-          longPrompts: SampleBuilder.LongPrompts.allCases[number % 3]))
+          longPrompts: SampleBuilder.LongPrompts.allCases[number % 3]), folder: place, threads: 1)
       _ = set.account.sentence
     }
   }

@@ -18,9 +18,14 @@ struct SampleBuilderTests {
       eosTokenID: eos, maximumLength: maximumLength, maximumPromptLength: maximumPromptLength, longPrompts: longPrompts)
   }
 
-  private func rows(_ lines: String..., purpose: Dataset.Purpose = .training) throws -> Dataset {
+  private func rows(_ lines: String..., purpose: Dataset.Purpose = .training) throws -> LoadedDataset {
     let folder = try TemporaryFolder()
     return try Dataset.load(folder.write(lines.joined(separator: "\n"), to: "d"), .init(purpose: purpose))
+  }
+
+  private func index(_ dataset: LoadedDataset, _ builder: SampleBuilder) throws -> SampleIndex {
+    let folder = try TemporaryFolder()
+    return try SampleIndex(dataset.dataset, builder, folder: folder.file("index"), threads: 1)
   }
 
   private func sample(_ line: String, _ builder: SampleBuilder) throws -> Sample? {
@@ -148,18 +153,18 @@ struct SampleBuilderTests {
       #"{"prompt":"x","response":"zzzzzz"}"#, #"{"prompt":"xxxxxxxxx","response":"z"}"#,
       #"{"prompt":"x","response":"z"}"#,
       #"{"prompt":"x","response":"z"}"#)
-    var progress: [Int] = []
-    let set = try SampleSet(dataset, builder(maximumLength: 6, longPrompts: .drop)) { progress.append($0) }
-    #expect(set.rowIndices == [0, 2, 3] && set.droppedCount == 1 && set.duplicateCount == 1 && set.cutCount == 1)
-    #expect(set.tokenCount == 14 && set.scoredCount == 8 && progress == [1, 2, 3, 4])
+    let set = try index(dataset, builder(maximumLength: 6, longPrompts: .drop))
+    let lines = try (0..<3).map { try set.place(of: $0).line }
+    #expect(lines == [1, 3, 4] && set.counts.dropped == 1 && set.counts.duplicates == 1 && set.counts.cut == 1)
+    #expect(set.counts.tokens == 14 && set.counts.scored == 8)
     #expect(
       set.account.sentence
         == "\(dataset.path): of 4 rows, 1 response or text was cut at 6 tokens; 1 row was dropped for a prompt of more than "
         + "5 tokens; 1 sample repeats an earlier one")
     #expect(set.account.json["dropped"] == 1 && set.account.json["unknown_tokens"] == 0)
-    #expect(try SampleSet(rows(#"{"prompt":"x","response":"z"}"#), builder()).account.sentence == nil)
+    #expect(try index(rows(#"{"prompt":"x","response":"z"}"#), builder()).account.sentence == nil)
     expectDiagnostic(file: dataset.path, line: 2, saying: "more than 5") {
-      _ = try SampleSet(dataset, builder(maximumLength: 6))
+      _ = try index(dataset, builder(maximumLength: 6))
     }
     let builders = try [
       builder(), builder(prefix: [1], template: .alpaca), builder(eos: 3), builder(maximumLength: 99),
@@ -183,7 +188,7 @@ struct SampleBuilderTests {
     ]
     let dataset = try Dataset.load(
       folder.write(lines.joined(separator: "\n"), to: "d"), .init(emptyResponses: .skip))
-    var account = try SampleSet(dataset, builder).account
+    var account = try index(dataset, builder).account
     account.tight = 2
     account.newTokens = 9
     #expect(

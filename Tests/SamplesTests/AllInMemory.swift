@@ -1,44 +1,61 @@
-public import Fingerprints
+import Fingerprints
+import JSON
+import Samples
 import Sequences
 
-// To be deleted with its last caller: SampleIndex keeps none of the samples in memory.
-/// The samples of a data set in the order of its rows, and what became of the rows that gave none.
-public struct SampleSet: Sendable {
-  public let samples: [Sample]
+/// A data set whose rows are all in memory.
+struct LoadedDataset {
+  let dataset: Dataset
+  let rows: [Row]
+  let emptyResponseCount: Int
+
+  var path: String { dataset.path }
+  var fingerprint: Fingerprint { dataset.fingerprint }
+  func original(_ row: Row) throws -> JSONObject { try dataset.original(row) }
+  func text(_ row: Row) -> RowText { dataset.text(row) }
+}
+
+extension Dataset {
+  /// Reads all rows of one file, in whatever name it has.
+  static func load(_ path: String, _ options: Options = Options()) throws -> LoadedDataset {
+    let dataset = try Dataset(DataFiles(path), options)
+    var rows: [Row] = []
+    let skipped = try dataset.forEachRow { rows.append($0) }
+    return LoadedDataset(dataset: dataset, rows: rows, emptyResponseCount: skipped)
+  }
+}
+
+/// What an index is held against: the samples of a data set in the order of its rows, all in memory.
+struct SampleSet {
+  let samples: [Sample]
   /// Index in the data set's rows of the row that each sample comes from.
-  public let rowIndices: [Int]
+  let rowIndices: [Int]
   /// A fingerprint of the file, how it was read, the template, the tokenizer and the lengths: equal fingerprints mean
   /// equal samples.
-  public let fingerprint: Fingerprint
+  let fingerprint: Fingerprint
   /// Rows left out because their prompt is too long.
-  public let droppedCount: Int
+  let droppedCount: Int
   /// Rows left out because their response is empty.
-  public let emptyResponseCount: Int
+  let emptyResponseCount: Int
   private let path: String
   private let lengths: (sample: Int, prompt: Int)
   private let unknownTokenID: Int32?
 
   /// Builds the samples of a data set: prompts alone where it was read for prompts.
-  ///
-  /// - Parameter onRow: Called after each row with how many are done.
-  /// - Throws: a `Diagnostic` of category `input` with file and line, also where no sample is left.
-  public init(_ dataset: Dataset, _ builder: SampleBuilder, onRow: (Int) throws -> Void = { _ in }) throws {
+  init(_ loaded: LoadedDataset, _ builder: SampleBuilder) throws {
+    let dataset = loaded.dataset
     var samples: [Sample] = []
     var indices: [Int] = []
-    for (index, row) in dataset.rows.enumerated() {
+    for (index, row) in loaded.rows.enumerated() {
       if let made = try dataset.sample(of: row, builder) {
         samples.append(made)
         indices.append(index)
       }
-      try onRow(index + 1)
-    }
-    guard !samples.isEmpty else {
-      throw dataset.noSamples(rows: dataset.rows.count)
     }
     self.samples = samples
     rowIndices = indices
-    droppedCount = dataset.rows.count - samples.count
-    emptyResponseCount = dataset.emptyResponseCount
+    droppedCount = loaded.rows.count - samples.count
+    emptyResponseCount = loaded.emptyResponseCount
     path = dataset.path
     lengths = (builder.maximumLength, builder.maximumPromptLength)
     unknownTokenID = builder.unknownTokenID
@@ -46,22 +63,22 @@ public struct SampleSet: Sendable {
   }
 
   /// Tokens in all samples.
-  public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokenIDs.count } }
+  var tokenCount: Int { samples.reduce(0) { $0 + $1.tokenIDs.count } }
 
   /// Positions in all samples whose next token is scored.
-  public var scoredCount: Int { samples.reduce(0) { $0 + $1.scoredPositions.count } }
+  var scoredCount: Int { samples.reduce(0) { $0 + $1.scoredPositions.count } }
 
   /// Samples that equal an earlier one in tokens and scored positions: they are stored and scored once by what is keyed by
   /// content.
-  public var duplicateCount: Int {
+  var duplicateCount: Int {
     samples.count - Set(samples.map(\.sequence)).count
   }
 
   /// Samples that were cut at the maximum length.
-  public var cutCount: Int { samples.count { $0.isCut } }
+  var cutCount: Int { samples.count { $0.isCut } }
 
   /// What became of the rows.
-  public var account: RowAccount {
+  var account: RowAccount {
     var account = RowAccount()
     account.path = path
     account.rows = samples.count + droppedCount + emptyResponseCount
