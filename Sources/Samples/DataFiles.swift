@@ -66,6 +66,11 @@ public struct DataFiles: Sendable, Equatable {
   }
 }
 
+extension DataFiles: ExpressibleByStringLiteral {
+  /// One path or pattern.
+  public init(stringLiteral name: String) { self.init(name) }
+}
+
 extension DataFiles: Codable {
   /// Reads a text or a list of texts.
   public init(from decoder: any Decoder) throws {

@@ -10,7 +10,9 @@ struct DatasetTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func load(_ text: String, _ options: Dataset.Options = .init(), name: String = "d.jsonl") throws -> LoadedDataset {
+  private func load(_ text: String, _ options: Dataset.Options = .init(), name: String = "d.jsonl") throws
+    -> LoadedDataset
+  {
     try Dataset.load(folder.write(text, to: name), options)
   }
 
