@@ -28,14 +28,17 @@ struct SampleKeys: Sendable {
   var isPlanned: Bool { plan != nil }
 
   /// The key of a sample.
-  func key(_ number: Int, _ entry: SampleIndex.Entry) throws -> Fingerprint {
-    if let plan { return try plan.key(at: number) }
+  func key(_ number: Int) throws -> Fingerprint { try plan?.key(at: number) ?? key(number, samples[number]) }
+
+  private func key(_ number: Int, _ entry: SampleIndex.Entry) throws -> Fingerprint {
     guard manifest.keysNeedTokens else { return manifest.key(content: entry.contentKey) }
     return manifest.key(try samples.sample(at: number).sequence)
   }
 
   /// Calls `body` with the number, entry and key of each sample of a range, by default of all.
   func forEach(_ range: Range<Int>? = nil, _ body: (Int, SampleIndex.Entry, Fingerprint) throws -> Void) throws {
-    try samples.forEachEntry(range) { number, entry in try body(number, entry, key(number, entry)) }
+    try samples.forEachEntry(range) { number, entry in
+      try body(number, entry, plan?.key(at: number) ?? key(number, entry))
+    }
   }
 }

@@ -14,9 +14,12 @@ package struct TrainingExample: Sendable {
   /// Student outputs take no cross-entropy: it would teach the student to copy itself.
   var isStudentOutput: Bool
   /// What a message calls it, such as `data/train.jsonl line 12`.
-  var name: String
+  var name: @Sendable () -> String
 
-  package init(sequence: TokenSequence, signal: SparseSignal?, isStudentOutput: Bool, name: String) {
+  package init(
+    sequence: TokenSequence, signal: SparseSignal?, isStudentOutput: Bool,
+    name: @escaping @Sendable @autoclosure () -> String
+  ) {
     self.sequence = sequence
     self.signal = signal
     self.isStudentOutput = isStudentOutput
@@ -125,7 +128,7 @@ package final class StudentStep {
     guard !(sums.divergence + sums.crossEntropy).isFinite else { return nil }
     let row = sums.perRow.firstIndex { !($0.divergence + $0.crossEntropy).isFinite } ?? 0
     let index = batch.scoredRanges.firstIndex { $0.contains(row) } ?? 0
-    return piece[piece.startIndex + index].name
+    return piece[piece.startIndex + index].name()
   }
 
   /// Student outputs never share a piece with fixed data, since their losses differ.

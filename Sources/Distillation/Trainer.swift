@@ -217,7 +217,7 @@ public final class Trainer {
         objective.objective.needsTeacher ? objective.divergenceWeight : 0,
         source == .cache ? objective.crossEntropyWeight : 0
       ),
-      phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? examples.first?.name,
+      phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? (skipped ? examples.first?.name() : nil),
       seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 

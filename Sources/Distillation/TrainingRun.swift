@@ -136,32 +136,34 @@ final class TrainingRun {
 
   /// A sample of the fixed data with its cached signal.
   func example(_ number: Int) throws -> TrainingExample {
-    let name = try samples.name(number)
+    // Looked up for a message alone.
+    let name = { @Sendable [samples] in (try? samples.name(number)) ?? "sample \(number)" }
     guard let cache else {
       return TrainingExample(
-        sequence: try samples.sample(number).sequence, signal: nil, isStudentOutput: false, name: name)
+        sequence: try samples.sample(number).sequence, signal: nil, isStudentOutput: false, name: name())
     }
     let place = samples.place(of: number)
-    let key = try cacheKeys[place.set].key(place.number, samples.entry(number))
-    guard let scored = try cache.sample(key) else {
-      throw Diagnostic.failure("the record of \(name) has gone from the cache", remedy: "run precompute again")
+    guard let scored = try cache.sample(cacheKeys[place.set].key(place.number)) else {
+      throw Diagnostic.failure("the record of \(name()) has gone from the cache", remedy: "run precompute again")
     }
-    try Self.check(scored.signal, vocabulary: vocabulary, name: name)
+    try Self.check(scored.signal, vocabulary: vocabulary, name: name())
     return TrainingExample(
-      sequence: scored.trainedSequence, signal: scored.signal, isStudentOutput: false, name: name)
+      sequence: scored.trainedSequence, signal: scored.signal, isStudentOutput: false, name: name())
   }
 
   /// Refuses a signal that cannot be compared with, or with an id that the student does not have; a teacher's padding should
   /// never be among its top-k.
-  private static func check(_ signal: SparseSignal, vocabulary: Int, name: String) throws {
+  private static func check(
+    _ signal: SparseSignal, vocabulary: Int, name: @autoclosure () -> String
+  ) throws {
     guard signal.kind.isRanked else {
       throw Diagnostic.input(
-        "the cached signal of \(name) is of kind \(signal.kind.rawValue), which no objective takes",
+        "the cached signal of \(name()) is of kind \(signal.kind.rawValue), which no objective takes",
         field: "teacher.cache", remedy: "train from a cache of top-k signals")
     }
     guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
     throw Diagnostic.input(
-      "the cached signal of \(name) has the token \(id), beyond the common vocabulary of \(vocabulary)",
+      "the cached signal of \(name()) has the token \(id), beyond the common vocabulary of \(vocabulary)",
       remedy: "run precompute with --vocabulary \(vocabulary) into another folder")
   }
 
