@@ -146,6 +146,9 @@ struct StructureCheck {
   private mutating func header(of page: Int, kind: Kind) throws -> Int {
     try claim(page)
     let start = page * meta.pageSize
+    guard start <= file.count - meta.pageSize else {
+      throw file.damage("the file ends inside of it, at byte \(file.count)", page: page)
+    }
     let number = try file.number(UInt64.self, at: start), flags = try file.number(UInt16.self, at: start + 10)
     guard number == UInt64(page), flags == kind.rawValue else {
       throw file.damage("it calls itself page \(number) of kind \(flags), where \(kind) is expected", page: page)

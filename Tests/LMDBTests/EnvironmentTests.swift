@@ -51,6 +51,27 @@ struct EnvironmentTests {
     _ = try Environment(folder: folder.path, .init(databases: ["items"]))
   }
 
+  @Test func `A store that ends inside of a page is damaged, wherever it ends`() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
+      let items = environment.database("items")
+      for round in UInt8(0)..<6 {
+        try environment.write { transaction in
+          for key in UInt8(0)..<40 { try transaction.put([UInt8](repeating: round, count: 90), for: [key], in: items) }
+        }
+      }
+    }
+    let data = try File.read(folder.file("data.mdb"))
+    #expect(data.count % 4096 == 0)
+    for cut in stride(from: 1, to: 4096, by: 37) {
+      _ = try folder.write(Array(data.dropLast(cut)), to: "data.mdb")
+      expectDiagnostic(.failure) {
+        _ = try Environment(folder: folder.path, .init(databases: ["items"], readOnly: true))
+      }
+    }
+  }
+
   @Test func `A small store that lost its last pages is damaged when read, and kills nobody`() throws {
     let folder = try TemporaryFolder()
     do {
