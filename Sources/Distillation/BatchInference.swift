@@ -70,7 +70,11 @@ public struct BatchInference: Sendable {
     let done = file.rowsThere
     var outcome = Outcome(
       rows: index.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: samples.account)
-    guard done < index.count else { return outcome }
+    guard done < index.count else {
+      // Left where a process was killed behind its last row.
+      try samples.folder.remove()
+      return outcome
+    }
     samples.folder.keep()
     if done > 0 { Log.info("\(output): \(done) of \(index.count) rows are there, going on") }
     let writer = ResponseWriter(file, index: index, from: done, tokenizer: bundle.tokenizer)

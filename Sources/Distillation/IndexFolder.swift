@@ -1,7 +1,5 @@
-import Diagnostics
 import Files
 import Fingerprints
-import Glibc
 import LogitCache
 import Synchronization
 
@@ -20,6 +18,7 @@ enum IndexPlace {
 /// refused leaves nothing.
 final class IndexFolder: Sendable {
   let path: String
+  private let isTemporary: Bool
   /// Folders that were made for it, outermost first; none where it was there.
   private let made: [String]
   private let isKept: Atomic<Bool>
@@ -27,15 +26,18 @@ final class IndexFolder: Sendable {
   /// - Parameter name: Names what is indexed.
   /// - Throws: a `Diagnostic` where no folder can be made.
   init(_ place: IndexPlace, named name: String) throws {
+    isKept = Atomic(false)
     switch place {
     case .inside(let parent):
       path = "\(parent)/\(LogitCacheWriter.indexPrefix)\(Fingerprint(of: name).description.prefix(12))"
     case .folder(let folder): path = folder
-    case .temporary: path = try Self.makeTemporary()
+    case .temporary:
+      path = try File.makeTemporaryFolder()
+      (isTemporary, made) = (true, [path])
+      return
     }
-    let parent = File.folder(of: path)
-    if case .temporary = place { made = [path] } else { made = [parent, path].filter { !File.exists($0) } }
-    isKept = Atomic(false)
+    isTemporary = false
+    made = [File.folder(of: path), path].filter { !File.exists($0) }
   }
 
   /// Lets it stay.
@@ -43,23 +45,6 @@ final class IndexFolder: Sendable {
 
   /// Removes it now.
   func remove() throws { try File.remove(path) }
-
-  private var isTemporary: Bool { path.hasPrefix("\(Self.temporaryFolder)/decant-index-") }
-
-  private static var temporaryFolder: String {
-    guard let value = unsafe getenv("TMPDIR"), unsafe value.pointee != 0 else { return "/tmp" }
-    return unsafe String(cString: value)
-  }
-
-  private static func makeTemporary() throws -> String {
-    var name = Array("\(temporaryFolder)/decant-index-XXXXXX".utf8CString)
-    guard unsafe mkdtemp(&name) != nil else {
-      throw Diagnostic.failure(
-        "cannot make a temporary folder: \(unsafe String(cString: strerror(errno)))", file: temporaryFolder,
-        remedy: "name a folder that can be written to in TMPDIR")
-    }
-    return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
 
   deinit {
     guard !isKept.load(ordering: .relaxed), let innermost = made.last else { return }

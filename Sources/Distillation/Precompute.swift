@@ -15,7 +15,7 @@ import Telemetry
 /// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
 ///
 /// Run again it goes on where it stopped: each batch's records and the progress are one transaction, and the batches are
-/// planned from the whole data set, so an interrupted run computes the same bytes as an uninterrupted one. A batch is
+/// planned from the data set alone, so an interrupted run computes the same bytes as an uninterrupted one. A batch is
 /// encoded and written by a thread of its own while the teacher computes the next one.
 public struct Precompute: Sendable {
   /// A model directory or hub id.
@@ -71,8 +71,8 @@ public struct Precompute: Sendable {
   /// - Throws: a `Diagnostic` as ``run()`` does for its input.
   public func forecast() throws -> Forecast {
     try Interruption.endingAtOnce {
-      // Nothing is written, so an index that is not there is made elsewhere.
-      let work = try prepare(index: File.isFolder(cache) ? .inside(cache) : .temporary)
+      // Nothing is written beside the cache.
+      let work = try prepare(index: .temporary)
       let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
       try existing?.manifest.check(wanted: work.manifest, directory: cache)
       let index = work.samples.index

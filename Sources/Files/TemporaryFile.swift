@@ -26,6 +26,20 @@ extension MappedFile {
   }
 }
 
+extension File {
+  /// Makes a folder of its own where temporary files go: the folder that `TMPDIR` names, by default `/tmp`.
+  ///
+  /// - Returns: Its path; whoever asked for it removes it.
+  /// - Throws: a `Diagnostic` where none can be made.
+  public static func makeTemporaryFolder() throws -> String {
+    var template = Array("\(TemporaryFile.folder)/decant-XXXXXX".utf8CString)
+    try SystemCall.check("make a temporary folder", path: TemporaryFile.folder) {
+      unsafe mkdtemp(&template) == nil ? Int32(-1) : 0
+    }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
 /// A file without a name.
 enum TemporaryFile {
   /// Where such files go unless somebody says otherwise.

@@ -16,14 +16,14 @@ public struct CachePlan: Sendable {
   /// - Precondition: `index` is in `0 ..< count`.
   public func key(at index: Int) throws -> Fingerprint {
     precondition((0..<count).contains(index), "sample \(index) of a plan of \(count)")
-    let chunk = try shard.environment.read { transaction in
-      try transaction.value(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans)
-    }
     let offset = 16 * (index % Shard.keysPerChunk)
-    guard let chunk, offset + 16 <= chunk.count else {
-      throw shard.damage("the plan of data set \(dataset) has no sample \(index)")
+    let key = try shard.environment.read { transaction in
+      try unsafe transaction.withValue(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans) {
+        unsafe offset + 16 <= $0.count ? Record.fingerprint($0, at: offset) : nil
+      }
     }
-    return unsafe chunk.withUnsafeBytes { unsafe Record.fingerprint($0, at: offset) }
+    guard let key, let key else { throw shard.damage("the plan of data set \(dataset) has no sample \(index)") }
+    return key
   }
 
   /// Calls `body` with the index and key of each sample, in order, outside of any transaction.

@@ -17,6 +17,9 @@ extension SignalCodec {
   private static func head(of sample: ScoredSample) throws -> [UInt8] {
     let tokenIDs = sample.sequence.tokenIDs
     let bits = try Self.bits(of: tokenIDs)
+    guard sample.input.isSound, Set(sample.columns.map(\.name)).count == sample.columns.count else {
+      throw damaged("its input has a number or a name that cannot be kept, or two columns have one name")
+    }
     var writer = BitWriter(startingWith: [sampleMagic, sampleVersion])
     let flags = SampleFlags(sample)
     writer.write(UInt32(flags.rawValue), bits: 8)
@@ -40,12 +43,12 @@ extension SignalCodec {
     return writer.bytes
   }
 
-  /// The width of the largest id.
+  /// The width of the largest id; 1 where all are 0, so that a record's size bounds the number of its tokens.
   static func bits(of tokenIDs: [Int32]) throws -> Int {
     if let negative = tokenIDs.first(where: { $0 < 0 }) {
       throw damaged("the sample holds the token id \(negative)")
     }
-    return bitsNeeded(for: Int(tokenIDs.max() ?? 0) + 1)
+    return max(1, bitsNeeded(for: Int(tokenIDs.max() ?? 0) + 1))
   }
 
   /// The sample of a record, of this version or the first.

@@ -11,6 +11,18 @@ public enum SampleInput: Sendable, Equatable {
   /// stream it came from.
   case twin(of: Fingerprint, perturbation: String, size: Float, seed: UInt64)
 
+  /// Most bytes of a perturbation's name.
+  static let longestName = 1 << 10
+
+  /// Whether a reader takes it: its numbers are finite and its name is not too long.
+  var isSound: Bool {
+    switch self {
+    case .tokens: true
+    case .mixture(_, _, let share): share.isFinite
+    case .twin(_, let perturbation, let size, _): size.isFinite && perturbation.utf8.count <= Self.longestName
+    }
+  }
+
   /// The content that enters a sample's key; empty for plain tokens.
   package var keyBytes: [UInt8] {
     switch self {

@@ -32,7 +32,7 @@ extension BitWriter {
     }
   }
 
-  /// Name, extent and element as tags, width, number of values, the values.
+  /// Name, extent and element as tags, width, the values.
   mutating func write(_ column: Column) {
     write(text: column.name)
     write(column.extent == .position ? 0 : 1, bits: 8)
@@ -55,7 +55,7 @@ extension BitWriter {
 extension BitReader {
   /// So many ids of so many bits each, and zeros to the next byte.
   mutating func readTokenIDs(count: Int, bits: Int) throws -> [Int32] {
-    guard !isOverrun, bits <= 31, count <= remaining / max(bits, 1), bits > 0 || count <= Self.mostEqualTokens else {
+    guard !isOverrun, bits <= 31, count <= remaining / max(bits, 1) else {
       throw SignalCodec.damaged("\(count) tokens of \(bits) bits do not fit")
     }
     var tokenIDs: [Int32] = []
@@ -64,9 +64,6 @@ extension BitReader {
     guard align() else { throw SignalCodec.damaged("bits are set behind its tokens") }
     return tokenIDs
   }
-
-  /// Tokens that are all 0 take no bits, so that their number has no bound in the record's size.
-  private static let mostEqualTokens = 1 << 26
 
   /// Ascending runs below `end`.
   mutating func readPositions(before end: Int) throws -> ScoredPositions {
@@ -141,7 +138,7 @@ extension BitReader {
 
   private mutating func readText() throws -> String {
     let count = readVariable()
-    guard count <= 1 << 10, count <= remaining / 8,
+    guard count <= SampleInput.longestName, count <= remaining / 8,
       let text = String(validating: (0..<count).map { _ in UInt8(read(8)) }, as: UTF8.self)
     else { throw SignalCodec.damaged("a name of \(count) bytes is none") }
     return text

@@ -175,6 +175,30 @@ private func ragged(_ kind: SparseSignal.Kind, positions: Int, vocabularySize: I
     }
   }
 
+  @Test("many tokens of id 0 come back, beside a signal of few bytes") func zeros() throws {
+    let sequence = TokenSequence(tokenIDs: [Int32](repeating: 0, count: 3000), promptLength: 2999)
+    let sample = ScoredSample(sequence, signal: ragged(.topK, positions: 1))
+    let bytes = try SignalCodec.exact.encode(sample, vocabularySize: 300)
+    #expect(try SignalCodec.decodeSample(bytes, vocabularySize: 300) == sample)
+  }
+
+  @Test("an input or columns that could not be read again are not written") func unreadable() {
+    let sequence = TokenSequence(tokenIDs: [4, 5], promptLength: 1), key = Fingerprint(of: "one")
+    let column = Column("x", .position, values: [1])
+    for sample in [
+      ScoredSample(sequence, signal: ragged(.topK, positions: 1), columns: [column, column]),
+      ScoredSample(
+        sequence, signal: ragged(.topK, positions: 1), input: .mixture(first: key, second: key, share: .nan)),
+      ScoredSample(
+        sequence, signal: ragged(.topK, positions: 1),
+        input: .twin(of: key, perturbation: String(repeating: "n", count: 1025), size: 1, seed: 0)),
+    ] {
+      expectDiagnostic(.failure, saying: "cannot be kept") {
+        _ = try SignalCodec.exact.encode(sample, vocabularySize: 300)
+      }
+    }
+  }
+
   @Test("a column that is not finite is not written") func notFinite() {
     let sample = ScoredSample(
       TokenSequence(tokenIDs: [4, 5], promptLength: 1), signal: ragged(.topK, positions: 1),
