@@ -62,9 +62,9 @@ private struct SetOrder: Sendable {
 
   private let count: Int
   private let stream: RandomStream
+  /// The epoch of ``list``.
   private var epoch = -1
   private var list: [Int32] = []
-  private var permutation: SeededPermutation?
 
   init(count: Int, stream: RandomStream) {
     self.count = count
@@ -72,19 +72,15 @@ private struct SetOrder: Sendable {
   }
 
   mutating func sample(atVisit visit: Int) -> Int {
+    guard count <= Self.longestList else { return EpochOrder(count: count, stream: stream)[visit] }
     prepare(epoch: visit / count)
-    let place = visit % count
-    return permutation?[place] ?? Int(list[place])
+    return Int(list[visit % count])
   }
 
   private mutating func prepare(epoch wanted: Int) {
     guard wanted != epoch else { return }
     epoch = wanted
     var stream = stream.split(UInt64(wanted))
-    guard count <= Self.longestList else {
-      permutation = SeededPermutation(count: count, stream: stream)
-      return
-    }
     list = Array(0..<Int32(count))
     list.shuffle(using: &stream)
   }

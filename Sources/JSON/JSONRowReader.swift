@@ -33,88 +33,10 @@ public final class JSONRowReader {
     try read(row, nesting: 0, file: file, line: line)
   }
 
-  /// Reads the elements of one JSON array as rows, one at a time: a file of any size takes no more than its longest row.
-  ///
-  /// - Parameters:
-  ///   - file: Name for messages.
-  ///   - body: Is given what ``read(_:file:line:)`` gives, the line the element starts at, and its bytes.
-  /// - Throws: a `Diagnostic` of category `input` with the line, or what `body` throws.
-  public func readElements(
-    of array: Span<UInt8>, file: String? = nil,
-    _ body: (_ row: JSONValue, _ line: Int, _ bytes: Range<Int>) throws -> Void
-  ) throws {
-    var elements = try ArrayElements(array, file: file)
-    var line = 1, counted = 0
-    while let element = try elements.next() {
-      line += array.lines(in: counted..<element.lowerBound)
-      counted = element.lowerBound
-      let row: JSONValue
-      do { row = try read(array.extracting(element), nesting: 1, file: file, line: line) } catch let fault as Diagnostic
-      {
-        // Said from the start of the array, which knows what the element stands in.
-        throw JSONFault.first(in: array, refusesKeysTwice: true, nesting: 0, file: file, line: 1) ?? fault
-      }
-      try body(row, line, element)
-    }
-  }
-
-  private func read(_ row: Span<UInt8>, nesting: Int, file: String?, line: Int) throws -> JSONValue {
+  /// As ``read(_:file:line:)``, of a row that stands in so many containers.
+  package func read(_ row: Span<UInt8>, nesting: Int, file: String?, line: Int) throws -> JSONValue {
     let text = try parser.read(row, members: members.list, nesting: nesting, file: file, line: line)
     var index = 0
     return try text.value(&index, names: members.names)
-  }
-}
-
-/// Finds the elements of an array, one after another, without reading them.
-struct ArrayElements: ~Escapable {
-  private let bytes: Span<UInt8>
-  private let file: String?
-  private var position: Int
-  private var isFirst = true
-
-  /// - Throws: a `Diagnostic` where the text does not begin with an array.
-  @_lifetime(copy bytes)
-  init(_ bytes: Span<UInt8>, file: String?) throws {
-    self.bytes = bytes
-    self.file = file
-    position = bytes.hasByteOrderMark ? 3 : 0
-    guard take(UInt8(ascii: "[")) else { throw fault() }
-  }
-
-  /// The bytes of the next element; nil behind the last one, where the text ends.
-  ///
-  /// - Throws: a `Diagnostic` where what stands between or behind the elements is not JSON.
-  mutating func next() throws -> Range<Int>? {
-    if take(UInt8(ascii: "]")) {
-      skipSpace()
-      guard position == bytes.count else { throw fault() }
-      return nil
-    }
-    guard isFirst || take(UInt8(ascii: ",")) else { throw fault() }
-    isFirst = false
-    skipSpace()
-    let start = position
-    unsafe bytes.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      position = unsafe simdJSONValueEnd(base, buffer.count, start)
-    }
-    guard position > start else { throw fault() }
-    return start..<position
-  }
-
-  private mutating func take(_ byte: UInt8) -> Bool {
-    skipSpace()
-    guard position < bytes.count, bytes[position] == byte else { return false }
-    position += 1
-    return true
-  }
-
-  private mutating func skipSpace() {
-    while position < bytes.count, bytes[position].isJSONSpace { position += 1 }
-  }
-
-  private func fault() -> Diagnostic {
-    JSONFault.first(in: bytes, refusesKeysTwice: true, nesting: 0, file: file, line: 1)
-      ?? .input("is not one JSON array", file: file)
   }
 }

@@ -146,7 +146,9 @@ final class RowFile: Sendable {
   private func members(_ bytes: Span<UInt8>, line: Int) throws -> JSONValue {
     let lent = try readers.withLock { $0.popLast() } ?? Idle(reader: JSONRowReader(options.fields.names))
     defer { readers.withLock { $0.append(lent) } }
-    do { return try lent.reader.read(bytes, file: path, line: line) } catch var fault as Diagnostic {
+    do { return try lent.reader.read(bytes, nesting: form == .array ? 1 : 0, file: path, line: line) } catch var fault
+      as Diagnostic
+    {
       if form != .array {
         fault.remedy =
           fault.remedy

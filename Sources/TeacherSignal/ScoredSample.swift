@@ -45,7 +45,4 @@ public struct ScoredSample: Sendable, Equatable {
     positions == sequence.scoredPositions
       ? sequence : TokenSequence(tokenIDs: sequence.tokenIDs, scoredPositions: positions)
   }
-
-  /// The column of a name.
-  public subscript(column name: String) -> Column? { columns.first { $0.name == name } }
 }
