@@ -3,6 +3,7 @@ import Fixtures
 import Foundation
 import LogitCache
 import RandomStreams
+import Replay
 import TestSupport
 import Testing
 
@@ -25,6 +26,9 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
     var prepare: (String) throws -> Void = { _ in }
     /// What of the work is done at a path, from 0 to 1; nil where nothing there tells, so that the time must.
     var share: (String) throws -> Double? = { _ in nil }
+    /// Whether a killed job had come to its end but for its exit, of a job that begins anew then: it had nothing to go on
+    /// with, so the kill says nothing.
+    var isOver: (String) throws -> Bool = { _ in false }
     /// What is left in the end, as bytes to compare.
     var product: (String) throws -> [String: [UInt8]]
   }
@@ -50,7 +54,7 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
       let victim = try DecantProcess(job.words(killed), in: folder.path)
       Thread.sleep(forTimeInterval: duration * part)
       victim.kill()
-      guard try victim.wait().wasKilled else { continue }
+      guard try victim.wait().wasKilled, try !job.isOver(killed) else { continue }
       let share = try job.share(killed) ?? part
       try DecantProcess.run(job.words(killed), in: folder.path, sourceLocation: sourceLocation)
       let left = try job.product(killed)
@@ -159,7 +163,8 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
             "regenerate", "--student", world.student, "--teacher", world.teacher, "--data", world.train, "--replay", $0,
             "--top-k", "8", "--max-new-tokens", "24", "--batch-size", "4",
           ]
-        }, product: { ["replay": try output(["replay", "show", "--all", $0])] }))
+        }, isOver: { try (try? ReplayStore(directory: $0))?.latest() != nil },
+        product: { ["replay": try output(["replay", "show", "--all", $0])] }))
   }
 
   @Test("run, killed and run again, leaves the products of an uninterrupted run") func run() throws {
