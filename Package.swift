@@ -15,25 +15,29 @@ let rooms = """
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
-  Tokenizers: CPCRE2 Diagnostics Files JSON
+  Telemetry: Diagnostics Files JSON
+  Provenance: Fingerprints JSON Files Telemetry Diagnostics
+  Tokenizers: CPCRE2 Fingerprints Diagnostics Files JSON
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Sequences Fingerprints Diagnostics
   Divergences: TeacherSignal Tensor CKernels Diagnostics
-  Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
+  Models: Sequences NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
-  Samples: LMDB Sequences Tokenizers JSON Files Fingerprints Diagnostics
+  Samples: LMDB Provenance Sequences Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
-  Telemetry: Diagnostics Files JSON
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
+  Teachers: Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
+  Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
   Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
-  Distillation: Sequences Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Pipelines: Distillation SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
-  DecantCLI: Pipelines Distillation Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
+  Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Distillation: Training Methods Teachers Sequences Evaluation Models Generation TeacherSignal NN Tensor Tokenizers Samples LogitCache Replay Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation Training Provenance SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
+  DecantCLI: Pipelines Distillation Training Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Sequences Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  bench: Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   """
 
 /// What tests of a room need beside the room's own arrows.
@@ -49,7 +53,9 @@ let testArrows = [
   "Generation": ["Files", "JSON", "Tokenizers"],
   "LogitCache": ["RandomStreams"],
   "Replay": ["RandomStreams"],
+  "Teachers": ["JSON", "RandomStreams"],
   "Evaluation": ["Files"],
+  "Training": ["Divergences"],
   "DecantCLI": ["RandomStreams", "SafeTensors", "Tokenizers", "Models"],
 ]
 
@@ -82,7 +88,7 @@ struct Room {
   }
 
   /// Rooms whose tests need models and data on disk.
-  static let withFixtures: Set = ["Distillation", "Pipelines", "DecantCLI"]
+  static let withFixtures: Set = ["Training", "Distillation", "Pipelines", "DecantCLI"]
 
   var dependencies: [Target.Dependency] { arrows.map { .init(stringLiteral: $0) } }
 

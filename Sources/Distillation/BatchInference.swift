@@ -7,6 +7,7 @@ import Generation
 import JSON
 import Models
 import RandomStreams
+import Provenance
 public import Samples
 import Sequences
 import Telemetry
@@ -126,7 +127,7 @@ public struct BatchInference: Sendable {
     made.pin("decoding", decoding)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
-    made.pinEngine()
+    made.pin(engine: Engine.variant)
     return (loaded, bundle, source, samples, made)
   }
 }

@@ -1,12 +1,11 @@
 import Diagnostics
-import Evaluation
 import Files
 import Fingerprints
 import LogitCache
-import Models
 public import Samples
 import Sequences
 import Synchronization
+import Teachers
 import Tokenizers
 public import TeacherSignal
 public import Tensor
@@ -100,8 +99,6 @@ public struct Precompute: Sendable {
     EngineAnnouncement.print(precision)
     let work = try Interruption.endingAtOnce { try prepare(index: .inside(cache)) }
     let samples = work.samples.index
-    let scorer = try TeacherScorer(
-      teacher: work.teacher.model, topK: work.manifest.topK, vocabulary: work.manifest.vocabularySize)
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
     work.samples.folder.keep()
     try announceKernels(writer)
@@ -128,7 +125,7 @@ public struct Precompute: Sendable {
       for window in Self.windows(samples.count) {
         for batch in try missing(window, samples, keys, writer.cache) {
           if Interruption.requested { return true }
-          try stage.submit(scorer.score(batch.map { try samples.sample(at: $0).sequence }))
+          try stage.submit(work.teacher.samples(for: batch.map { try samples.sample(at: $0).sequence }))
         }
       }
       return false
@@ -192,25 +189,18 @@ public struct Precompute: Sendable {
 
   /// What both verbs start from: the teacher, the samples and what makes their names in the cache.
   private struct Work {
-    var teacher: LoadedModel
+    var teacher: any Teacher
     var manifest: CacheManifest
     var samples: IndexedSamples
   }
 
   private func prepare(index place: IndexPlace) throws -> Work {
-    let loaded = try ModelStore.load(teacher, trainable: false, precision: precision)
-    let model = loaded.model.configuration
-    let bundle = try TokenizerBundle(directory: loaded.directory)
-    let source = try SampleSource(format, tokenizer: bundle, model: model)
-    let size = min(vocabulary ?? model.vocabularySize, model.vocabularySize)
-    guard (1...size).contains(topK) else {
-      throw Diagnostic.input(
-        "top-k of \(topK) does not fit a vocabulary of \(size)", field: "--top-k",
-        remedy: "choose one between 1 and \(size)")
-    }
+    let opened = try OpenTeacher(teacher, precision: precision, topK: topK, vocabulary: vocabulary)
+    let identity = opened.teacher.identity, size = identity.vocabularySize
+    let source = try SampleSource(format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends)
     var manifest = CacheManifest(
-      teacher: loaded.fingerprint, teacherPath: loaded.directory, precision: precision.rawValue,
-      kernels: Engine.variant, tokenizer: bundle.fingerprint, codec: codec, topK: topK, vocabularySize: size)
+      teacher: identity.model, teacherPath: identity.place, precision: identity.numerics.precision,
+      kernels: identity.numerics.kernels, tokenizer: identity.tokenizer, codec: codec, topK: topK, vocabularySize: size)
     // Before the rows are read, which may take long. Whether they fit the vocabulary that was asked for is their own affair.
     if File.exists("\(cache)/manifest.json") {
       let found = try CacheManifest(directory: cache)
@@ -219,10 +209,10 @@ public struct Precompute: Sendable {
       try found.check(wanted: wanted, directory: cache)
     }
     let samples = try source.samples(of: data, index: place)
-    try samples.check(SequenceLimits(model, role: "the teacher"), lastIsTarget: true)
-    try check(targetsOf: samples, below: size, tokenizer: bundle)
+    try samples.check(opened.limits, lastIsTarget: true)
+    try check(targetsOf: samples, below: size, tokenizer: opened.tokenizer)
     if samples.index.counts.responses > 0 { manifest.endOfText = source.endOfText.appended }
-    return Work(teacher: loaded, manifest: manifest, samples: samples)
+    return Work(teacher: opened.teacher, manifest: manifest, samples: samples)
   }
 
   private func check(targetsOf samples: IndexedSamples, below size: Int, tokenizer: TokenizerBundle) throws {

@@ -1,15 +1,16 @@
 import Diagnostics
 import Evaluation
-import Fingerprints
-import Generation
 import Models
 import RandomStreams
 import Replay
 public import Samples
 import Sequences
 import TeacherSignal
+import Teachers
 import Telemetry
 public import Tensor
+import Tokenizers
+import Training
 
 /// Stage three by itself: the student answers every prompt of a file, the teacher scores the answers, and they are
 /// published as the next version of a replay store.
@@ -56,25 +57,24 @@ public struct Regeneration: Sendable {
   ///   a prompt leaves no room.
   public func run() throws -> Outcome {
     EngineAnnouncement.print(precision)
-    let (student, teacher, bundle, source, samples) = try Interruption.endingAtOnce(load)
+    let (student, teacher, source, samples) = try Interruption.endingAtOnce(load)
     let prompts = try (0..<samples.count).map { try samples.index.sample(at: $0).tokenIDs }
-    let vocabulary = min(student.model.configuration.vocabularySize, teacher.model.configuration.vocabularySize)
-    let limits = SequenceLimits(teacher.model.configuration, role: "the teacher")
-    try samples.check(limits, lastIsTarget: false, name: "this prompt")
-    try limits.check(
+    try samples.check(teacher.limits, lastIsTarget: false, name: "this prompt")
+    try teacher.limits.check(
       answersTo: samples.index.counts.longestPrompt, newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
-    let scorer = try TeacherScorer(teacher: teacher.model, topK: min(topK, vocabulary), vocabulary: vocabulary)
     let regenerator = Regenerator(
-      student: student.model, scorer: scorer, settings: decoding.settings, tokenizer: bundle.tokenizer,
-      endOfText: source.endOfText, slots: slots)
+      student: student.model, teacher: teacher.teacher,
+      topK: min(topK, teacher.teacher.identity.vocabularySize), settings: decoding.settings,
+      tokenizer: teacher.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: slots)
     if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
-    let origin = regenerator.origin(
-      teacher: teacher.fingerprint, tokenizer: bundle.fingerprint, data: samples.index.fingerprint, seed: seed, step: 0)
+    let origin = regenerator.origin(data: samples.index.fingerprint, seed: seed, step: 0)
     let writer = try ReplayWriter(directory: replay)
     // Before the work, not after it.
     try writer.check(origin)
-    try regenerator.forecast(prompts: prompts)?.announce()
+    if let memory = try regenerator.memory(prompts: prompts) {
+      InferenceForecast(parameters: regenerator.parameterBytes, decoding: memory).announce()
+    }
     let progress = Progress("regenerate", total: prompts.count, unit: "rows")
     let answers: [ReplaySample]
     do {
@@ -93,20 +93,20 @@ public struct Regeneration: Sendable {
   }
 
   private func load() throws -> (
-    student: LoadedModel, teacher: LoadedModel, tokenizer: TokenizerBundle, source: SampleSource,
-    samples: IndexedSamples
+    student: LoadedModel, teacher: OpenTeacher, source: SampleSource, samples: IndexedSamples
   ) {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
-    let teacher = try ModelStore.load(self.teacher, trainable: false, precision: precision)
+    let model = student.model.configuration
+    let teacher = try OpenTeacher(
+      self.teacher, precision: precision, topK: topK, lowering: true, vocabulary: model.vocabularySize)
     let bundle = try TokenizerBundle(directory: student.directory)
-    let theirs = try TokenizerBundle(directory: teacher.directory)
     try bundle.requireEqual(
-      to: theirs.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
+      to: teacher.tokenizer.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
     let source = try SampleSource(
-      format, tokenizer: bundle, model: student.model.configuration,
-      taught: format.endOfText(tokenizer: theirs, model: teacher.model.configuration).stops)
+      format, tokenizer: bundle, model: model,
+      taught: format.endOfText(tokenizer: teacher.tokenizer, ends: teacher.ends).stops)
     return (
-      student, teacher, bundle, source,
+      student, teacher, source,
       try source.prompts(of: data, index: .temporary, newTokens: decoding.maximumNewTokens)
     )
   }

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Generation
 import JSON
+import Provenance
 import Samples
 import Telemetry
 import Tokenizers

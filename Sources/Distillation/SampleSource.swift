@@ -2,6 +2,7 @@ import Diagnostics
 import Evaluation
 import Models
 import Samples
+import Sequences
 import Synchronization
 import Telemetry
 import Tensor
@@ -21,11 +22,23 @@ struct SampleSource {
   /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
   ///   from.
   init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws {
+    try self.init(
+      format, tokenizer: tokenizer, limits: SequenceLimits(model, role: "the model"), ends: model.eosTokenIDs,
+      taught: taught)
+  }
+
+  /// - Parameters:
+  ///   - limits: Of whoever reads the samples.
+  ///   - ends: What ends a text by its own configuration.
+  ///   - taught: What ends a text of the teacher, first what its answers end with, where there is one to learn from.
+  init(
+    _ format: RowFormat, tokenizer: TokenizerBundle, limits: SequenceLimits, ends: [Int32], taught: [Int32] = []
+  ) throws {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
-    vocabularySize = model.vocabularySize
-    context = model.contextLength
-    endOfText = try format.endOfText(tokenizer: tokenizer, model: model, taught: taught)
+    vocabularySize = limits.vocabulary
+    context = limits.context
+    endOfText = try format.endOfText(tokenizer: tokenizer, ends: ends, taught: taught)
     if let turn = format.template.endOfTurn, try format.template.endOfTurn(in: self.tokenizer) == nil,
       let end = endOfText.appended
     {
@@ -35,7 +48,7 @@ struct SampleSource {
     }
     builder = try SampleBuilder(
       tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
-      maximumLength: min(format.maximumLength ?? model.contextLength, model.contextLength),
+      maximumLength: min(format.maximumLength ?? context, context),
       longPrompts: format.longPrompts)
   }
 
@@ -113,8 +126,10 @@ struct SampleSource {
 
 extension RowFormat {
   /// What ends a text of a model; see `EndOfText` for the order.
-  func endOfText(tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws -> EndOfText {
+  ///
+  /// - Parameter ends: What does by the model's own configuration.
+  func endOfText(tokenizer: TokenizerBundle, ends: [Int32], taught: [Int32] = []) throws -> EndOfText {
     try EndOfText(
-      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: model.eosTokenIDs, taught: taught)
+      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: ends, taught: taught)
   }
 }

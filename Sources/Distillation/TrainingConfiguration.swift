@@ -1,10 +1,10 @@
-public import Divergences
-import Generation
 public import Configuration
 import Diagnostics
-public import Optimizers
+import Generation
+public import Methods
 public import Samples
 public import Tensor
+public import Training
 
 /// Everything that decides a training run: the `train` verb's YAML file, one struct a section.
 ///
@@ -18,7 +18,8 @@ public struct TrainingConfiguration: Sendable, Codable {
   /// Absent for plain fine-tuning (`objective: {name: sft}`).
   public var teacher: TeacherConfiguration?
   public var data: DataConfiguration
-  public var objective = ObjectiveConfiguration()
+  /// The method, and its own keys.
+  public var objective = MethodChoice(SupervisedFineTuning.Settings())
   public var training: ScheduleConfiguration
   public var validation = ValidationConfiguration()
   public var checkpoints = CheckpointConfiguration()
@@ -158,162 +159,6 @@ public struct RowFormat: Sendable, Codable {
     maximumLength = try keys.count(.maximumLength, in: 2...Limits.sequence)
     longPrompts = try keys.value(.longPrompts, default: longPrompts)
     emptyResponses = try keys.value(.emptyResponses, default: emptyResponses)
-  }
-}
-
-/// The loss: `divergence_weight` D(teacher, student) + `cross_entropy_weight` CE on the data's own tokens.
-public struct ObjectiveConfiguration: Sendable, Codable {
-  public var objective = Objective.sft
-  public var divergenceWeight: Float = 1
-  /// 1 for `sft`, else 0 unless it is given. Applies to the fixed data only: on student outputs it would teach the
-  /// student to copy itself.
-  public var crossEntropyWeight: Float = 1
-
-  private enum CodingKeys: String, CodingKey {
-    case name, alpha, beta
-    case divergenceWeight = "divergence_weight"
-    case crossEntropyWeight = "cross_entropy_weight"
-  }
-
-  public init() {}
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    do {
-      objective = try Objective(
-        name: try keys.decode(Objective.Name.self, forKey: .name),
-        alpha: try keys.value(.alpha, default: objective.alpha), beta: try keys.value(.beta, default: objective.beta))
-    } catch let fault as Diagnostic where fault.file == nil {
-      guard let key = fault.field.flatMap(CodingKeys.init) else { throw fault }
-      throw keys.fault(key, fault.message, remedy: fault.remedy)
-    }
-    divergenceWeight = try keys.finite(.divergenceWeight, default: divergenceWeight)
-    crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
-    let trains = objective.needsTeacher && divergenceWeight > 0 || crossEntropyWeight > 0
-    guard trains && divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "the weights must not be negative, nor all zero"))
-    }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var keys = encoder.container(keyedBy: CodingKeys.self)
-    try keys.encode(objective.name, forKey: .name)
-    try keys.encode(objective.alpha, forKey: .alpha)
-    try keys.encode(objective.beta, forKey: .beta)
-    try keys.encode(divergenceWeight, forKey: .divergenceWeight)
-    try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
-  }
-}
-
-/// Steps, batches and the optimizer.
-public struct ScheduleConfiguration: Sendable, Codable {
-  /// Optimizer steps; exactly one of this and ``epochs`` is given.
-  public var steps: Int?
-  /// Passes over the training rows.
-  public var epochs: Double?
-  /// Samples per optimizer step.
-  public var batchSize = 8
-  /// A batch is computed in pieces of at most this many tokens, whose gradients add up to the whole batch's.
-  public var microBatchTokens = 8192
-  /// Keep only the input of each transformer block for the backward pass and run the block again there: less memory,
-  /// more time, the same bits.
-  public var recompute = false
-  public var learningRate = 1e-4
-  public var schedule = LearningRateSchedule.Shape.cosine
-  public var warmupSteps = 0
-  /// The learning rate ends at this share of its peak.
-  public var minimumRatio = 0.0
-  public var weightDecay = 0.01
-  public var beta1 = 0.9
-  public var beta2 = 0.999
-  public var epsilon = 1e-8
-  /// Largest gradient norm; 0 does not clip.
-  public var gradientClip = 1.0
-  /// On embeddings and residual branches.
-  public var dropout: Float = 0
-  /// The run stops after this many steps in a row without a finite loss.
-  public var nonFiniteLimit = 5
-  /// A line of metrics every so many steps.
-  public var logEvery = 10
-
-  private enum CodingKeys: String, CodingKey {
-    case steps, epochs, recompute, schedule, beta1, beta2, epsilon, dropout
-    case batchSize = "batch_size"
-    case microBatchTokens = "micro_batch_tokens"
-    case learningRate = "learning_rate"
-    case warmupSteps = "warmup_steps"
-    case minimumRatio = "minimum_ratio"
-    case weightDecay = "weight_decay"
-    case gradientClip = "gradient_clip"
-    case nonFiniteLimit = "non_finite_limit"
-    case logEvery = "log_every"
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    steps = try keys.count(.steps, in: 0...Limits.count)
-    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs) == nil ? nil : keys.decode(.epochs, in: 0...1e6)
-    guard (steps == nil) != (epochs == nil) else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `steps` and `epochs`"))
-    }
-    batchSize = try keys.decode(.batchSize, default: batchSize, in: 1...Limits.batch)
-    microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
-    recompute = try keys.value(.recompute, default: recompute)
-    learningRate = try keys.notNegative(.learningRate, default: learningRate)
-    schedule = try keys.value(.schedule, default: schedule)
-    warmupSteps = try keys.notNegative(.warmupSteps, default: warmupSteps)
-    minimumRatio = try keys.decode(.minimumRatio, default: minimumRatio, in: 0...1)
-    weightDecay = try keys.notNegative(.weightDecay, default: weightDecay)
-    beta1 = try keys.decode(.beta1, default: beta1, in: 0...0.999_999)
-    beta2 = try keys.decode(.beta2, default: beta2, in: 0...0.999_999)
-    epsilon = try keys.decode(.epsilon, default: epsilon, above: 0)
-    gradientClip = try keys.notNegative(.gradientClip, default: gradientClip)
-    dropout = try keys.decode(.dropout, default: dropout, in: 0...0.99)
-    nonFiniteLimit = try keys.positive(.nonFiniteLimit, default: nonFiniteLimit)
-    logEvery = try keys.positive(.logEvery, default: logEvery)
-  }
-
-  /// Optimizer steps of the run over `sampleCount` samples.
-  public func totalSteps(sampleCount: Int) -> Int {
-    steps ?? max(1, Int(((epochs ?? 0) * Double(sampleCount) / Double(batchSize)).rounded(.up)))
-  }
-}
-
-/// When the validation rows are scored (also once before the first step and after the last).
-public struct ValidationConfiguration: Sendable, Codable {
-  /// Steps between validations; 0: only before the first step and after the last.
-  public var every = 0
-  /// At most this many rows, from the front of the file; all where absent.
-  public var limit: Int?
-
-  private enum CodingKeys: String, CodingKey { case every, limit }
-
-  public init() {}
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.notNegative(.every, default: every)
-    limit = try keys.count(.limit, in: 1...Limits.count)
-  }
-}
-
-/// When checkpoints are written and how many are kept.
-public struct CheckpointConfiguration: Sendable, Codable {
-  /// Steps between checkpoints; 0: only after the last step (and when the run is interrupted).
-  public var every = 0
-  /// The newest so many are kept, and the best by validation loss.
-  public var keep = 3
-
-  private enum CodingKeys: String, CodingKey { case every, keep }
-
-  public init() {}
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.notNegative(.every, default: every)
-    keep = try keys.positive(.keep, default: keep)
   }
 }
 

@@ -27,7 +27,7 @@ public final class LogitCacheWriter: Sendable {
     let temporary = "\(CacheManifest.fileName).tmp-"
     // Indices of data sets are made before there is anything to cache.
     let isOurs = { (name: String) in
-      name == Self.lockName || name.hasPrefix(temporary) || name.hasPrefix(Self.indexPrefix)
+      name == Self.lockName || name.hasPrefix(temporary) || name.hasPrefix(File.indexPrefix)
     }
     if isNew, let other = try File.list(directory).first(where: { !isOurs($0) }) {
       throw Diagnostic.input(
@@ -62,8 +62,6 @@ public final class LogitCacheWriter: Sendable {
   }
 
   private static let lockName = "writer.lock"
-  /// Names of folders inside a cache that hold indices of data sets, and nothing of the cache itself, begin so.
-  package static let indexPrefix = "index-"
 
   /// Keeps every other writer out.
   static func lock(_ directory: String) throws -> FileLock {

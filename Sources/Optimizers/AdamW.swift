@@ -74,9 +74,16 @@ public final class AdamW {
   ///
   /// - Returns: The norm before. Where it is not finite the gradients stay as they are: the caller decides.
   public func clipGradients(maximumNorm: Float) -> Float {
-    let norm = gradientNorm()
-    if norm.isFinite, norm > Double(maximumNorm), let gradients = parameters.gradients {
-      let scale = Float(Double(maximumNorm) / (norm + 1e-6))
+    Self.clipGradients(of: [self], maximumNorm: maximumNorm)
+  }
+
+  /// The same for the gradients of several optimizers that take one step together: their norm is that of one vector.
+  public static func clipGradients(of optimizers: [AdamW], maximumNorm: Float) -> Float {
+    let norms = optimizers.map { $0.gradientNorm() }
+    let norm = norms.count == 1 ? norms[0] : norms.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    guard norm.isFinite, norm > Double(maximumNorm) else { return Float(norm) }
+    let scale = Float(Double(maximumNorm) / (norm + 1e-6))
+    for gradients in optimizers.compactMap(\.parameters.gradients) {
       Engine.parallel(count: gradients.count, grain: elementsPerTask) { part in
         unsafe tensorKernels().pointee.scale(gradients.base + part.lowerBound, scale, part.count)
       }

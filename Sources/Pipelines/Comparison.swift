@@ -4,6 +4,7 @@ import Evaluation
 import Files
 import FoundationEssentials
 import Telemetry
+import Training
 
 /// Several models measured on the same rows: the table a pipeline ends with.
 public struct Comparison: Sendable {
@@ -59,13 +60,13 @@ public struct Comparison: Sendable {
       name: entry.name, model: entry.model, nll: report.nll, rougeL: report.responses?.rougeL,
       exactMatch: report.responses?.exactMatch, forwardKL: report.teacher?.forwardKL,
       reverseKL: report.teacher?.reverseKL,
-      sources: try Trainer.sourceShares(checkpoint: entry.model))
+      sources: try RunFolder.sourceShares(checkpoint: entry.model))
   }
 
   /// The rows as aligned columns.
   static func table(_ rows: [Row]) -> String {
     let header = [
-      "model", "nll", "ROUGE-L", "exact match", "KL(t,s)", "KL(s,t)", "cache/fresh/replay",
+      "model", "nll", "ROUGE-L", "exact match", "KL(t,s)", "KL(s,t)", "data/fresh/replay",
     ]
     let cells = rows.map { row in
       [

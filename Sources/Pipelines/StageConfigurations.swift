@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 public import Distillation
 public import Samples

@@ -5,6 +5,7 @@ import Fingerprints
 import JSON
 import LogitCache
 import Models
+import Provenance
 import Samples
 
 extension Stage.Work {

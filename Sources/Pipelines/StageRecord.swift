@@ -3,6 +3,7 @@ import Distillation
 import Files
 import Fingerprints
 import FoundationEssentials
+import Provenance
 
 /// What a finished stage leaves in its folder: proof that it is complete, what made it, and how long it took.
 struct StageRecord: Codable, Sendable, Equatable {

@@ -6,6 +6,7 @@ import Models
 import TeacherSignal
 import Telemetry
 import Tokenizers
+import Training
 
 /// How a stage's work ended.
 enum StageResult {

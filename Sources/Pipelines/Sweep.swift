@@ -1,3 +1,4 @@
+import Configuration
 public import Distillation
 import Diagnostics
 import Evaluation
@@ -6,6 +7,8 @@ import FoundationEssentials
 import Models
 import Samples
 import Telemetry
+import Training
+import Training
 
 /// One training run for each of several learning rates; of each run the checkpoint with the lowest validation loss counts,
 /// and between the runs the validation rows decide.

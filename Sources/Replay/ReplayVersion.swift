@@ -29,17 +29,6 @@ public struct ReplayOrigin: Sendable, Equatable {
   /// Ids that ended a response.
   public var endOfText: [Int32]?
 
-  /// What rounds the teacher's numbers: bytes are equal within one of these alone.
-  public struct Numerics: Sendable, Equatable {
-    public var precision: String
-    public var kernels: String
-
-    public init(precision: String, kernels: String) {
-      self.precision = precision
-      self.kernels = kernels
-    }
-  }
-
   /// How responses were sampled.
   public struct Decoding: Sendable, Equatable {
     /// 0 is greedy.
@@ -168,7 +157,7 @@ extension ReplayVersion {
       seed: seed, step: try json.required("step").integer(in: 0 ... .max), codec: codec,
       topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize,
       numerics: try json.optional("numerics").map {
-        ReplayOrigin.Numerics(
+        Numerics(
           precision: try $0.required("precision").string(), kernels: try $0.required("kernels").string())
       },
       tokenizer: try json.optional("tokenizer")?.fingerprint(), data: try json.optional("data")?.fingerprint(),

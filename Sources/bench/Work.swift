@@ -1,17 +1,18 @@
-import Distillation
 import Divergences
-import Evaluation
 import Files
 import Fingerprints
 import Generation
 import Glibc
 import LogitCache
+import Methods
 import Models
 import Optimizers
 import RandomStreams
 import Sequences
 import TeacherSignal
+import Teachers
 import Tensor
+import Training
 
 /// Work to be timed, with everything it needs already in memory.
 struct Work {
@@ -24,47 +25,50 @@ extension Work {
   /// A student's optimizer step from the cache.
   static func cachedStep(_ student: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32) throws -> Work {
     let signal = SyntheticBatch.signal(positions: batch.length, vocabulary: student.vocabulary)
-    return try step(student, batch, precision, signal: signal, teacher: nil)
+    return try step(student, batch, precision) { Lesson(ScoredSample($0, signal: signal)) }
   }
 
   /// A student's optimizer step with the teacher's dense logits computed beside it.
   static func liveStep(
     _ student: ModelShape, _ teacher: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32
   ) throws -> Work {
-    try step(student, batch, precision, signal: nil, teacher: teacher.model(trainable: false, precision))
+    let model = try teacher.model(trainable: false, precision)
+    let live = LiveTeacher(model, identity: identity(of: model))
+    return try step(student, batch, precision) { Lesson($0, live: live) }
+  }
+
+  private static func identity(of model: any CausalLanguageModel) -> TeacherIdentity {
+    TeacherIdentity(
+      model: Fingerprint(of: "bench"), numerics: Numerics(precision: model.precision.rawValue, kernels: Engine.variant),
+      tokenizer: Fingerprint(of: "bench"), vocabularySize: model.configuration.vocabularySize, place: "bench")
   }
 
   private static func step(
-    _ shape: ModelShape, _ batch: BatchShape, _ precision: Precision, signal: SparseSignal?,
-    teacher: (any CausalLanguageModel)?
+    _ shape: ModelShape, _ batch: BatchShape, _ precision: Precision, lesson: (TokenSequence) -> Lesson
   ) throws -> Work {
     let student = try shape.model(trainable: true, precision)
-    var objective = ObjectiveConfiguration()
-    objective.objective = try Objective(name: .skl, alpha: 0.1)
-    objective.crossEntropyWeight = 0
+    let settings = DivergenceDistillation.Settings(try Objective(name: .skl, alpha: 0.1))
+    let method = DivergenceDistillation(student, settings, vocabulary: shape.vocabulary)
     let optimizer = AdamW(parameters: student.parameters, weightDecay: 0.01)
-    let step = StudentStep(
-      student: student, liveTeacher: teacher, objective: objective, vocabulary: shape.vocabulary,
-      tokensPerPiece: 1 << 20)
-    let examples = sequences(batch, vocabulary: shape.vocabulary).map {
-      TrainingExample(sequence: $0, signal: signal, isStudentOutput: false, name: "")
-    }
+    let step = StepGradients(method, microBatchTokens: 1 << 20)
+    let examples = sequences(batch, vocabulary: shape.vocabulary).map { Example(lesson($0), name: "") }
     return Work(tokens: batch.tokens) {
       student.parameters.gradients?.fill(0)
-      _ = try step.accumulate(examples)
+      _ = step.accumulate(examples)
       optimizer.step(learningRate: 1e-4)
     }
   }
 
   /// Teacher forward, top-64, and one cache transaction.
   static func scoring(_ teacher: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32) throws -> Work {
-    let scorer = try TeacherScorer(teacher: teacher.model(trainable: false, precision), topK: SyntheticBatch.topK)
+    let model = try teacher.model(trainable: false, precision)
+    let scorer = try LocalTeacher(model, identity: identity(of: model), topK: SyntheticBatch.topK)
     let sequences = sequences(batch, vocabulary: teacher.vocabulary)
     let cache = try ScratchCache(vocabulary: teacher.vocabulary)
     var round = Int32(0)
     return Work(tokens: batch.tokens) {
       round += 1
-      var samples = try scorer.score(sequences)
+      var samples = try scorer.samples(for: sequences)
       // A first token of its own makes each round's samples new ones.
       for index in samples.indices {
         let sequence = samples[index].sequence

@@ -17,6 +17,7 @@ import Tensor
 import TestSupport
 import Testing
 import Tokenizers
+import Training
 
 /// Every parser and decoder of what comes from a file, with what reads its values behind it: damaged input is read or
 /// refused. A few hundred mutations each in `make test`, 20,000 in `make faults`.

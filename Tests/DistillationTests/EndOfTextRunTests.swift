@@ -6,12 +6,14 @@ import Fixtures
 import JSON
 import LogitCache
 import Models
+import Provenance
 import Replay
 import Samples
 import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
+import Training
 
 /// One end of a text through all stages. The world's tokenizer has `<|endoftext|>` as 0 and `!` as 1.
 @Suite("The end of a text, from stage to stage") struct EndOfTextRunTests {

@@ -4,10 +4,12 @@ import Distillation
 import Files
 import Fixtures
 import LogitCache
+import Provenance
 import RandomStreams
 import Samples
 import TestSupport
 import Testing
+import Training
 
 @Suite("Data of several files, packed and weighted") struct ManyFilesTests {
   private let world: TinyWorld

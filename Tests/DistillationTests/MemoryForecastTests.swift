@@ -1,129 +1,14 @@
 import Configuration
 import Distillation
-import Divergences
-import Evaluation
 import Files
 import Fixtures
 import Generation
 import JSON
 import Models
-import NN
-import RandomStreams
-import Sequences
-import TeacherSignal
 import Tensor
 import TestSupport
 import Testing
-
-/// What a step of some kind of student with some kind of teacher takes.
-struct StepCase: Sendable, CustomTestStringConvertible {
-  var family: String
-  var recomputing: Bool
-  var live: Bool
-  var promptLength: Int
-
-  var testDescription: String {
-    "\(family)\(recomputing ? ", recomputing" : "")\(live ? ", live teacher" : ""), prompts of \(promptLength)"
-  }
-
-  static let all = ["gpt2", "llama"].flatMap { family in
-    [false, true].flatMap { recomputing in
-      [false, true].flatMap { live in
-        [0, 11].map { StepCase(family: family, recomputing: recomputing, live: live, promptLength: $0) }
-      }
-    }
-  }
-
-  static let vocabulary = 700
-
-  func model(width: Int, layers: Int, trainable: Bool) throws -> any CausalLanguageModel {
-    let configurations: [String: JSONObject] = [
-      "gpt2": [
-        "model_type": "gpt2", "n_embd": JSONValue(width), "n_head": 4, "n_layer": JSONValue(layers), "n_positions": 64,
-        "vocab_size": JSONValue(Self.vocabulary),
-      ],
-      "llama": [
-        "model_type": "llama", "vocab_size": JSONValue(Self.vocabulary), "hidden_size": JSONValue(width),
-        "intermediate_size": JSONValue(3 * width), "num_hidden_layers": JSONValue(layers), "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000,
-        "hidden_act": "silu", "tie_word_embeddings": true, "initializer_range": 0.02,
-      ],
-    ]
-    var stream = RandomStream(seed: UInt64(width), name: "initialization")
-    return try ModelStore.make(configurations[family]!, stream: &stream, trainable: trainable)
-  }
-
-  /// A step with its forecast and a batch of samples of those lengths.
-  func step(dropout: Float = 0.1) throws -> (step: StudentStep, memory: StepMemory) {
-    let student = try model(width: 32, layers: 3, trainable: true)
-    student.recomputing = recomputing
-    student.dropout = Dropout(
-      embedding: dropout, residual: dropout, stream: RandomStream(seed: 1, name: "dropout"))
-    let teacher = live ? try model(width: 48, layers: 4, trainable: false) : nil
-    var objective = ObjectiveConfiguration()
-    objective.objective = .fkl
-    let step = StudentStep(
-      student: student, liveTeacher: teacher, objective: objective, vocabulary: Self.vocabulary, tokensPerPiece: 8192)
-    let memory = StepMemory(
-      student: student, liveTeacher: teacher, objective: objective, vocabulary: Self.vocabulary)
-    return (step, memory)
-  }
-
-  func examples(_ lengths: [Int]) -> [TrainingExample] {
-    let teacher = SyntheticTeacher(vocabularySize: Self.vocabulary, topK: 8)
-    var stream = RandomStream(seed: 6, name: "examples")
-    return lengths.map { length in
-      let sample = teacher.sample(length: length, promptLength: promptLength, &stream)
-      return TrainingExample(
-        sequence: sample.sequence,
-        signal: live ? nil : sample.signal, isStudentOutput: false, name: "")
-    }
-  }
-}
-
-@Suite("Memory is forecast") struct MemoryForecastTests {
-  @Test(
-    "a step takes what was forecast, within 5 %, and one allocation where that is reserved", arguments: StepCase.all,
-    [[20], [64, 13, 40], Array(repeating: 61, count: 20)])
-  func step(_ its: StepCase, _ lengths: [Int]) throws {
-    let (step, memory) = try its.step()
-    let examples = its.examples(lengths)
-    let scored = lengths.reduce(0) {
-      $0 + ScoredPositions.response(promptLength: its.promptLength, tokenCount: $1).count
-    }
-    let forecast = memory.bytes(rows: lengths.reduce(0, +) - lengths.count, scored: scored)
-    step.arena.reserve(bytes: forecast + forecast / 50)
-    _ = try step.accumulate(examples)
-    expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
-    #expect(step.arena.allocations == 1)
-  }
-
-  @Test("recomputing takes much less, whatever the teacher", arguments: ["gpt2", "llama"], [false, true])
-  func recomputing(family: String, live: Bool) throws {
-    let peaks = try [false, true].map { recomputing in
-      let its = StepCase(family: family, recomputing: recomputing, live: live, promptLength: 11)
-      let (step, _) = try its.step()
-      _ = try step.accumulate(its.examples(Array(repeating: 61, count: 20)))
-      return step.arena.peakBytes
-    }
-    #expect(Double(peaks[1]) < 0.6 * Double(peaks[0]), "\(peaks)")
-  }
-
-  @Test("forecasting leaves the student as it was, its gradients zero", arguments: [false, true])
-  func leavesNoTrace(recomputing: Bool) throws {
-    let its = StepCase(family: "gpt2", recomputing: recomputing, live: true, promptLength: 0)
-    let student = try its.model(width: 32, layers: 2, trainable: true)
-    let before = student.parameters.values.array()
-    let stream = RandomStream(seed: 3, name: "dropout")
-    student.dropout = Dropout(embedding: 0.2, residual: 0.2, stream: stream)
-    student.recomputing = recomputing
-    _ = StepMemory(
-      student: student, liveTeacher: nil, objective: ObjectiveConfiguration(), vocabulary: StepCase.vocabulary)
-    #expect(student.parameters.values.array() == before)
-    #expect(student.parameters.gradients!.array().allSatisfy { $0.bitPattern == 0 })
-    #expect(student.dropout?.stream == stream)
-  }
-}
+import Training
 
 /// The forecast of whole runs.
 @Suite("A run's memory is forecast") struct RunMemoryTests {
@@ -147,7 +32,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     ).decode(TrainingConfiguration.self)
   }
 
-  private func train(_ name: String, _ configuration: TrainingConfiguration) throws -> Trainer.Outcome {
+  private func train(_ name: String, _ configuration: TrainingConfiguration) throws -> TrainingOutcome {
     try Trainer.train(configuration, output: world.folder.file(name), resume: false)
   }
 
@@ -213,15 +98,13 @@ struct StepCase: Sendable, CustomTestStringConvertible {
   @Test("what does not fit is warned of, with what helps") func shortage() throws {
     var forecast = MemoryForecast()
     (forecast.parameters, forecast.step, forecast.tokens) = (100 << 20, 900 << 20, 4321)
-    let plain = try configuration().training
-    #expect(forecast.shortage(limit: 1000 << 20, training: plain) == nil)
-    let warning = try #require(forecast.shortage(limit: 999 << 20, training: plain))
+    #expect(forecast.shortage(limit: 1000 << 20, recomputing: false) == nil)
+    let warning = try #require(forecast.shortage(limit: 999 << 20, recomputing: false))
     for words in ["1,000 MiB expected", "999 MiB", "micro_batch_tokens below 4321", "training.recompute to true"] {
       #expect(warning.contains(words), "\(warning)")
     }
-    let already = try configuration(training: ", recompute: true").training
-    #expect(forecast.shortage(limit: 999 << 20, training: already)?.contains("recompute") == false)
-    #expect(forecast.shortage(limit: 90 << 20, training: plain)?.contains("a smaller student") == true)
+    #expect(forecast.shortage(limit: 999 << 20, recomputing: true)?.contains("recompute") == false)
+    #expect(forecast.shortage(limit: 90 << 20, recomputing: false)?.contains("a smaller student") == true)
   }
 
   @Test("what decoding holds is said, and what does not fit is warned of with what helps") func inference() throws {

@@ -3,9 +3,11 @@ import Distillation
 import Files
 import Fixtures
 import JSON
+import Provenance
 import Samples
 import TestSupport
 import Testing
+import Training
 
 /// What a result was made from is pinned by content, and a change is refused with both values.
 @Suite("Provenance") struct ProvenanceTests {
@@ -37,7 +39,7 @@ import Testing
     for step in try folder.checkpointSteps() where step > 2 { try File.remove(folder.checkpoint(step: step)) }
   }
 
-  private func resume(_ settings: TrainingConfiguration, accept: Bool = false) throws -> Trainer.Outcome {
+  private func resume(_ settings: TrainingConfiguration, accept: Bool = false) throws -> TrainingOutcome {
     try Trainer.train(settings, output: run, resume: true, acceptChangedData: accept)
   }
 

@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test("a top-k beyond the vocabulary is refused") func topK() {
-    expectDiagnostic(field: "--top-k", saying: "301", "300") { _ = try self.precompute("cache", topK: 301).run() }
+    expectDiagnostic(field: "top_k", saying: "301", "300") { _ = try self.precompute("cache", topK: 301).run() }
   }
 
   @Test("responses come in input order, the same in any batch, and a cut file is completed") func generates() throws {

@@ -8,6 +8,7 @@ import Samples
 import Telemetry
 import TestSupport
 import Testing
+import Training
 
 /// Jobs that are stopped at each place where they look for a signal, one after the other. Each test is a process of its
 /// own, since a signal concerns the whole process.
@@ -59,7 +60,7 @@ private struct StoppedRuns {
   }
 
   /// One sitting; nil where it was stopped while it was loading.
-  private func sitting(_ run: String, stopAfterLooks looks: Int?) throws -> Trainer.Outcome? {
+  private func sitting(_ run: String, stopAfterLooks looks: Int?) throws -> TrainingOutcome? {
     Interruption.request(afterLooks: looks)
     do { return try Trainer.train(settings, output: run, resume: true) } catch is Interrupted { return nil }
   }

@@ -8,6 +8,7 @@ import Files
 import Samples
 import TestSupport
 import Testing
+import Training
 
 /// A teacher that does not fit the student and the data is refused before the first step, and before the first answer.
 @Suite("Teachers that do not fit") struct TeacherFitTests {

@@ -7,6 +7,7 @@ import Samples
 import TeacherSignal
 import TestSupport
 import Testing
+import Training
 
 /// Runs in a world of tiny models: what a run must guarantee whatever it learns.
 @Suite("Training") struct TrainingTests {
@@ -72,10 +73,19 @@ import Testing
     #expect(try File.read("\(cut)/metrics.jsonl") == File.read("\(whole)/metrics.jsonl"))
   }
 
-  @Test("pieces of a batch add up to the whole batch's gradient") func accumulation() throws {
+  @Test("a gradient clip of 0 does not clip") func clipsNothing() throws {
+    for (name, clip) in [("none", "0"), ("far", "1.0e9"), ("near", "1.0e-3")] {
+      _ = try Trainer.train(
+        try configuration(training: ", gradient_clip: \(clip)"), output: world.folder.file(name), resume: false)
+    }
+    #expect(try weights(world.folder.file("none")) == weights(world.folder.file("far")))
+    #expect(try weights(world.folder.file("none")) != weights(world.folder.file("near")))
+  }
+
+  @Test("micro-batches of a batch add up to the whole batch's gradient") func accumulation() throws {
     var norms: [[Double]] = []
     for tokens in [8192, 40] {
-      let run = world.folder.file("pieces-\(tokens)")
+      let run = world.folder.file("micro-batches-\(tokens)")
       _ = try Trainer.train(
         try configuration(objective: "{name: skl}", training: ", micro_batch_tokens: \(tokens)"), output: run,
         resume: false)

@@ -3,6 +3,7 @@ import Diagnostics
 import Distillation
 import JSON
 import Telemetry
+import Training
 
 /// `decant train`: stage two, with stage three on its schedule; also plain fine-tuning.
 struct TrainCommand: Command {

@@ -1,0 +1,159 @@
+import Configuration
+import Diagnostics
+import Files
+import Evaluation
+import Fingerprints
+import Generation
+import Provenance
+import JSON
+import Models
+import RandomStreams
+import Samples
+import Tensor
+import Tokenizers
+
+/// The student of a run, its tokenizer and its teachers, as they are loaded and checked against each other.
+struct TrainingParts {
+  let configuration: TrainingConfiguration
+  let student: any CausalLanguageModel
+  let teachers: TrainingTeachers
+  let tokenizer: TokenizerBundle
+  /// False where the student comes from a checkpoint of the run.
+  private let startsAfresh: Bool
+
+  /// - Parameter checkpoint: The student to go on from; nil makes the one the configuration asks for.
+  init(_ configuration: TrainingConfiguration, checkpoint: String?) throws {
+    self.configuration = configuration
+    startsAfresh = checkpoint == nil
+    let source = configuration.student
+    teachers = try TrainingTeachers(configuration, givesLayers: source.layers != nil && checkpoint == nil)
+    let teacherModel = configuration.teacher?.model
+    tokenizer = try Self.tokenizer(source.tokenizer ?? source.from ?? teacherModel, checkpoint: checkpoint)
+    student = try Self.student(configuration, checkpoint: checkpoint, teacher: teachers.loaded)
+    student.precision = configuration.precision
+    guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
+      throw Diagnostic.input(
+        "the tokenizer has \(tokenizer.tokenizer.vocabularySize) entries, the student \(student.configuration.vocabularySize)",
+        field: "student", remedy: "give the student a vocab_size of at least the tokenizer's")
+    }
+    if let teacherModel, teachers.loaded != nil {
+      try tokenizer.requireEqual(
+        to: TokenizerBundle(directory: try ModelStore.resolve(teacherModel)).fingerprint, mine: "the student",
+        theirs: "the teacher \(teacherModel)")
+    }
+    try teachers.checkCache(against: tokenizer)
+  }
+
+  /// The tokenizer of the folder that the configuration names. A checkpoint has a copy, which stands in where that folder
+  /// has gone; where it is still there it is read, so that a change in it is seen.
+  private static func tokenizer(_ folder: String?, checkpoint: String?) throws -> TokenizerBundle {
+    if let checkpoint {
+      let named = folder.flatMap { try? ModelStore.resolve($0) }
+      let isThere = named.map { File.exists("\($0)/tokenizer.json") } ?? false
+      return try TokenizerBundle(directory: isThere ? named ?? checkpoint : checkpoint)
+    }
+    guard let folder else {
+      throw Diagnostic.input(
+        "the student has no tokenizer", field: "student.tokenizer", remedy: "name the folder of its tokenizer.json")
+    }
+    return try TokenizerBundle(directory: try ModelStore.resolve(folder))
+  }
+
+  private static func student(
+    _ configuration: TrainingConfiguration, checkpoint: String?, teacher: LoadedModel?
+  ) throws -> any CausalLanguageModel {
+    let source = configuration.student
+    if let existing = checkpoint ?? source.from { return try ModelStore.load(existing, trainable: true).model }
+    if let layers = source.layers, let teacher {
+      return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
+    }
+    let given = source.config?.value ?? .null
+    let object = try modelConfiguration(given)
+    var stream = RandomStream(seed: configuration.seed, name: "initialization")
+    do { return try ModelStore.make(object, stream: &stream, trainable: true) } catch let fault as Diagnostic {
+      if let path = given.stringValue { throw fault.located(file: path) }
+      var inPlace = fault
+      inPlace.field = (["student.config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
+      throw inPlace
+    }
+  }
+
+  /// The keys of a `config.json`, given in place or as a path.
+  private static func modelConfiguration(_ given: JSONValue) throws -> JSONObject {
+    if let object = given.objectValue { return object }
+    guard let path = given.stringValue else {
+      throw Diagnostic.input(
+        "is neither a path nor the keys of a config.json", field: "student.config", remedy: "name a model's config.json"
+      )
+    }
+    guard let object = try JSONValue.parse(File.read(path), file: path).objectValue else {
+      throw Diagnostic.input("is not a JSON object", file: path, remedy: "name a model's config.json")
+    }
+    return object
+  }
+
+  /// What the run is made from, by content. A student that goes on from a checkpoint no longer depends on what it began
+  /// as.
+  ///
+  /// - Parameters:
+  ///   - samples: Fingerprint of the training samples.
+  ///   - validation: That of the validation samples, all of the file.
+  func provenance(
+    endOfText: EndOfText, samples: Fingerprint, validation: Fingerprint?
+  ) throws -> Provenance {
+    var made = Provenance()
+    let data = configuration.data
+    try made.pin("data.train", data: data.train)
+    if let files = data.validation { try made.pin("data.validation", files: files) }
+    made.pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
+    teachers.pin(in: &made)
+    made.pin("end_of_text", endOfText)
+    // The file's rows as token ids: what a template or a length decides is in here too.
+    made.pin("samples", samples)
+    if let validation { made.pin("samples.validation", validation) }
+    made.pin(engine: Engine.variant)
+    if startsAfresh {
+      made.pin("student", ModelStore.fingerprint(of: student), place: configuration.student.from)
+    }
+    return made
+  }
+
+  /// The part of the vocabulary that teacher and student share.
+  ///
+  /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it
+  /// stays in the tail.
+  var commonVocabulary: Int {
+    let own = student.configuration.vocabularySize
+    return min(own, teachers.vocabularySize ?? own)
+  }
+
+  /// The ids that the student is not to write, for its configuration: what that names already, and tokens that the
+  /// teacher's vocabulary does not reach. The tokenizer has those, so nothing but the student itself can tell later.
+  func untaught(beyond vocabulary: Int) -> [Int32] {
+    let tokens = Int32(clamping: min(tokenizer.tokenizer.vocabularySize, student.configuration.vocabularySize))
+    let beyond = (Int32(vocabulary)..<max(tokens, Int32(vocabulary))).filter(tokenizer.tokenizer.hasToken)
+    return Set(student.configuration.suppressedTokenIDs + beyond).sorted()
+  }
+
+  /// Lines for the log; `vocabulary` is the part that teacher and student share.
+  func summary(samples: Int, validation: Int, vocabulary: Int, endOfText: EndOfText) -> [String] {
+    let model = student.configuration
+    var lines = [
+      "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
+      "data: \(samples) samples to train on, \(validation) to validate",
+    ]
+    if let theirs = teachers.vocabularySize, theirs != model.vocabularySize {
+      lines.append(
+        "vocabularies differ: the student's \(model.vocabularySize) entries, the teacher's \(theirs); "
+          + "the first \(vocabulary), which they share, are compared")
+    }
+    if endOfText.appended != nil {
+      let ends = endOfText.stops.map { EndOfText.name($0, in: tokenizer.tokenizer) }
+      let others = ends.count > 1 ? ", as a text may with \(ends.dropFirst().joined(separator: ", "))" : ""
+      lines.append("a response ends with \(ends[0])\(others)")
+    }
+    let writable = WritableVocabulary(
+      model: model, tokenizer: tokenizer.tokenizer, ends: endOfText.stops, taught: vocabulary)
+    return lines + [writable.notice(model, role: "the student")].compactMap(\.self)
+  }
+}

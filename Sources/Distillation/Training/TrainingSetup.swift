@@ -1,0 +1,152 @@
+import Diagnostics
+import Fingerprints
+import Methods
+import Models
+import NN
+import Provenance
+import RandomStreams
+import Samples
+import Sequences
+import Teachers
+import Tensor
+import Tokenizers
+import Training
+
+/// What a training run works on: models, tokenizer, samples and teachers, loaded and checked against each other before the
+/// first step.
+final class TrainingSetup {
+  private let configuration: TrainingConfiguration
+  private let parts: TrainingParts
+  private let method: any Method
+  /// Files that travel into every checkpoint, read at the start: the folder they came from may go, or be a checkpoint that
+  /// is removed in its turn.
+  private let companions: [Companion]
+  private let source: SampleSource
+  private let samples: TrainingData
+  private let validation: IndexedSamples?
+  /// The part of the vocabulary that teacher and student share.
+  private let vocabulary: Int
+  /// What the run is made from, by content.
+  let provenance: Provenance
+
+  private var student: any CausalLanguageModel { parts.student }
+
+  /// - Parameters:
+  ///   - student: The checkpoint to go on from; nil makes the student that the configuration asks for.
+  ///   - place: Where the indices of the data sets are kept.
+  init(_ configuration: TrainingConfiguration, student checkpoint: String?, index place: IndexPlace) throws {
+    self.configuration = configuration
+    parts = try TrainingParts(configuration, checkpoint: checkpoint)
+    let student = parts.student
+    companions = try ModelStore.companionFiles(
+      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve)
+    ).map(Companion.init)
+    let data = configuration.data
+    let source = try SampleSource(
+      data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.teachers.taughtEnds())
+    self.source = source
+    student.configuration.name(ends: source.endOfText.stops)
+    let newTokens = configuration.replay?.decoding.maximumNewTokens
+    samples = TrainingData(
+      try data.train.parts.map { try source.samples(of: $0.path, index: place, newTokens: newTokens) },
+      weights: data.train.parts.map(\.weight))
+    validation = try data.validation.map { try source.samples(of: $0, index: place) }
+    let checks = TrainingChecks(
+      configuration: configuration, student: student.configuration,
+      teacher: parts.teachers.loaded?.model.configuration, teachesData: parts.teachers.teachesData)
+    try checks.checkSources()
+    for set in samples.sets { try checks.check(set) }
+    if let validation { try checks.check(validation, trains: false) }
+    vocabulary = parts.commonVocabulary
+    try parts.teachers.check(samples, endOfText: source.endOfText, tokenizer: parts.tokenizer.tokenizer)
+    student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
+    var made = try parts.provenance(
+      endOfText: source.endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)
+    made.pin(Provenance.order, Self.order(samples, configuration).version)
+    provenance = made
+    student.recomputing = configuration.training.recompute
+    student.dropout = Self.dropout(configuration)
+    method = configuration.objective.settings.method(training: student, vocabulary: vocabulary)
+  }
+
+  private static func dropout(_ configuration: TrainingConfiguration) -> Dropout? {
+    let rate = configuration.training.dropout
+    return rate == 0 ? nil : Dropout(embedding: rate, residual: rate, stream: dropoutStream(configuration))
+  }
+
+  private static func dropoutStream(_ configuration: TrainingConfiguration) -> RandomStream {
+    RandomStream(seed: configuration.seed, name: "dropout")
+  }
+
+  /// Lets the indices of the data sets stay where they are.
+  func keepIndices() { for set in samples.sets + [validation].compactMap(\.self) { set.folder.keep() } }
+
+  // MARK: What the loop takes
+
+  /// What the steps work on.
+  func work() throws -> TrainingWork {
+    let validation = validation.map { ValidationSet($0, limit: configuration.validation.limit) }
+    let tokenizer = parts.tokenizer.tokenizer, end = source.endOfText.appended
+    return TrainingWork(
+      student: student, method: method, data: samples, validation: validation, companions: companions,
+      endToken: end == tokenizer.eosTokenID ? nil : end.flatMap(tokenizer.token), training: configuration.training,
+      validationSchedule: configuration.validation, checkpoints: configuration.checkpoints, bounds: bounds,
+      forecast: try forecast(),
+      summary: parts.summary(
+        samples: samples.count, validation: validation?.count ?? 0, vocabulary: vocabulary, endOfText: source.endOfText)
+    )
+  }
+
+  private var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
+
+  private var bounds: TrainerState.Bounds {
+    let sampler = configuration.replay.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) }
+    return TrainerState.Bounds(
+      totalSteps: totalSteps, initial: TrainerState(sampler: sampler, dropout: Self.dropoutStream(configuration)),
+      hasDropout: student.dropout != nil)
+  }
+
+  /// What the steps will hold in memory.
+  func forecast() throws -> MemoryForecast {
+    let longestOutput = configuration.replay.map { replay in
+      min(samples.longestPrompt + replay.decoding.maximumNewTokens, student.configuration.contextLength)
+    }
+    let sizes = try MicroBatchSize.all(
+      of: samples, order: Self.order(samples, configuration), totalSteps: totalSteps, longestOutput: longestOutput,
+      microBatchTokens: configuration.training.microBatchTokens)
+    return MemoryForecast(
+      method, teacher: parts.teachers.live(vocabulary: vocabulary),
+      teacherBytes: parts.teachers.loaded?.model.parameters.bytes ?? 0, microBatches: sizes)
+  }
+
+  /// The order in which the samples are visited.
+  private static func order(_ samples: TrainingData, _ configuration: TrainingConfiguration) -> DataOrder {
+    DataOrder(
+      counts: samples.sets.map(\.count), weights: samples.weights, batchSize: configuration.training.batchSize,
+      seed: configuration.seed)
+  }
+
+  /// Where the examples of the steps behind a state come from.
+  ///
+  /// - Parameter folder: Holds the replay store, where the run has one.
+  func examples(from state: TrainerState, in folder: RunFolder) throws -> any ExampleSource {
+    let data = DataExamples(
+      samples, order: Self.order(samples, configuration),
+      teacher: configuration.objective.settings.needsTeacher ? parts.teachers.ofData(vocabulary: vocabulary) : nil)
+    guard let replay = configuration.replay, let sampler = state.sampler,
+      let teacher = try parts.teachers.ofOutputs(vocabulary: vocabulary)
+    else { return data }
+    let training = configuration.training
+    let regenerator = Regenerator(
+      student: student, teacher: teacher, topK: teacher.topK, settings: replay.decoding.settings,
+      tokenizer: parts.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: training.batchSize,
+      scoringTokens: training.microBatchTokens)
+    let outputs = try StudentOutputs(
+      regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,
+      resumingAfter: state.replayVersion)
+    return AdaptiveExamples(data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion) {
+      [samples, source] number in
+      try source.prompt(of: samples.sample(number), newTokens: replay.decoding.maximumNewTokens)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+public import Divergences
+public import Sequences
+import TeacherSignal
+public import Teachers
+public import Tensor
+
+/// One sample of a training batch.
+public struct Example {
+  /// The tokens, the positions that are trained on, and what a teacher says there.
+  public let lesson: Lesson
+  /// Whether the student wrote it: such an example takes no cross-entropy, which would teach the student to copy itself.
+  public let isStudentOutput: Bool
+  private let describe: @Sendable () -> String
+
+  /// - Parameter name: What a message calls it, such as `data/train.jsonl line 12`; looked up for a message alone.
+  public init(_ lesson: Lesson, isStudentOutput: Bool = false, name: @escaping @Sendable @autoclosure () -> String) {
+    self.lesson = lesson
+    self.isStudentOutput = isStudentOutput
+    describe = name
+  }
+
+  /// What messages call it.
+  public var name: String { describe() }
+}
+
+/// Examples that are computed together. They are of one kind: all of the data, or all of the student's own making, since
+/// their losses differ.
+public struct MicroBatch {
+  public let examples: ArraySlice<Example>
+  /// The examples' sequences laid end to end.
+  public let packed: PackedBatch
+
+  /// - Precondition: there is an example, and all are of one kind.
+  public init(_ examples: ArraySlice<Example>) {
+    precondition(
+      examples.allSatisfy { $0.isStudentOutput == examples.first?.isStudentOutput }, "a micro-batch of two kinds")
+    self.examples = examples
+    packed = PackedBatch(examples.map(\.lesson.sequence))
+  }
+
+  /// Whether the student wrote the examples.
+  public var isStudentOutput: Bool { examples.first?.isStudentOutput ?? false }
+
+  /// The teacher's side of a loss at the scored rows: the examples' own signals laid end to end, or what a live teacher says,
+  /// computed in memory of the arena; nothing where an example has no signal.
+  public func teacherRows(in arena: Arena) -> TeacherRows {
+    var joined: TeacherRows = .none
+    for example in examples {
+      switch (example.lesson.signal, joined) {
+      case (.dense(let teacher), _): return teacher.rows(of: packed, in: arena)
+      case (.sparse(let sample), .sparse(var signal)):
+        signal.append(sample.signal)
+        joined = .sparse(signal)
+      case (.sparse(let sample), _): joined = .sparse(sample.signal)
+      case (.none, _): return .none
+      }
+    }
+    return joined
+  }
+
+  /// Name of the first example whose loss is not finite; nil where all are.
+  ///
+  /// - Parameter sums: The losses of the scored rows.
+  public func offender(_ sums: LossSums) -> String? {
+    guard !(sums.divergence + sums.crossEntropy).isFinite else { return nil }
+    let row = sums.perRow.firstIndex { !($0.divergence + $0.crossEntropy).isFinite } ?? 0
+    return examples[examples.startIndex + (packed.scoredRanges.firstIndex { $0.contains(row) } ?? 0)].name
+  }
+}

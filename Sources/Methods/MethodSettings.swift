@@ -1,0 +1,50 @@
+import Configuration
+public import Models
+
+/// What a configuration says of a method, under `objective`: its name and its own keys with their defaults.
+public protocol MethodSettings: Codable, Sendable, Equatable {
+  /// The values of `objective.name` that mean this method.
+  static var names: [String] { get }
+  /// Which of them was given.
+  var name: String { get }
+  /// Whether the fixed data needs a teacher's signals.
+  var needsTeacher: Bool { get }
+
+  /// The method over a student.
+  ///
+  /// - Parameter vocabulary: Leading ids that student, teacher and data share.
+  func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method
+}
+
+/// The methods there are: a new one is a file with its settings and its steps, and a row here.
+private let methods: [any MethodSettings.Type] = [
+  SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self,
+]
+
+/// The `objective` of a configuration: the settings of whichever method it names.
+public struct MethodChoice: Codable, Sendable, Equatable {
+  public var settings: any MethodSettings
+
+  public init(_ settings: any MethodSettings) { self.settings = settings }
+
+  /// Every name that a configuration may give.
+  public static var names: [String] { methods.flatMap { $0.names } }
+
+  private enum CodingKeys: String, CodingKey { case name }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let name = try keys.decode(String.self, forKey: .name)
+    guard let method = methods.first(where: { $0.names.contains(name) }) else {
+      throw keys.fault(.name, "'\(name)' is none of \(Self.names.joined(separator: ", "))")
+    }
+    settings = try method.init(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws { try settings.encode(to: encoder) }
+
+  public static func == (a: MethodChoice, b: MethodChoice) -> Bool {
+    func equals<Settings: MethodSettings>(_ settings: Settings) -> Bool { settings == b.settings as? Settings }
+    return equals(a.settings)
+  }
+}

@@ -1,0 +1,58 @@
+import Diagnostics
+import Fingerprints
+public import LogitCache
+public import Sequences
+import TeacherSignal
+
+/// What a teacher said before, looked up in the cache that it was kept in.
+public final class CachedTeacher: Teacher {
+  public let identity: TeacherIdentity
+  public let parameterBytes = 0
+  private let cache: LogitCache
+  /// Leading ids that the student shares with the teacher.
+  private let vocabulary: Int
+
+  /// - Parameter vocabulary: Number of leading ids that count; a signal with an id beyond them is refused.
+  public init(_ cache: LogitCache, vocabulary: Int) {
+    let manifest = cache.manifest
+    identity = TeacherIdentity(
+      model: manifest.teacher, numerics: .init(precision: manifest.precision, kernels: manifest.kernels.first ?? ""),
+      tokenizer: manifest.tokenizer, vocabularySize: manifest.vocabularySize, place: cache.directory)
+    self.cache = cache
+    self.vocabulary = vocabulary
+  }
+
+  /// The samples of the sequences' keys. Tokens are read from the records: the sequences themselves are made for a cache of
+  /// version 1 alone, whose keys need them.
+  ///
+  /// - Throws: a `Diagnostic` where a sample is not there or is damaged, or its signal cannot be compared with.
+  public func signals(for sequences: [AskedSequence]) throws -> [Lesson] {
+    try sequences.map { asked in
+      guard let sample = try cache.sample(key(asked)) else {
+        throw Diagnostic.failure("the record of \(asked.name) has gone from the cache", remedy: "run precompute again")
+      }
+      try check(sample, asked)
+      return Lesson(sample)
+    }
+  }
+
+  private func key(_ asked: AskedSequence) throws -> Fingerprint {
+    cache.manifest.keysNeedTokens
+      ? cache.manifest.key(try asked.sequence()) : cache.manifest.key(content: asked.contentKey)
+  }
+
+  /// Refuses a signal that cannot be compared with, or with an id that the student does not have; a teacher's padding should
+  /// never be among its top-k.
+  private func check(_ sample: ScoredSample, _ asked: AskedSequence) throws {
+    let signal = sample.signal
+    guard signal.kind.isRanked else {
+      throw Diagnostic.input(
+        "the cached signal of \(asked.name) is of kind \(signal.kind.rawValue), which no objective takes",
+        field: "teacher.cache", remedy: "train from a cache of top-k signals")
+    }
+    guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
+    throw Diagnostic.input(
+      "the cached signal of \(asked.name) has the token \(id), beyond the common vocabulary of \(vocabulary)",
+      remedy: "run precompute with --vocabulary \(vocabulary) into another folder")
+  }
+}

@@ -1,0 +1,69 @@
+import Diagnostics
+import Divergences
+public import Models
+public import Sequences
+import TeacherSignal
+import Tensor
+
+/// A model that runs here and keeps the top-k log-probs, the tail and the target's log-prob of every scored position: what
+/// stage one caches, and what stage three needs of student outputs.
+public final class LocalTeacher: Teacher {
+  public let identity: TeacherIdentity
+  /// Entries kept of each position.
+  public let topK: Int
+  private let model: any CausalLanguageModel
+  private let arena = Arena()
+
+  /// - Parameters:
+  ///   - identity: The ids that its distributions are over are the first ones of the model's.
+  /// - Throws: a `Diagnostic` where top-k does not fit the vocabulary.
+  /// - Precondition: the model has as many ids.
+  public init(_ model: any CausalLanguageModel, identity: TeacherIdentity, topK: Int) throws {
+    let vocabulary = identity.vocabularySize
+    precondition(vocabulary <= model.configuration.vocabularySize, "\(vocabulary) ids of a smaller vocabulary")
+    guard topK >= 1 && topK <= vocabulary else {
+      throw Diagnostic.input(
+        "top-k of \(topK) does not fit a vocabulary of \(vocabulary)", field: "top_k",
+        remedy: "choose one between 1 and \(vocabulary)")
+    }
+    self.model = model
+    self.identity = identity
+    self.topK = topK
+  }
+
+  public var parameterBytes: Int { model.parameters.bytes }
+
+  /// The sequences with their signals, computed as one packed batch; only scored positions are put through the head.
+  ///
+  /// - Throws: a `Diagnostic` where a sequence exceeds the model's context, a token to score the vocabulary, or the logits
+  ///   are not finite.
+  public func signals(for sequences: [AskedSequence]) throws -> [Lesson] {
+    let vocabulary = identity.vocabularySize
+    let limits = SequenceLimits(model.configuration, role: "the teacher")
+    let sequences = try sequences.map { asked in
+      let sequence = try asked.sequence()
+      // The last token is only a target.
+      try limits.check(sequence.tokenIDs, inputs: sequence.count - 1, name: asked.name)
+      return sequence
+    }
+    let batch = PackedBatch(sequences)
+    if let target = batch.targets.first(where: { $0 >= vocabulary }) {
+      throw Diagnostic.input(
+        "token id \(target) is to be scored, beyond the first \(vocabulary) ids that count",
+        remedy: "use the tokenizer that the teacher was trained with, or let more of its vocabulary count")
+    }
+    func lessons(_ signals: [SparseSignal]) -> [Lesson] {
+      zip(sequences, signals).map { Lesson(ScoredSample($0, signal: $1)) }
+    }
+    guard !batch.scoredRows.isEmpty else { return lessons(sequences.map { _ in SparseSignal() }) }
+    defer { arena.reset() }
+    let tape = Tape(arena: arena, recording: false, precision: model.precision)
+    // [rows, hidden size] of all inputs, then [scored rows, hidden size].
+    let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
+    let hidden = tape.gatherRows(states, batch.scoredRows).value
+    let signal = try Scorer.topK(
+      hidden: hidden, head: model.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena,
+      precision: model.precision)
+    return lessons(batch.scoredRanges.map { signal[$0] })
+  }
+}

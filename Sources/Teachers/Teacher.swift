@@ -1,0 +1,70 @@
+public import Sequences
+public import TeacherSignal
+
+/// Whoever says how the next token of a text is distributed: a model here, a cache that a model filled, later a server.
+///
+/// Nobody but this room knows which of them it is. ``LocalTeacher`` runs a model and keeps the top-k, ``CachedTeacher`` looks
+/// up what one said, ``LiveTeacher`` computes whole distributions while a loss looks at them.
+public protocol Teacher: AnyObject {
+  /// What it is, by content.
+  var identity: TeacherIdentity { get }
+  /// Bytes of parameters that it holds in this process.
+  var parameterBytes: Int { get }
+
+  /// What it says at the scored positions of some sequences, in their order. They are asked about together, so a caller
+  /// cuts what is more than should be computed at once.
+  ///
+  /// - Throws: a `Diagnostic` where a sequence does not fit it, where it has nothing to say of one, or where what it says are
+  ///   no numbers.
+  func signals(for sequences: [AskedSequence]) throws -> [Lesson]
+}
+
+extension Teacher {
+  /// What it says of sequences, to keep: as ``signals(for:)``.
+  ///
+  /// - Precondition: it is a teacher whose signals can be kept, which a live one's cannot.
+  public func samples(for sequences: [TokenSequence]) throws -> [ScoredSample] {
+    let asked = sequences.enumerated().map { number, sequence in AskedSequence(sequence, name: "sample \(number)") }
+    return try signals(for: asked).map { lesson in
+      guard case .sparse(let sample) = lesson.signal else {
+        preconditionFailure("\(identity.place) gives signals that cannot be kept")
+      }
+      return sample
+    }
+  }
+}
+
+/// A sequence to learn from, and what a teacher says of it.
+public struct Lesson {
+  /// What is known of the next tokens beside the tokens themselves.
+  public enum Signal {
+    /// Nothing: nobody was asked.
+    case none
+    /// Some ids a position with their log-probs and the tail, and whatever else was kept of the teacher.
+    case sparse(ScoredSample)
+    /// The whole vocabulary, computed for each micro-batch anew.
+    case dense(any DenseTeacher)
+  }
+
+  /// Its scored positions are those that the signal is of: all that were asked about, or those that were selected of them.
+  public let sequence: TokenSequence
+  public let signal: Signal
+
+  /// A sequence without a teacher.
+  public init(_ sequence: TokenSequence) {
+    self.sequence = sequence
+    signal = .none
+  }
+
+  /// A sequence with the signal that was kept, or has just been computed, of it.
+  public init(_ sample: ScoredSample) {
+    sequence = sample.trainedSequence
+    signal = .sparse(sample)
+  }
+
+  /// A sequence of which a live teacher will be asked.
+  public init(_ sequence: TokenSequence, live teacher: any DenseTeacher) {
+    self.sequence = sequence
+    signal = .dense(teacher)
+  }
+}

@@ -1,0 +1,52 @@
+package import Methods
+
+/// The fixed data and the student's own outputs, as the adaptive sampler chooses (DistiLLM, arXiv 2402.03898, Algorithm 1).
+package final class AdaptiveExamples: ExampleSource {
+  private let data: DataExamples
+  private let outputs: StudentOutputs
+  private let prompt: (_ sample: Int) throws -> [Int32]
+  private var sampler: AdaptiveSampler
+  private var replayVersion: Int
+
+  /// - Parameters:
+  ///   - sampler: As the checkpoint has it that the run goes on from, as is the next.
+  ///   - replayVersion: Newest version that belongs to the run.
+  ///   - prompt: The prompt of a sample of the data, by its number.
+  package init(
+    _ data: DataExamples, outputs: StudentOutputs, sampler: AdaptiveSampler, replayVersion: Int,
+    prompt: @escaping (_ sample: Int) throws -> [Int32]
+  ) {
+    self.data = data
+    self.outputs = outputs
+    self.prompt = prompt
+    self.sampler = sampler
+    self.replayVersion = replayVersion
+  }
+
+  package var state: SourceState { SourceState(sampler: sampler, replayVersion: replayVersion) }
+
+  package func observe(validationLoss: Double) { sampler.observe(validationLoss: validationLoss) }
+
+  package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
+    let before = sampler
+    do {
+      let source = sampler.source(step: step, of: total, replayCount: outputs.count)
+      return (source, try examples(from: source, step: step, of: total))
+    } catch {
+      sampler = before
+      throw error
+    }
+  }
+
+  /// Fresh responses answer the prompts of the step's own batch of the data; a replay step passes over it.
+  private func examples(from source: BatchSource, step: Int, of total: Int) throws -> [Example] {
+    if source == .data { return try data.batch(step: step, of: total).examples }
+    let numbers = data.numbers(at: step)
+    if source == .fresh {
+      let fresh = try outputs.generate(prompts: numbers.map(prompt), step: step)
+      replayVersion = outputs.version
+      if sampler.settings.freshBatch == .fresh { return fresh }
+    }
+    return try outputs.draw(sampler.replayIndices(numbers.count, replayCount: outputs.count))
+  }
+}

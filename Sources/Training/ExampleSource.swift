@@ -1,0 +1,65 @@
+package import Methods
+import Sequences
+package import Teachers
+
+/// Where the examples of a run's steps come from. There always is one: the fixed data alone, or the fixed data and the
+/// student's own outputs in turn.
+package protocol ExampleSource: AnyObject {
+  /// The examples of a step, counted from 0, of a run of `total`.
+  ///
+  /// - Throws: a `Diagnostic` where an example is gone or damaged; `Interrupted` where a signal came while the student wrote:
+  ///   nothing of the source has changed then.
+  func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example])
+
+  /// Hears of a validation.
+  ///
+  /// - Parameter validationLoss: Cross-entropy on reference responses, nats per token.
+  func observe(validationLoss: Double)
+
+  /// What a checkpoint holds of it.
+  var state: SourceState { get }
+}
+
+/// What a checkpoint holds of an example source: nothing moves in the fixed data, whose order is a function of seed and step.
+package struct SourceState: Sendable, Equatable {
+  /// Chooses between the data and student outputs; nil where there is no choice.
+  package var sampler: AdaptiveSampler?
+  /// Newest replay version that belongs to the run.
+  package var replayVersion = 0
+
+  package init(sampler: AdaptiveSampler? = nil, replayVersion: Int = 0) {
+    self.sampler = sampler
+    self.replayVersion = replayVersion
+  }
+}
+
+/// The fixed data, in its order, with what a teacher says of it.
+package final class DataExamples: ExampleSource {
+  private let data: TrainingData
+  private let teacher: (any Teacher)?
+  private var order: DataOrder
+
+  /// - Parameter teacher: Who is asked about the samples; nil for a method that needs no signals.
+  package init(_ data: TrainingData, order: DataOrder, teacher: (any Teacher)?) {
+    self.data = data
+    self.order = order
+    self.teacher = teacher
+  }
+
+  package var state: SourceState { SourceState() }
+
+  package func observe(validationLoss: Double) {}
+
+  package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
+    (.data, try examples(at: step))
+  }
+
+  /// Numbers of the samples of a step.
+  func numbers(at step: Int) -> [Int] { order.batch(at: step) }
+
+  private func examples(at step: Int) throws -> [Example] {
+    let asked = try numbers(at: step).map(data.asked)
+    let lessons = try teacher?.signals(for: asked) ?? asked.map { Lesson(try $0.sequence()) }
+    return zip(asked, lessons).map { asked, lesson in Example(lesson, name: asked.name) }
+  }
+}

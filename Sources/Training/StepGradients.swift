@@ -1,0 +1,49 @@
+package import Methods
+import Sequences
+import Teachers
+package import Tensor
+
+/// The gradient of a step: a method's passes over its batch, cut into micro-batches that fit the memory.
+package final class StepGradients {
+  private let method: any Method
+  private let microBatchTokens: Int
+  private let collective: Collective
+  /// What micro-batches are computed in; between steps anything else may be.
+  package let arena = Arena()
+
+  /// - Parameter microBatchTokens: Most tokens that are computed together, unless one example is longer.
+  package init(_ method: any Method, microBatchTokens: Int, collective: Collective = .alone) {
+    self.method = method
+    self.microBatchTokens = microBatchTokens
+    self.collective = collective
+  }
+
+  /// Adds the gradient of the batch's mean loss per scored position to those of the parameters that the method trains.
+  ///
+  /// The mean is over the whole batch, however it is cut: each micro-batch is scaled by one over the batch's scored
+  /// positions, so the cut changes nothing but rounding.
+  package func accumulate(_ examples: [Example]) -> StepLoss {
+    let scored = collective.scoredPositions(
+      own: examples.reduce(0) { $0 + $1.lesson.sequence.scoredPositions.count })
+    guard scored > 0 else { return StepLoss() }
+    var total = StepLoss()
+    for range in cut(examples) {
+      let batch = MicroBatch(examples[range])
+      if batch.packed.scoredRows.isEmpty {
+        total += StepLoss(tokens: batch.packed.tokens.count)
+        continue
+      }
+      arena.reset()
+      total += method.accumulate(batch, scale: 1 / Float(scored), in: arena)
+      if total.offender != nil { break }
+    }
+    return collective.loss(own: total)
+  }
+
+  /// Student outputs never share a micro-batch with fixed data, since their losses differ.
+  private func cut(_ examples: [Example]) -> [Range<Int>] {
+    Batches.inOrder(lengths: examples.map(\.lesson.sequence.count), tokens: microBatchTokens) { first, next in
+      examples[first].isStudentOutput == examples[next].isStudentOutput
+    }
+  }
+}

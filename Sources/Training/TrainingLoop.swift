@@ -1,0 +1,198 @@
+import Diagnostics
+import Evaluation
+import Methods
+import Models
+import NN
+import Optimizers
+import Samples
+import Telemetry
+import Tensor
+
+/// The steps of a run: step, validate, checkpoint, finish. It knows a method, a source of examples and a run folder, and none
+/// of what they are.
+///
+/// A killed run goes on from its last checkpoint to the same bytes as an uninterrupted one: data order and decoding are
+/// functions of (seed, step), and everything else that moves is in the checkpoint.
+package final class TrainingLoop {
+  private let work: TrainingWork
+  private let folder: RunFolder
+  private let collective = Collective.alone
+  private let gradients: StepGradients
+  private let optimizers: [AdamW]
+  private let learningRates: LearningRateSchedule
+  private let source: any ExampleSource
+  private let reports: TrainingReports
+  private var state: TrainerState
+  private var validationLoss: Double?
+
+  /// Goes on from a checkpoint, or starts afresh.
+  ///
+  /// - Parameters:
+  ///   - folder: The run's, which this process has locked.
+  ///   - resumed: Step of the checkpoint to go on from, whose student `work` has; nil for a new run.
+  ///   - source: Makes the source of examples that goes with a state.
+  /// - Throws: a `Diagnostic` where the checkpoint does not belong to the run or is damaged.
+  package init(
+    _ work: TrainingWork, in folder: RunFolder, resumed: Int?, source: (TrainerState) throws -> any ExampleSource
+  ) throws {
+    self.work = work
+    self.folder = folder
+    // Before the optimizers' moments are made, while there is still somebody to say what does not fit.
+    let shortage = ProcessMemory().limit.flatMap {
+      work.forecast.shortage(limit: $0, recomputing: work.training.recompute)
+    }
+    TrainingReports.announce(work.summary, work.forecast, shortage: shortage)
+    optimizers = work.optimizers()
+    if let resumed {
+      state = try Checkpoint.restore(
+        from: folder.checkpoint(step: resumed), step: resumed, of: work.bounds, trained: work.method.trained,
+        optimizers: optimizers, remedy: folder.remedy(forDamaged: resumed))
+      if let kept = state.method { work.method.state = kept }
+    } else {
+      state = work.bounds.initial
+    }
+    work.student.dropout?.stream = state.dropout
+    learningRates = work.learningRates
+    gradients = StepGradients(
+      work.method, microBatchTokens: work.training.microBatchTokens, collective: collective)
+    // A little more than expected: what is not used is not resident.
+    if shortage == nil { gradients.arena.reserve(bytes: work.forecast.step + work.forecast.step / 50) }
+    self.source = try source(state)
+    if resumed != nil { try folder.relink(step: state.step) }
+    reports = try TrainingReports(
+      folder: folder, total: work.totalSteps, resumed: resumed == nil ? nil : state, logEvery: work.training.logEvery)
+  }
+
+  /// Trains until the last step or a signal.
+  ///
+  /// - Throws: a `Diagnostic` for a loss that stays non-finite, a student that diverged, or what writing a file does.
+  package func run() throws -> TrainingOutcome {
+    let start = ContinuousClock.now
+    let secondsBefore = state.seconds
+    func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
+    let total = work.totalSteps
+    reports.started(state: state)
+    var nonFinite = 0
+    do {
+      // Before the first step, or where a signal came before its end.
+      if state.validationDue == true { try finishStep(clock) }
+      while state.step < total {
+        try Interruption.check()
+        let metrics = try takeStep()
+        nonFinite = metrics.skipped ? nonFinite + 1 : 0
+        try reports.stepped(metrics, logEvery: work.training.logEvery)
+        if nonFinite == work.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
+        if state.step == total || isDue(work.validationSchedule.every) { state.validationDue = true }
+        try finishStep(clock)
+      }
+    } catch is Interrupted {}
+    clock()
+    let isStopped = state.step < total || state.validationDue == true
+    if isStopped, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
+    try reports.finished(state: state, total: total, stepPeakBytes: gradients.arena.peakBytes)
+    return TrainingOutcome(
+      steps: state.step, interrupted: isStopped, validationLoss: validationLoss, bestStep: state.bestStep,
+      bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
+      sources: Dictionary(
+        uniqueKeysWithValues: state.sources.compactMap { name, count in
+          BatchSource(rawValue: name).map { ($0, count) }
+        }),
+      forecast: work.forecast, stepPeakBytes: gradients.arena.peakBytes)
+  }
+
+  /// What follows a step where it is due: the validation and the checkpoint.
+  ///
+  /// - Throws: `Interrupted` from a validation, which is then still due and has left no trace.
+  private func finishStep(_ clock: () -> Void) throws {
+    let improved = state.validationDue == true ? try validate() : false
+    state.validationDue = nil
+    clock()
+    let isLast = state.step == work.totalSteps
+    if state.step > 0 && (isLast || improved || isDue(work.checkpoints.every)) { try checkpoint() }
+  }
+
+  private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
+
+  /// One step of every optimizer, on the examples that the source gives.
+  ///
+  /// - Throws: `Interrupted` from writing the student's outputs, before anything of the step has changed.
+  private func takeStep() throws -> StepMetrics {
+    let start = ContinuousClock.now
+    let (kind, examples) = try source.batch(step: state.step, of: work.totalSteps)
+    keepSourceState()
+    for trained in work.method.trained { trained.parameters.gradients?.fill(0) }
+    let loss = gradients.accumulate(examples)
+    let norm = collective.clip(optimizers, maximumNorm: Float(work.training.gradientClip))
+    let rate = learningRates.rate(step: state.step)
+    let skipped = loss.offender != nil || !norm.isFinite
+    if skipped {
+      state.skippedSteps += 1
+    } else {
+      for optimizer in optimizers { optimizer.step(learningRate: rate) }
+      state.optimizerSteps += 1
+    }
+    state.step += 1
+    state.tokens += loss.tokens
+    state.sources[kind.rawValue, default: 0] += 1
+    return StepMetrics(
+      step: state.step, source: kind, loss: loss, gradientNorm: norm, learningRate: rate, phi: state.sampler?.phi,
+      skipped: skipped, offender: loss.offender ?? (skipped ? examples.first?.name : nil),
+      seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  private func keepSourceState() {
+    (state.sampler, state.replayVersion) = (source.state.sampler, source.state.replayVersion)
+  }
+
+  /// Cross-entropy on the validation rows; moves phi.
+  ///
+  /// - Returns: true where the loss is the lowest so far.
+  @discardableResult
+  private func validate() throws -> Bool {
+    // In the memory of the steps, and no more of it than they take: a forward pass needs less than a step of as many rows.
+    let tokens = min(max(work.forecast.tokens, 1), 4096)
+    guard let validation = work.validation, validation.count > 0 else { return false }
+    let loss = try validation.loss(of: work.student, tokensPerBatch: tokens, in: gradients.arena)
+    validationLoss = loss
+    if loss.isFinite { source.observe(validationLoss: loss) }
+    keepSourceState()
+    let improved = loss < state.bestLoss ?? .infinity
+    if improved && state.step > 0 { (state.bestStep, state.bestLoss) = (state.step, loss) }
+    try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi)
+    return improved && state.step > 0
+  }
+
+  private func checkpoint() throws {
+    try requireSound()
+    state.dropout = work.student.dropout?.stream ?? state.dropout
+    state.method = work.method.state.isEmpty ? nil : work.method.state
+    // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
+    try reports.synchronize()
+    guard collective.writes else { return }
+    try folder.publish(step: state.step) { hidden in
+      try Checkpoint.write(
+        to: hidden, student: work.student, companions: work.companions, endToken: work.endToken,
+        trained: work.method.trained, optimizers: optimizers, state: state)
+    }
+    try folder.prune(keep: work.checkpoints.keep, best: state.bestStep)
+  }
+
+  /// Refuses to save a student that has diverged: the step after the last one would have found it, but nobody takes that.
+  private func requireSound() throws {
+    try Checkpoint.requireFinite(work.method.trained, optimizers, step: state.step)
+    // Weights can be finite and far too large. One sample may have no finite loss; a sound student has some that do.
+    let evaluator = Evaluator(model: work.student, tokensPerBatch: 1, arena: gradients.arena)
+    for number in 0..<min(work.data.count, 4) {
+      if try evaluator.evaluate([work.data.sample(number).sequence]).nll.isFinite { return }
+    }
+    throw Checkpoint.diverged(
+      "the loss of \(try work.data.name(0)), and of others, is not finite", step: state.step)
+  }
+
+  private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {
+    .failure(
+      "the loss was not finite for \(count) steps in a row, the last at \(metrics.offender ?? "an unknown sample")",
+      field: "training.non_finite_limit",
+      remedy: "lower training.learning_rate, or look at that sample; the last checkpoint is untouched")
+  }
+}

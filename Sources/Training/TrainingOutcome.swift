@@ -1,0 +1,18 @@
+/// How a training run ended.
+public struct TrainingOutcome: Sendable, Equatable {
+  public var steps: Int
+  /// Stopped by a signal before its last step or the validation after it; run again with resume to go on.
+  public var interrupted: Bool
+  public var validationLoss: Double?
+  public var bestStep: Int?
+  public var bestLoss: Double?
+  public var seconds: Double
+  public var tokens: Int
+  public var skippedSteps: Int
+  /// Steps by source.
+  public var sources: [BatchSource: Int]
+  /// What the run was expected to hold in memory.
+  public var forecast: MemoryForecast
+  /// What of the forecast's `step` was really taken, in bytes.
+  public var stepPeakBytes: Int
+}

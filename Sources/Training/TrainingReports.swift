@@ -1,0 +1,105 @@
+import JSON
+import Methods
+import Telemetry
+
+/// What one step is reported with.
+struct StepMetrics: Sendable {
+  /// Steps done, this one included.
+  var step: Int
+  var source: BatchSource
+  var loss: StepLoss
+  /// Before clipping.
+  var gradientNorm: Float
+  var learningRate: Float
+  var phi: Double?
+  var skipped: Bool
+  var offender: String?
+  var seconds: Double
+
+  var tokensPerSecond: Double { Double(loss.tokens) / max(seconds, 1e-9) }
+}
+
+/// A run's voices: progress on standard error, `metrics.jsonl` and TensorBoard events in its folder.
+final class TrainingReports {
+  private let folder: RunFolder
+  private let metrics: MetricsLog
+  private let events: EventFile
+  private let progress: Progress
+  /// The key that tells a validation's entry from a step's.
+  private static let validationLoss = "validation_loss"
+
+  /// - Parameter resumed: The state of the checkpoint that the run goes on from, nil for a new run.
+  init(folder: RunFolder, total: Int, resumed: TrainerState?, logEvery: Int) throws {
+    self.folder = folder
+    metrics = try MetricsLog(
+      path: folder.metrics, resumingAfter: resumed?.step,
+      without: resumed?.validationDue == true ? Self.validationLoss : nil)
+    if let resumed, let gap = metrics.gap(before: resumed.step, every: logEvery) { Log.warning(gap) }
+    events = try EventFile(folder: folder.path, resumingAfter: resumed?.step)
+    progress = Progress("train", total: total, unit: "steps", rateUnit: "tokens", done: resumed?.step ?? 0)
+  }
+
+  /// Says what was loaded and how much memory the run will take, or why that is too much.
+  static func announce(_ summary: [String], _ forecast: MemoryForecast, shortage: String?) {
+    for line in summary { Log.info(line) }
+    Log.info("memory: \(forecast)")
+    if let shortage { Log.warning(shortage) }
+  }
+
+  func started(state: TrainerState) {
+    if state.step > 0 { Log.info("resuming \(folder.path) at step \(state.step)") }
+  }
+
+  func stepped(_ step: StepMetrics, logEvery: Int) throws {
+    let loss = Readable.decimals(step.loss.objective, 4)
+    progress.advance(work: step.loss.tokens, message: "loss \(loss), \(step.source.rawValue)")
+    if step.skipped {
+      Log.warning("step \(step.step) skipped: the loss of \(step.offender ?? "a sample") is not finite")
+    }
+    guard step.step.isMultiple(of: logEvery) || step.skipped else { return }
+    var object: JSONObject = [
+      "step": .integer(Int64(step.step)), "source": .string(step.source.rawValue),
+      "learning_rate": .double(Double(step.learningRate)),
+      "scored_positions": .integer(Int64(step.loss.scoredPositions)),
+    ]
+    // The two that every method is read for, then its own.
+    let terms = ["divergence", "cross_entropy"]
+    let names = terms + step.loss.terms.map(\.name).filter { !terms.contains($0) }
+    let measured = (names.map { ($0, step.loss.mean($0)) } + [("gradient_norm", Double(step.gradientNorm))])
+      .filter(\.1.isFinite)
+    for (name, value) in measured { object[name] = .double(value) }
+    if step.skipped { object["skipped"] = .bool(true) }
+    if let phi = step.phi { object["phi"] = .double(phi) }
+    try metrics.append(object)
+    let clocked = [("learning_rate", Double(step.learningRate)), ("tokens_per_second", step.tokensPerSecond)]
+    try events.append(step: step.step, (measured + clocked).map { (tag: "train/\($0)", value: $1) })
+  }
+
+  func validated(step: Int, loss: Double, phi: Double?) throws {
+    Log.info(
+      "step \(step): validation loss \(Readable.decimals(loss, 4))"
+        + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
+    var object: JSONObject = ["step": .integer(Int64(step)), Self.validationLoss: .double(loss)]
+    if let phi { object["phi"] = .double(phi) }
+    try metrics.append(object)
+    try events.append(step: step, [(tag: "validation/loss", value: loss)])
+  }
+
+  /// Makes everything reported so far durable.
+  func synchronize() throws {
+    try metrics.synchronize()
+    try events.synchronize()
+  }
+
+  func finished(state: TrainerState, total: Int, stepPeakBytes: Int) throws {
+    progress.finish()
+    try synchronize()
+    let (peak, step) = (Readable.mebibytes(ProcessMemory.peak), Readable.mebibytes(stepPeakBytes))
+    Log.info("memory: \(peak) MiB at its peak; the largest step took \(step)")
+    if state.step < total || state.validationDue == true {
+      Log.info("stopped at step \(state.step) of \(total); run the same command with --resume to go on")
+    } else {
+      Log.info("trained \(total) steps; the model is in \(folder.last)")
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import Configuration
+import Diagnostics
+
+/// When the validation rows are scored (also once before the first step and after the last).
+public struct ValidationConfiguration: Sendable, Codable {
+  /// Steps between validations; 0: only before the first step and after the last.
+  public var every = 0
+  /// At most this many rows, from the front of the file; all where absent.
+  public var limit: Int?
+
+  private enum CodingKeys: String, CodingKey { case every, limit }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    every = try keys.notNegative(.every, default: every)
+    limit = try keys.count(.limit, in: 1...Limits.count)
+  }
+}
