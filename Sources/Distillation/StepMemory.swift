@@ -17,8 +17,8 @@ package struct StepMemory: Sendable {
   private let width: Int
   private let teacherWidth: Int
   private let loss: HeadLoss
-  private let head: Weights
-  private let teacherHead: (head: Weights, precision: Precision)?
+  private let head: Head
+  private let teacherHead: Head?
 
   /// Runs both models on a few rows. The student's gradients are zero afterwards; its parameters and its dropout's stream
   /// are as they were.
@@ -27,10 +27,10 @@ package struct StepMemory: Sendable {
     vocabulary: Int
   ) {
     loss = HeadLoss(
-      objective: objective.objective, divergenceWeight: objective.divergenceWeight,
-      crossEntropyWeight: objective.crossEntropyWeight, vocabulary: vocabulary, precision: student.precision)
-    head = student.head.weights
-    teacherHead = liveTeacher.map { ($0.head.weights, $0.precision) }
+      divergence: objective.divergence, divergenceWeight: objective.divergenceWeight,
+      crossEntropyWeight: objective.crossEntropyWeight)
+    head = Head(student.head.weights, vocabulary: vocabulary, precision: student.precision)
+    teacherHead = liveTeacher.map { Head($0.head.weights, vocabulary: vocabulary, precision: $0.precision) }
     width = student.configuration.hiddenSize
     teacherWidth = liveTeacher?.configuration.hiddenSize ?? 0
     let stream = student.dropout?.stream

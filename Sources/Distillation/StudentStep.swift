@@ -96,12 +96,13 @@ package final class StudentStep {
     let takesCrossEntropy = !piece.contains(where: \.isStudentOutput)
     // Logits and the teacher's states have done their work before the backward pass, which takes their memory.
     let sums = arena.scratch {
-      HeadLoss.evaluate(
-        hidden: hidden.value, head: student.head, targets: batch.targets, teacher: teacherRows(batch, piece),
-        objective: objective.objective, divergenceWeight: objective.divergenceWeight,
-        crossEntropyWeight: takesCrossEntropy ? objective.crossEntropyWeight : 0, scale: scale,
-        hiddenGradient: gradient, accumulateHeadGradient: true, vocabulary: vocabulary, precision: student.precision,
-        arena: arena)
+      HeadLoss(
+        divergence: objective.divergence, divergenceWeight: objective.divergenceWeight,
+        crossEntropyWeight: takesCrossEntropy ? objective.crossEntropyWeight : 0
+      ).evaluate(
+        hidden: hidden.value, head: Head(student.head, vocabulary: vocabulary, precision: student.precision),
+        targets: batch.targets, teacher: teacherRows(batch, piece), scale: scale, hiddenGradient: gradient, arena: arena
+      )
     }
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(
@@ -120,8 +121,8 @@ package final class StudentStep {
     let tape = Tape(arena: arena, recording: false, precision: liveTeacher.precision)
     let states = liveTeacher.hiddenStates(batch.tokens, batch.packing, on: tape)
     return .dense(
-      hidden: tape.gatherRows(states, batch.scoredRows).value, head: liveTeacher.head.weights,
-      precision: liveTeacher.precision)
+      hidden: tape.gatherRows(states, batch.scoredRows).value,
+      head: Head(liveTeacher.head.weights, vocabulary: vocabulary, precision: liveTeacher.precision))
   }
 
   private func offender(_ sums: LossSums, _ batch: PackedBatch, _ piece: ArraySlice<TrainingExample>) -> String? {

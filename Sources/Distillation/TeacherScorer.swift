@@ -53,8 +53,8 @@ public final class TeacherScorer {
     let tape = Tape(arena: arena, recording: false, precision: teacher.precision)
     let hidden = tape.gatherRows(teacher.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     let signal = try Scorer.topK(
-      hidden: hidden, head: teacher.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena,
-      precision: teacher.precision)
+      hidden: hidden, head: Head(teacher.head.weights, vocabulary: vocabulary, precision: teacher.precision),
+      targets: batch.targets, k: topK, arena: arena)
     return scored(batch.scoredRanges.map { signal[$0] })
   }
 }

@@ -214,7 +214,7 @@ public final class Trainer {
     return StepMetrics(
       step: state.step, source: source, loss: loss, gradientNorm: norm, learningRate: rate,
       weights: (
-        objective.objective.needsTeacher ? objective.divergenceWeight : 0,
+        objective.divergence != nil ? objective.divergenceWeight : 0,
         source == .cache ? objective.crossEntropyWeight : 0
       ),
       phi: state.sampler?.phi, skipped: skipped, offender: loss.offender ?? (skipped ? examples.first?.name() : nil),

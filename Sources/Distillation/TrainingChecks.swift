@@ -14,7 +14,7 @@ struct TrainingChecks {
   let isCached: Bool
 
   private var needsTeacher: Bool {
-    configuration.objective.objective.needsTeacher && configuration.objective.divergenceWeight > 0
+    configuration.objective.divergence != nil && configuration.objective.divergenceWeight > 0
   }
   private var isLive: Bool { configuration.teacher?.live == true && teacher != nil }
 
@@ -22,12 +22,11 @@ struct TrainingChecks {
   ///
   /// - Throws: a `Diagnostic` of category `input` with the field and a remedy.
   func checkSources() throws {
-    let objective = configuration.objective.objective
     // phi never falls: from 1 on every step is on student outputs, which bring their own signals.
     let usesFixedData = (configuration.replay?.sampler.initialPhi ?? 0) < 1
     guard !needsTeacher || !usesFixedData || isCached || isLive else {
       throw Diagnostic.input(
-        "objective \(objective.name.rawValue) needs a teacher for the rows of data.train"
+        "objective \(configuration.objective.name) needs a teacher for the rows of data.train"
           + (teacher == nil ? "" : ": teacher.model alone gives them no signal"), field: "teacher",
         remedy: "name teacher.cache (written by `decant precompute`), or teacher.model with live: true")
     }

@@ -163,11 +163,14 @@ public struct RowFormat: Sendable, Codable {
 
 /// The loss: `divergence_weight` D(teacher, student) + `cross_entropy_weight` CE on the data's own tokens.
 public struct ObjectiveConfiguration: Sendable, Codable {
-  public var objective = Objective.sft
+  /// What the student is compared with its teacher by; nil for `sft`, cross-entropy alone.
+  public var divergence: Divergence?
   public var divergenceWeight: Float = 1
   /// 1 for `sft`, else 0 unless it is given. Applies to the fixed data only: on student outputs it would teach the
   /// student to copy itself.
   public var crossEntropyWeight: Float = 1
+  /// As the file gives them; a divergence that takes neither is written down with them all the same.
+  private var parameters = DivergenceParameters()
 
   private enum CodingKeys: String, CodingKey {
     case name, alpha, beta
@@ -177,19 +180,27 @@ public struct ObjectiveConfiguration: Sendable, Codable {
 
   public init() {}
 
+  /// What a pipeline calls it.
+  var name: String { divergence?.name ?? Name.sft.rawValue }
+
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let name = try keys.decode(Name.self, forKey: .name)
     do {
-      objective = try Objective(
-        name: try keys.decode(Objective.Name.self, forKey: .name),
-        alpha: try keys.value(.alpha, default: objective.alpha), beta: try keys.value(.beta, default: objective.beta))
+      parameters = try DivergenceParameters(
+        [(CodingKeys.alpha, Divergence.alpha), (.beta, Divergence.beta)].map { key, parameter in
+          let value = try keys.value(key, default: parameter.standard)
+          try parameter.check(value)
+          return (parameter, value)
+        })
+      divergence = name == .sft ? nil : try Divergence(named: name.rawValue, parameters)
     } catch let fault as Diagnostic where fault.file == nil {
       guard let key = fault.field.flatMap(CodingKeys.init) else { throw fault }
       throw keys.fault(key, fault.message, remedy: fault.remedy)
     }
     divergenceWeight = try keys.finite(.divergenceWeight, default: divergenceWeight)
-    crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: objective.needsTeacher ? 0 : 1)
-    let trains = objective.needsTeacher && divergenceWeight > 0 || crossEntropyWeight > 0
+    crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: divergence != nil ? 0 : 1)
+    let trains = divergence != nil && divergenceWeight > 0 || crossEntropyWeight > 0
     guard trains && divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "the weights must not be negative, nor all zero"))
@@ -198,11 +209,27 @@ public struct ObjectiveConfiguration: Sendable, Codable {
 
   public func encode(to encoder: any Encoder) throws {
     var keys = encoder.container(keyedBy: CodingKeys.self)
-    try keys.encode(objective.name, forKey: .name)
-    try keys.encode(objective.alpha, forKey: .alpha)
-    try keys.encode(objective.beta, forKey: .beta)
+    let written = divergence.map { parameters.overridden(by: $0.parameters) } ?? parameters
+    try keys.encode(name, forKey: .name)
+    try keys.encode(written[Divergence.alpha], forKey: .alpha)
+    try keys.encode(written[Divergence.beta], forKey: .beta)
     try keys.encode(divergenceWeight, forKey: .divergenceWeight)
     try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
+  }
+
+  /// `sft`, or a row of ``Divergence/table``.
+  private struct Name: RawRepresentable, CaseIterable, Codable, Equatable, Sendable {
+    let rawValue: String
+
+    static let sft = Name(unchecked: "sft")
+    static var allCases: [Name] { [sft] + Divergence.names.map(Name.init(unchecked:)) }
+
+    init?(rawValue: String) {
+      guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+      self = known
+    }
+
+    private init(unchecked rawValue: String) { self.rawValue = rawValue }
   }
 }
 

@@ -40,7 +40,7 @@ extension Work {
   ) throws -> Work {
     let student = try shape.model(trainable: true, precision)
     var objective = ObjectiveConfiguration()
-    objective.objective = try Objective(name: .skl, alpha: 0.1)
+    objective.divergence = .skl
     objective.crossEntropyWeight = 0
     let optimizer = AdamW(parameters: student.parameters, weightDecay: 0.01)
     let step = StudentStep(

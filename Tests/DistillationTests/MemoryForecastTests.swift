@@ -61,7 +61,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
       embedding: dropout, residual: dropout, stream: RandomStream(seed: 1, name: "dropout"))
     let teacher = live ? try model(width: 48, layers: 4, trainable: false) : nil
     var objective = ObjectiveConfiguration()
-    objective.objective = .fkl
+    objective.divergence = .fkl
     let step = StudentStep(
       student: student, liveTeacher: teacher, objective: objective, vocabulary: Self.vocabulary, tokensPerPiece: 8192)
     let memory = StepMemory(
