@@ -7,7 +7,7 @@ public struct ComparisonSums: Sendable, Equatable {
   public var rows = 0
   /// Sum of KL(teacher || student), in nats.
   public var forwardKL = 0.0
-  /// Sum of KL(student || teacher), in nats, with the teacher's log-probs not below ``Objective/teacherLogFloor``.
+  /// Sum of KL(student || teacher), in nats, with the teacher's log-probs not below ``Outcomes/teacherLogFloor``.
   public var reverseKL = 0.0
   /// Rows where both find the same token most probable; of equals the lowest id counts.
   public var agreements = 0
@@ -34,40 +34,35 @@ public enum HeadComparison {
   ///
   /// - Parameters:
   ///   - hidden: The student's hidden states after the final norm, `[rows, its hidden size]`.
-  ///   - head: The student's head, `[at least vocabulary, its hidden size]`.
-  ///   - precision: Of the products that make the student's logits.
-  ///   - teacherHidden: The teacher's hidden states at the same positions.
-  ///   - teacherHead: The teacher's head.
-  ///   - teacherPrecision: Of the products that make the teacher's logits.
+  ///   - head: The student's head, over the token ids that both share.
+  ///   - teacherHidden: The teacher's hidden states at the same positions, `[rows, its hidden size]`.
+  ///   - teacherHead: The teacher's head, over the same ids.
   ///   - targets: The token that follows each row.
-  ///   - vocabulary: Number of token ids that both share: the leading rows of the heads.
-  ///   - arena: Lends two chunks of logits.
+  ///   - arena: Lends two chunks of logits and, where there are several chunks, the heads laid out.
   public static func evaluate(
-    hidden: Tensor, head: Weights, precision: Precision = .fp32, teacherHidden: Tensor, teacherHead: Weights,
-    teacherPrecision: Precision = .fp32, targets: [Int32], vocabulary: Int, arena: Arena
+    hidden: Tensor, head: Head, teacherHidden: Tensor, teacherHead: Head, targets: [Int32], arena: Arena
   ) -> ComparisonSums {
     rows(
-      hidden: hidden, head: head, precision: precision, teacherHidden: teacherHidden, teacherHead: teacherHead,
-      teacherPrecision: teacherPrecision, targets: targets, vocabulary: vocabulary, arena: arena
+      hidden: hidden, head: head, teacherHidden: teacherHidden, teacherHead: teacherHead, targets: targets, arena: arena
     ).reduce(into: ComparisonSums()) { $0 += $1 }
   }
 
   /// As `evaluate`, with one sum for each row.
   package static func rows(
-    hidden: Tensor, head: Weights, precision: Precision = .fp32, teacherHidden: Tensor, teacherHead: Weights,
-    teacherPrecision: Precision = .fp32, targets: [Int32], vocabulary: Int, arena: Arena
+    hidden: Tensor, head: Head, teacherHidden: Tensor, teacherHead: Head, targets: [Int32], arena: Arena
   ) -> [ComparisonSums] {
-    let rows = hidden.rows
+    let (rows, vocabulary) = (hidden.rows, head.vocabulary)
     precondition(
       teacherHidden.rows == rows && targets.count == rows,
       "\(rows) rows of the student, \(teacherHidden.rows) of the teacher, \(targets.count) targets")
     precondition(
+      teacherHead.vocabulary == vocabulary,
+      "a vocabulary of \(vocabulary) compared with one of \(teacherHead.vocabulary)")
+    precondition(
       targets.allSatisfy { $0 >= 0 && $0 < vocabulary }, "a target is outside the common vocabulary of \(vocabulary)")
     let chunk = min(Chunks.rows(vocabulary: vocabulary), max(rows, 1))
-    let forward = HeadRows(head, vocabulary: vocabulary, precision: precision)
-      .forward(chunks: rows > chunk, arena)
-    let teacherForward = HeadRows(teacherHead, vocabulary: vocabulary, precision: teacherPrecision)
-      .forward(chunks: rows > chunk, arena)
+    let forward = head.forward(chunks: rows > chunk, arena)
+    let teacherForward = teacherHead.forward(chunks: rows > chunk, arena)
     let logits = arena.tensor([chunk, vocabulary])
     let teacherLogits = arena.tensor([chunk, vocabulary])
     return TaskResults.collect(rows, initial: ComparisonSums()) { results in
@@ -88,9 +83,9 @@ public enum HeadComparison {
     _ student: UnsafeMutablePointer<Float>, _ teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32
   ) -> ComparisonSums {
     let kernels = unsafe lossKernels()
-    let q = unsafe kernels.pointee.lossSoftmax(student, count)
-    let p = unsafe kernels.pointee.lossSoftmax(teacher, count)
-    var row = LossRow(.fkl, student: q, teacherMaximum: p.maximum, teacherSum: p.sum)
+    let q = unsafe kernels.pointee.lossNormalizer(student, count)
+    let p = unsafe kernels.pointee.lossNormalizer(teacher, count)
+    var row = LossRow(student: q, teacher: p)
     let both = unsafe kernels.pointee.lossBoth(&row, teacher, student, count)
     var studentTop: Int32 = 0
     var teacherTop: Int32 = 0

@@ -15,23 +15,26 @@ struct RowFactors: Sendable {
 /// logits share one factor, and the gradient is that factor times the student's softmax within the tail, with k entries
 /// put right.
 @safe struct RowPass {
-  let kernels: UnsafePointer<LossKernels>
-  private let objective: Objective
+  private let kernels: UnsafePointer<LossKernels>
+  private let divergence: Divergence?
+  private let fusedForm: FusedForm?
 
-  init(_ objective: Objective) {
+  /// - Parameter divergence: What ``dense`` and ``sparse`` compute; nil where only ``plain`` is asked for.
+  init(_ divergence: Divergence?) {
     unsafe kernels = lossKernels()
-    self.objective = objective
+    self.divergence = divergence
+    fusedForm = divergence?.formula.fusedForm
   }
 
   /// Cross-entropy only.
   func plain(
     _ logits: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?, factors: RowFactors, gradient: Bool
   ) -> RowLoss {
-    let softmax = unsafe kernels.pointee.lossSoftmax(logits, count)
-    let value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, softmax.logSumExp))
+    let normalizer = unsafe kernels.pointee.lossNormalizer(logits, count)
+    let value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, normalizer.logSumExp))
     guard gradient else { return value }
-    let scale = Float(factors.crossEntropy / softmax.sum)
-    unsafe kernels.pointee.lossExponentials(logits, count, softmax.maximum, scale)
+    let scale = Float(factors.crossEntropy / normalizer.sum)
+    unsafe kernels.pointee.lossExponentials(logits, count, normalizer.maximum, scale)
     unsafe addTarget(logits, target, factors)
     return value
   }
@@ -41,16 +44,11 @@ struct RowFactors: Sendable {
     _ logits: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?,
     factors: RowFactors, gradient: Bool
   ) -> RowLoss {
-    let p = unsafe kernels.pointee.lossSoftmax(teacher, count)
-    let q = unsafe kernels.pointee.lossSoftmax(logits, count)
+    let p = unsafe kernels.pointee.lossNormalizer(teacher, count)
+    let q = unsafe kernels.pointee.lossNormalizer(logits, count)
     var value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, q.logSumExp))
-    var row = LossRow(objective, student: q, teacherMaximum: p.maximum, teacherSum: p.sum)
-    let sums = unsafe kernels.pointee.lossTerms(&row, teacher, logits, count)
-    value.divergence = sums.value
-    guard gradient else { return value }
-    let (w, q1) = gradientFactors(centre: sums.centre, factors)
-    unsafe kernels.pointee.lossCombine(logits, teacher, count, Float(w), Float(q1))
-    unsafe addTarget(logits, target, factors)
+    value.divergence = unsafe compare(logits, q, teacher: teacher, p, count, factors: factors, gradient: gradient)
+    if gradient { unsafe addTarget(logits, target, factors) }
     return value
   }
 
@@ -70,21 +68,20 @@ struct RowFactors: Sendable {
         unsafe student[j] = logits[Int(ids[j])]
         unsafe logits[Int(ids[j])] = -.infinity
       }
-      let rest = unsafe kernels.pointee.lossSoftmax(logits, count)
+      let rest = unsafe kernels.pointee.lossNormalizer(logits, count)
       let outcomes = k < count ? k + 1 : k
       // Logits may all lie far from 0, where fp32 is coarse; their differences do not.
       let origin = rest.sum == 0 ? 0 : rest.maximum
       for j in 0..<k { unsafe student[j] -= origin }
       unsafe teacher[k] = tail
       unsafe student[k] = rest.sum == 0 ? -.infinity : Float(log(rest.sum))
-      let q = unsafe kernels.pointee.lossSoftmax(student, outcomes)
-      var row = LossRow(objective, student: q, teacherMaximum: 0, teacherSum: 1)
-      let sums = unsafe kernels.pointee.lossTerms(&row, teacher, student, outcomes)
-      let value = RowLoss(
-        divergence: sums.value, crossEntropy: target == nil ? 0 : q.logSumExp + Double(origin) - targetLogit)
+      let q = unsafe kernels.pointee.lossNormalizer(student, outcomes)
+      let value = unsafe RowLoss(
+        divergence: compare(
+          student, q, teacher: teacher, .logProbs, outcomes, factors: factors, gradient: gradient),
+        crossEntropy: target == nil ? 0 : q.logSumExp + Double(origin) - targetLogit)
       guard gradient else { return value }
-      let (w, q1) = gradientFactors(centre: sums.centre, factors)
-      unsafe kernels.pointee.lossCombine(student, teacher, outcomes, Float(w), Float(q1))
+      // What stands at the last outcome is the gradient of the whole tail, which its logits share by their softmax.
       if outcomes > k {
         let share = unsafe rest.sum == 0 ? 0 : Float(Double(student[k]) / rest.sum)
         unsafe kernels.pointee.lossExponentials(logits, count, rest.maximum, share)
@@ -95,19 +92,43 @@ struct RowFactors: Sendable {
     }
   }
 
-  /// The gradient is w * (what lossTerms left for the teacher) + q * (what it left for the student).
-  private func gradientFactors(centre: Double, _ factors: RowFactors) -> (w: Double, q: Double) {
-    let c: Double =
-      switch objective.name {
-      case .sft: 0
-      case .fkl: -1
-      case .rkl, .srkl: 1
-      case .skl: Double(objective.alpha) - 1
-      case .jsd: 1 - Double(objective.beta)
-      case .tvd: 0.5
+  /// The divergence over `count` outcomes. Where the gradient is asked for, the student's logits become it, with the
+  /// cross-entropy's share but for the target's; the teacher's logits are overwritten.
+  private func compare(
+    _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
+    _ p: LossNormalizer, _ count: Int, factors: RowFactors, gradient: Bool
+  ) -> Double {
+    guard let fusedForm else {
+      return unsafe define(student, q, teacher: teacher, p, count, factors: factors, gradient: gradient)
+    }
+    var row = LossRow(fusedForm, student: q, teacher: p)
+    let sums = unsafe kernels.pointee.lossTerms(&row, teacher, student, count)
+    guard gradient else { return sums.value }
+    let w = factors.divergence * fusedForm.factor
+    unsafe kernels.pointee.lossCombine(
+      student, teacher, count, Float(w), Float(factors.crossEntropy - w * sums.centre))
+    return sums.value
+  }
+
+  /// As `compare`, by the divergence's definition: slower, for those that have no kernel.
+  private func define(
+    _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
+    _ p: LossNormalizer, _ count: Int, factors: RowFactors, gradient: Bool
+  ) -> Double {
+    guard let divergence else { preconditionFailure("a row is compared by no divergence") }
+    func logProbs(_ logits: UnsafeMutablePointer<Float>, _ normalizer: LossNormalizer) -> [Double] {
+      let logSumExp = normalizer.logSumExp
+      return (0..<count).map { unsafe Double(logits[$0]) - logSumExp }
+    }
+    let outcomes = unsafe Outcomes(teacher: logProbs(teacher, p), student: logProbs(student, q))
+    let (value, slopes) = divergence.evaluate(outcomes)
+    if gradient {
+      for i in 0..<count {
+        let ofBoth = factors.divergence * slopes[i] + factors.crossEntropy * exp(outcomes.student[i])
+        unsafe student[i] = Float(ofBoth)
       }
-    let w = factors.divergence * c
-    return (w, factors.crossEntropy - w * centre)
+    }
+    return value
   }
 
   private func crossEntropy(_ logits: UnsafeMutablePointer<Float>, _ target: Int32?, _ logSumExp: Double) -> Double {
@@ -122,25 +143,24 @@ struct RowFactors: Sendable {
   }
 }
 
-extension LossSoftmax {
+extension LossNormalizer {
+  /// Of logits that are log-probs already.
+  static let logProbs = LossNormalizer(maximum: 0, finite: 1, sum: 1)
+
+  /// log of the sum of exp(z) over the row.
   var logSumExp: Double { Double(maximum) + log(sum) }
 }
 
 extension LossRow {
-  /// Log-probs of the teacher are its logits less `teacherMaximum` and the logarithm of `teacherSum`.
-  init(_ objective: Objective, student: LossSoftmax, teacherMaximum: Float, teacherSum: Double) {
-    let (kind, skew): (LossKind, Float) =
-      switch objective.name {
-      case .sft, .fkl: (lossSKL, 0)
-      case .rkl: (lossSRKL, 0)
-      case .skl: (lossSKL, objective.alpha)
-      case .srkl: (lossSRKL, objective.alpha)
-      case .jsd: (lossJSD, objective.beta)
-      case .tvd: (lossTVD, 0)
-      }
+  /// The two rows' normalisers as the kernels take them.
+  ///
+  /// - Parameter form: Of the divergence; what `lossBoth` is given does not matter.
+  init(
+    _ form: FusedForm = FusedForm(kind: lossSKL, skew: 0, factor: 0), student: LossNormalizer, teacher: LossNormalizer
+  ) {
     self.init(
-      kind: kind, skew: skew, teacherMaximum: teacherMaximum, teacherInverseSum: Float(1 / teacherSum),
-      teacherFloor: Objective.teacherLogFloor + Float(log(teacherSum)), studentMaximum: student.maximum,
-      studentInverseSum: Float(1 / student.sum), logSumDifference: Float(log(student.sum) - log(teacherSum)))
+      kind: form.kind, skew: form.skew, teacherMaximum: teacher.maximum, teacherInverseSum: Float(1 / teacher.sum),
+      teacherFloor: Outcomes.teacherLogFloor + Float(log(teacher.sum)), studentMaximum: student.maximum,
+      studentInverseSum: Float(1 / student.sum), logSumDifference: Float(log(student.sum) - log(teacher.sum)))
   }
 }

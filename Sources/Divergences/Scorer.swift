@@ -10,30 +10,26 @@ public enum Scorer {
   ///
   /// - Parameters:
   ///   - hidden: Hidden states at the scored positions, `[rows, hidden size]`, after the final norm.
-  ///   - head: `[at least vocabulary, hidden size]`.
+  ///   - head: The teacher's head, over the ids that count.
   ///   - targets: The token that follows each row.
   ///   - k: Ids to keep; the whole vocabulary where it is smaller.
-  ///   - vocabulary: Number of leading rows of the head that count.
-  ///   - arena: Lends the chunk of logits.
-  ///   - precision: Of the products that make the logits.
+  ///   - arena: Lends the chunk of logits and, where there are several chunks, the head laid out.
+  ///   - chunkRows: Rows of logits held at a time; nil to choose by the vocabulary.
   /// - Throws: a `Diagnostic` of category `failure` naming the first row whose logits are not all finite.
   public static func topK(
-    hidden: Tensor, head: Parameter, targets: [Int32], k: Int, vocabulary: Int, arena: Arena,
-    precision: Precision = .fp32,
-    chunkRows: Int? = nil
+    hidden: Tensor, head: Head, targets: [Int32], k: Int, arena: Arena, chunkRows: Int? = nil
   ) throws -> SparseSignal {
-    let rows = hidden.rows
+    let (rows, vocabulary) = (hidden.rows, head.vocabulary)
     let k = min(k, vocabulary)
     precondition(k > 0, "a top-k of \(k)")
     precondition(
       targets.count == rows && targets.allSatisfy { $0 >= 0 && $0 < vocabulary },
       "\(targets.count) targets for \(rows) rows, all to be within a vocabulary of \(vocabulary)")
     precondition(
-      head.weights.rows >= vocabulary && head.weights.columns == hidden.columns,
-      "a head of \(head.shape) does not fit a vocabulary of \(vocabulary) and hidden states of \(hidden.shape)")
+      head.hiddenSize == hidden.columns,
+      "a head of [\(vocabulary), \(head.hiddenSize)] does not fit hidden states of \(hidden.shape)")
     let chunk = min(chunkRows ?? Chunks.rows(vocabulary: vocabulary), max(rows, 1))
-    let forward = HeadRows(head.weights, vocabulary: vocabulary, precision: precision)
-      .forward(chunks: rows > chunk, arena)
+    let forward = head.forward(chunks: rows > chunk, arena)
     let logits = arena.tensor([chunk, vocabulary])
     var signal = SparseSignal()
     signal.reserve(positions: rows, entries: k)
@@ -73,9 +69,9 @@ public enum Scorer {
   private static func score(_ logits: UnsafeMutablePointer<Float>, _ count: Int, target: Int32, k: Int) -> SparseSignal?
   {
     let kernels = unsafe lossKernels()
-    let softmax = unsafe kernels.pointee.lossSoftmax(logits, count)
-    guard softmax.finite != 0 else { return nil }
-    let logSumExp = softmax.logSumExp
+    let normalizer = unsafe kernels.pointee.lossNormalizer(logits, count)
+    guard normalizer.finite != 0 else { return nil }
+    let logSumExp = normalizer.logSumExp
     let targetLogProb = unsafe Float(Double(logits[Int(target)]) - logSumExp)
     var ids = [Int32](repeating: 0, count: k)
     var logProbs = [Float](repeating: 0, count: k)
@@ -85,7 +81,7 @@ public enum Scorer {
       unsafe logits[Int(ids[j])] = -.infinity
     }
     // What is left is the complement: its log-sum-exp is the tail, to full precision however small.
-    let rest = unsafe kernels.pointee.lossSoftmax(logits, count)
+    let rest = unsafe kernels.pointee.lossNormalizer(logits, count)
     let tail = rest.sum == 0 ? -Float.infinity : Float(rest.logSumExp - logSumExp)
     return SparseSignal(
       topK: k, ids: ids, logProbs: logProbs, tailLogProb: [tail], targetLogProb: [targetLogProb])

@@ -7,8 +7,7 @@ public enum TeacherRows: Sendable {
   case none
   /// The teacher's entries and tail, one position a row; not a sample's.
   case sparse(SparseSignal)
-  /// A live teacher: its hidden states `[rows, its hidden size]` after the final norm and its head
-  /// `[its vocabulary, its hidden size]`. Its logits are formed chunk by chunk, never all at once, in products of that
-  /// precision.
-  case dense(hidden: Tensor, head: Weights, precision: Precision = .fp32)
+  /// A live teacher: its hidden states `[rows, its hidden size]` after the final norm, and its head over the vocabulary
+  /// of the loss. Its logits are formed chunk by chunk, never all at once.
+  case dense(hidden: Tensor, head: Head)
 }

@@ -107,16 +107,18 @@ public struct Evaluator {
     let vocabulary = model.configuration.vocabularySize
     var perRow = [ComparisonSums](repeating: ComparisonSums(), count: targets.count)
     if let teacher {
+      let common = min(vocabulary, teacher.configuration.vocabularySize)
       perRow = HeadComparison.rows(
-        hidden: hidden, head: model.head.weights, precision: model.precision, teacherHidden: hiddenStates(teacher),
-        teacherHead: teacher.head.weights, teacherPrecision: teacher.precision, targets: targets,
-        vocabulary: min(vocabulary, teacher.configuration.vocabularySize), arena: arena)
+        hidden: hidden, head: Head(model.head.weights, vocabulary: common, precision: model.precision),
+        teacherHidden: hiddenStates(teacher),
+        teacherHead: Head(teacher.head.weights, vocabulary: common, precision: teacher.precision), targets: targets,
+        arena: arena)
       if teacher.configuration.vocabularySize >= vocabulary { return perRow }
     }
     // The likelihood is over the model's whole vocabulary, with or without a teacher.
-    let loss = HeadLoss(
-      objective: .sft, divergenceWeight: 0, crossEntropyWeight: 1, vocabulary: vocabulary, precision: model.precision)
-    let sums = loss.evaluate(hidden: hidden, head: model.head, targets: targets, teacher: .none, arena: arena)
+    let head = Head(model.head.weights, vocabulary: vocabulary, precision: model.precision)
+    let sums = HeadLoss(divergence: nil, crossEntropyWeight: 1)
+      .evaluate(hidden: hidden, head: head, targets: targets, teacher: .none, arena: arena)
     for (row, loss) in sums.perRow.enumerated() {
       perRow[row].rows = 1
       perRow[row].studentNLL = loss.crossEntropy

@@ -109,8 +109,7 @@ struct DecodingRun {
   private func lastLogits(_ hidden: Tensor, rows: [Int]) -> Tensor {
     let chosen = arena.tensor([rows.count, hidden.columns])
     for (target, source) in rows.enumerated() {
-      unsafe (chosen.base + target * hidden.columns).update(
-        from: hidden.base + source * hidden.columns, count: hidden.columns)
+      chosen.rows(target..<target + 1).copy(from: hidden.rows(source..<source + 1))
     }
     let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
     Gemm.multiply(chosen, packed.matrix(model.head, transposed: true), into: logits)

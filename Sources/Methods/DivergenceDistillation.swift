@@ -11,34 +11,45 @@ public import Tensor
 public final class DivergenceDistillation: Method {
   /// Keys under `objective`, beside the divergence's name.
   public struct Settings: MethodSettings {
-    public static let names = Objective.Name.allCases.filter { $0 != .sft }.map(\.rawValue)
-    public var name: String { divergence.name.rawValue }
+    public static let names = Divergence.names
+    public var name: String { divergence.name }
     /// Which divergence, and its parameters.
-    public var divergence: Objective
+    public var divergence: Divergence
     public var divergenceWeight: Float = 1
     /// Applies to the fixed data only: on student outputs it would teach the student to copy itself.
     public var crossEntropyWeight: Float = 0
 
-    public init(_ divergence: Objective) { self.divergence = divergence }
+    public init(_ divergence: Divergence) { self.divergence = divergence }
 
     public var needsTeacher: Bool { divergenceWeight > 0 }
 
-    private enum CodingKeys: String, CodingKey {
-      case name, alpha, beta
-      case divergenceWeight = "divergence_weight"
-      case crossEntropyWeight = "cross_entropy_weight"
+    /// A key of the section: those below, and each parameter of a divergence by its name.
+    private struct Key: CodingKey {
+      static let name = Key(stringValue: "name")
+      static let divergenceWeight = Key(stringValue: "divergence_weight")
+      static let crossEntropyWeight = Key(stringValue: "cross_entropy_weight")
+
+      let stringValue: String
+      var intValue: Int? { nil }
+
+      init(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
     }
 
     public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      let keys = try decoder.container(keyedBy: Key.self)
       do {
-        divergence = try Objective(
-          name: try keys.decode(Objective.Name.self, forKey: .name),
-          alpha: try keys.value(.alpha, default: Objective.skl.alpha),
-          beta: try keys.value(.beta, default: Objective.jsd.beta))
+        // Those of other divergences too, which earlier versions wrote down with every one.
+        let parameters = try DivergenceParameters(
+          Divergence.table.flatMap { $0.parameters }.map { parameter in
+            let value = try keys.value(Key(stringValue: parameter.name), default: parameter.standard)
+            try parameter.check(value)
+            return (parameter, value)
+          })
+        divergence = try Divergence(named: try keys.decode(String.self, forKey: .name), parameters)
       } catch let fault as Diagnostic where fault.file == nil {
-        guard let key = fault.field.flatMap(CodingKeys.init) else { throw fault }
-        throw keys.fault(key, fault.message, remedy: fault.remedy)
+        guard let field = fault.field else { throw fault }
+        throw keys.fault(Key(stringValue: field), fault.message, remedy: fault.remedy)
       }
       divergenceWeight = try keys.finite(.divergenceWeight, default: divergenceWeight)
       crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: crossEntropyWeight)
@@ -49,10 +60,11 @@ public final class DivergenceDistillation: Method {
     }
 
     public func encode(to encoder: any Encoder) throws {
-      var keys = encoder.container(keyedBy: CodingKeys.self)
-      try keys.encode(divergence.name, forKey: .name)
-      try keys.encode(divergence.alpha, forKey: .alpha)
-      try keys.encode(divergence.beta, forKey: .beta)
+      var keys = encoder.container(keyedBy: Key.self)
+      try keys.encode(name, forKey: .name)
+      for parameter in divergence.taken {
+        try keys.encode(divergence.parameters[parameter], forKey: Key(stringValue: parameter.name))
+      }
       try keys.encode(divergenceWeight, forKey: .divergenceWeight)
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
     }
@@ -65,6 +77,7 @@ public final class DivergenceDistillation: Method {
   public let trained: [TrainedParameters]
   public var state = MethodState()
   private let student: any CausalLanguageModel
+  private let head: Head
   /// Of the fixed data.
   private let loss: HeadLoss
 
@@ -72,9 +85,10 @@ public final class DivergenceDistillation: Method {
   public init(_ student: any CausalLanguageModel, _ settings: Settings, vocabulary: Int) {
     self.student = student
     trained = [TrainedParameters(TrainedParameters.student, student.parameters)]
+    head = Head(student.head, vocabulary: vocabulary, precision: student.precision)
     loss = HeadLoss(
-      objective: settings.divergence, divergenceWeight: settings.divergenceWeight,
-      crossEntropyWeight: settings.crossEntropyWeight, vocabulary: vocabulary, precision: student.precision)
+      divergence: settings.divergence, divergenceWeight: settings.divergenceWeight,
+      crossEntropyWeight: settings.crossEntropyWeight)
   }
 
   public func accumulate(_ batch: MicroBatch, scale: Float, in arena: Arena) -> StepLoss {
@@ -89,8 +103,8 @@ public final class DivergenceDistillation: Method {
     // Logits and the teacher's states have done their work before the backward pass, which takes their memory.
     let sums = arena.scratch {
       loss.evaluate(
-        hidden: hidden.value, head: student.head, targets: packed.targets, teacher: batch.teacherRows(in: arena),
-        scale: scale, hiddenGradient: gradient, accumulateHeadGradient: true, arena: arena)
+        hidden: hidden.value, head: head, targets: packed.targets, teacher: batch.teacherRows(in: arena), scale: scale,
+        hiddenGradient: gradient, arena: arena)
     }
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(
@@ -101,6 +115,6 @@ public final class DivergenceDistillation: Method {
   }
 
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {
-    StepMemory(student: student, loss: loss, teacher: teacher)
+    StepMemory(student: student, head: head, loss: loss, teacher: teacher)
   }
 }

@@ -26,18 +26,18 @@ extension StepMemory {
   /// Two small passes of the models at hand tell it (`RowMemory`), with dropout and recomputation as they are set; the head's
   /// part is known by `HeadLoss.scratchBytes`. The student's gradients are zero afterwards; its parameters and its dropout's
   /// stream are as they were.
-  package init(student: any CausalLanguageModel, loss: HeadLoss, teacher: (any DenseTeacher)?) {
+  package init(student: any CausalLanguageModel, head: Head, loss: HeadLoss, teacher: (any DenseTeacher)?) {
     let stream = student.dropout?.stream
     let probes = RowMemory.probed.map { Self.train(student, rows: $0) }
     if let stream { student.dropout?.stream = stream }
     student.parameters.gradients?.fill(0)
     // What the forward pass leaves for the backward pass, and the most that this one takes beside it.
     let kept = RowMemory(probes.map(\.kept)), backward = RowMemory(probes.map(\.backward))
-    let head = student.head.weights, width = student.configuration.hiddenSize
+    let width = student.configuration.hiddenSize
     let dense = teacher?.memory
     self.init { rows, scored in
       let states = Self.bytes(scored * width)
-      var scratch = loss.scratchBytes(rows: scored, head: head, teacher: dense.map { ($0.head, $0.precision) })
+      var scratch = loss.scratchBytes(rows: scored, head: head, teacher: dense?.head)
       if let dense {
         scratch = max(
           dense.forward.peak(rows), dense.forward.kept(rows) + Self.bytes(scored * dense.width) + scratch)

@@ -50,6 +50,7 @@ public final class SupervisedFineTuning: Method {
   public var state = MethodState()
   private let student: any CausalLanguageModel
   private let settings: Settings
+  private let head: Head
   private let loss: HeadLoss
 
   /// - Parameter vocabulary: Leading ids of the student's that count.
@@ -57,9 +58,8 @@ public final class SupervisedFineTuning: Method {
     self.student = student
     self.settings = settings
     trained = [TrainedParameters(TrainedParameters.student, student.parameters)]
-    loss = HeadLoss(
-      objective: .sft, divergenceWeight: 0, crossEntropyWeight: settings.crossEntropyWeight, vocabulary: vocabulary,
-      precision: student.precision)
+    head = Head(student.head, vocabulary: vocabulary, precision: student.precision)
+    loss = HeadLoss(divergence: nil, crossEntropyWeight: settings.crossEntropyWeight)
   }
 
   public func accumulate(_ batch: MicroBatch, scale: Float, in arena: Arena) -> StepLoss {
@@ -72,8 +72,9 @@ public final class SupervisedFineTuning: Method {
     // Logits have done their work before the backward pass, which takes their memory.
     let sums = arena.scratch {
       loss.evaluate(
-        hidden: hidden.value, head: student.head, targets: packed.targets, teacher: .none, scale: scale,
-        hiddenGradient: gradient, accumulateHeadGradient: true, arena: arena)
+        hidden: hidden.value, head: head, targets: packed.targets, teacher: .none, scale: scale,
+        hiddenGradient: gradient,
+        arena: arena)
     }
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(
@@ -82,6 +83,6 @@ public final class SupervisedFineTuning: Method {
   }
 
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {
-    StepMemory(student: student, loss: loss, teacher: nil)
+    StepMemory(student: student, head: head, loss: loss, teacher: nil)
   }
 }

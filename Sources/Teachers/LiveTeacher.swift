@@ -19,8 +19,7 @@ public struct DenseTeacherMemory {
   package let forward: ForwardMemory
   /// Columns of a row of its hidden states.
   package let width: Int
-  package let head: Weights
-  package let precision: Precision
+  package let head: Head
 }
 
 /// A model that runs beside the student at every step: exact, over the whole vocabulary, and paid for each time.
@@ -44,13 +43,14 @@ public final class LiveTeacher: Teacher, DenseTeacher {
     let tape = Tape(arena: arena, recording: false, precision: model.precision)
     // [rows, hidden size] of all inputs, then [scored rows, hidden size].
     let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
-    return .dense(
-      hidden: tape.gatherRows(states, batch.scoredRows).value, head: model.head.weights, precision: model.precision)
+    return .dense(hidden: tape.gatherRows(states, batch.scoredRows).value, head: head)
   }
 
   public var memory: DenseTeacherMemory {
-    DenseTeacherMemory(
-      forward: ForwardMemory(model), width: model.configuration.hiddenSize, head: model.head.weights,
-      precision: model.precision)
+    DenseTeacherMemory(forward: ForwardMemory(model), width: model.configuration.hiddenSize, head: head)
+  }
+
+  private var head: Head {
+    Head(model.head.weights, vocabulary: identity.vocabularySize, precision: model.precision)
   }
 }

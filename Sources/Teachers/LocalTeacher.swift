@@ -62,8 +62,8 @@ public final class LocalTeacher: Teacher {
     let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
     let hidden = tape.gatherRows(states, batch.scoredRows).value
     let signal = try Scorer.topK(
-      hidden: hidden, head: model.head, targets: batch.targets, k: topK, vocabulary: vocabulary, arena: arena,
-      precision: model.precision)
+      hidden: hidden, head: Head(model.head.weights, vocabulary: vocabulary, precision: model.precision),
+      targets: batch.targets, k: topK, arena: arena)
     return lessons(batch.scoredRanges.map { signal[$0] })
   }
 }

@@ -47,7 +47,7 @@ extension Work {
     _ shape: ModelShape, _ batch: BatchShape, _ precision: Precision, lesson: (TokenSequence) -> Lesson
   ) throws -> Work {
     let student = try shape.model(trainable: true, precision)
-    let settings = DivergenceDistillation.Settings(try Objective(name: .skl, alpha: 0.1))
+    let settings = DivergenceDistillation.Settings(.skl)
     let method = DivergenceDistillation(student, settings, vocabulary: shape.vocabulary)
     let optimizer = AdamW(parameters: student.parameters, weightDecay: 0.01)
     let step = StepGradients(method, microBatchTokens: 1 << 20)

@@ -27,10 +27,10 @@ struct GoldenTests {
         let numbers = fields.dropFirst(2).map { $0.doubleValue! }
         let name = fields[0].stringValue!
         let parameter = Float(fields[1].doubleValue!)
-        let objective = try Objective(
-          name: name, alpha: name.hasPrefix("s") ? parameter : 0.1, beta: name == "jsd" ? parameter : 0.5)
+        let parameters: DivergenceParameters = parameter == 0 ? [:] : ["alpha": parameter, "beta": parameter]
+        let divergence = try Divergence(named: name, parameters)
         for teacher in teachers {
-          let (sums, gradient) = loss(objective, student: student, teacher: teacher)
+          let (sums, gradient) = loss(divergence, student: student, teacher: teacher)
           let label = "\(shape) V=\(vocabulary) k=\(k) \(name) \(parameter)"
           expectClose(sums.divergence, numbers[0], absolute: 1e-6, relative: 3e-6, "\(label) value")
           let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
@@ -51,11 +51,11 @@ struct GoldenTests {
   func workedExample() throws {
     let teacher: [Float] = [2, 0.5, -1, 0, 0, 3, -2, 1, -1, -1, 4, 0.5]
     let student: [Float] = [0.1, 1.2, -0.3, 0.7, 1, 0, 0.5, -1.5, 2, -0.5, 0.25, -3]
-    let table: [(Objective, Double, [Double], [Double])] = [
+    let table: [(Divergence, Double, [Double], [Double])] = [
       (.fkl, 1.318682, [-0.278087, 0.151988, 0.033913, 0.092185], [0.392781, 0.029278, -0.410261, -0.011799]),
       (.rkl, 2.177100, [-0.169303, 0.092533, 0.020647, 0.056124], [0.446000, -0.044656, -0.387005, -0.014339]),
       (
-        try Objective(name: .jsd, beta: 0.1), 0.113707, [-0.022062, 0.012058, 0.002691, 0.007314],
+        try .jsd(beta: 0.1), 0.113707, [-0.022062, 0.012058, 0.002691, 0.007314],
         [0.029190, 0.002102, -0.030358, -0.000933]
       ),
       (.tvd, 0.700146, [-0.065117, 0.035589, 0.007941, 0.021586], [0.056617, 0.004647, -0.058978, -0.002287]),
@@ -63,12 +63,12 @@ struct GoldenTests {
       (.srkl, 1.073708, [-0.138150, 0.075506, 0.016848, 0.045797], [0.183008, 0.009686, -0.186121, -0.006573]),
     ]
     let loss = LogitLoss(vocabulary: 4)
-    for (objective, value, row0, row2) in table {
+    for (divergence, value, row0, row2) in table {
       let (sums, gradient) = loss(
-        objective, student: student, teacher: .logits(teacher), divergenceRowWeights: [1, 0, 1], scale: 0.5)
-      expectClose(sums.meanDivergence, value, absolute: 1.5e-6, "\(objective.name)")
+        divergence, student: student, teacher: .logits(teacher), divergenceRowWeights: [1, 0, 1], scale: 0.5)
+      expectClose(sums.meanDivergence, value, absolute: 1.5e-6, "\(divergence)")
       expectClose(
-        gradient.map(Double.init), row0 + [0, 0, 0, 0] + row2, absolute: 1e-6, "\(objective.name) gradient")
+        gradient.map(Double.init), row0 + [0, 0, 0, 0] + row2, absolute: 1e-6, "\(divergence) gradient")
       #expect(gradient[4..<8].allSatisfy { $0 == 0 })
     }
   }

@@ -23,16 +23,16 @@ struct IdentityTests {
   @Test("0 where student and teacher agree, never negative, within the bound")
   func zeroAndBounds() {
     forEachCase { loss, teacher, teacherLogits, student, label in
-      for objective in comparisons {
-        let same = loss(objective, student: teacherLogits, teacher: teacher)
+      for divergence in comparisons {
+        let same = loss(divergence, student: teacherLogits, teacher: teacher)
         if case .logits = teacher { #expect(same.sums.divergence == 0) }
-        #expect(same.sums.divergence >= 0 && same.sums.divergence < 1e-6, "\(label) \(objective.name)")
+        #expect(same.sums.divergence >= 0 && same.sums.divergence < 1e-6, "\(label) \(divergence)")
         // A subgradient of TVD at 0 is a matter of the sign of a rounding.
-        if objective.name != .tvd {
-          #expect(same.gradient.allSatisfy { $0.magnitude < 1e-6 }, "\(label) \(objective.name)")
+        if divergence != .tvd {
+          #expect(same.gradient.allSatisfy { $0.magnitude < 1e-6 }, "\(label) \(divergence)")
         }
-        let apart = loss(objective, student: student, teacher: teacher).sums.divergence
-        #expect(apart >= 0 && apart <= (objective.upperBound ?? .infinity) + 1e-6, "\(label) \(objective.name)")
+        let apart = loss(divergence, student: student, teacher: teacher).sums.divergence
+        #expect(apart >= 0 && apart <= (divergence.upperBound ?? .infinity) + 1e-6, "\(label) \(divergence)")
       }
     }
   }
@@ -40,8 +40,8 @@ struct IdentityTests {
   @Test("at skew 0, SKL is FKL and SRKL is RKL to the bit")
   func unskewed() throws {
     try forEachCase { loss, teacher, _, student, label in
-      for (skewed, plain) in [(Objective.Name.skl, Objective.fkl), (.srkl, .rkl)] {
-        let a = loss(try Objective(name: skewed, alpha: 0), student: student, teacher: teacher)
+      for (skewed, plain) in [(try Divergence.skl(alpha: 0), Divergence.fkl), (try .srkl(alpha: 0), .rkl)] {
+        let a = loss(skewed, student: student, teacher: teacher)
         let b = loss(plain, student: student, teacher: teacher)
         #expect(a.sums == b.sums && a.gradient == b.gradient, "\(label) \(skewed)")
       }
@@ -50,9 +50,9 @@ struct IdentityTests {
 
   @Test("JSD is beta SKL(beta) + (1 - beta) SRKL(1 - beta)", arguments: [0.1, 0.5, 0.9] as [Float])
   func decomposition(_ beta: Float) throws {
-    let jsd = try Objective(name: .jsd, beta: beta)
-    let skl = try Objective(name: .skl, alpha: beta)
-    let srkl = try Objective(name: .srkl, alpha: 1 - beta)
+    let jsd = try Divergence.jsd(beta: beta)
+    let skl = try Divergence.skl(alpha: beta)
+    let srkl = try Divergence.srkl(alpha: 1 - beta)
     forEachCase { loss, teacher, _, student, label in
       let parts = [skl, srkl].map { loss($0, student: student, teacher: teacher).sums.divergence }
       expectClose(
@@ -64,13 +64,13 @@ struct IdentityTests {
   @Test("gradients sum to zero: a constant added to all logits changes nothing")
   func shiftInvariance() {
     forEachCase { loss, teacher, _, student, label in
-      for objective in comparisons {
+      for divergence in comparisons {
         let (sums, gradient) = loss(
-          objective, student: student, teacher: teacher, targets: [1], crossEntropyWeight: 0.3)
+          divergence, student: student, teacher: teacher, targets: [1], crossEntropyWeight: 0.3)
         // Entries are differences of terms as large as the largest log-ratio, in fp32.
         expectClose(
           gradient.reduce(0.0) { $0 + Double($1) }, 0, absolute: 1e-6 * (1 + sums.divergence),
-          "\(label) \(objective.name)")
+          "\(label) \(divergence)")
       }
     }
   }
@@ -82,11 +82,11 @@ struct IdentityTests {
     let ruledOut: [Float] = [1, 2, 0, -1e30, -1e30, -1e30]
     let signal = SparseSignal(
       topK: 2, ids: [0, 1], logProbs: [-0.6931472, -0.6931472], tailLogProb: [-.infinity], targetLogProb: [-1])
-    for objective in comparisons where objective.name != .fkl {
+    for divergence in comparisons where divergence != .fkl {
       for teacher in [LogitLoss.Teacher.logits(ruledOut), .sparse(signal)] {
-        let (sums, gradient) = loss(objective, student: student, teacher: teacher, targets: [0], crossEntropyWeight: 1)
-        #expect(sums.divergence.isFinite && gradient.allSatisfy { $0.isFinite }, "\(objective.name)")
-        if objective.name == .rkl { expectClose(sums.divergence, 1000, absolute: 5e-4) }
+        let (sums, gradient) = loss(divergence, student: student, teacher: teacher, targets: [0], crossEntropyWeight: 1)
+        #expect(sums.divergence.isFinite && gradient.allSatisfy { $0.isFinite }, "\(divergence)")
+        if divergence == .rkl { expectClose(sums.divergence, 1000, absolute: 5e-4) }
       }
     }
     // Forward KL there is what it is: thousands of nats.
@@ -103,7 +103,7 @@ struct IdentityTests {
     let signal = sparseSignal(teacher, k: 4)
     for target in [Int(signal.ids[0]), Int(signal.ids[3]), (0..<40).first { !signal.ids.contains(Int32($0)) }!] {
       let alone = loss(
-        .sft, student: student, teacher: .none, targets: [Int32(target)], crossEntropyWeight: 2, scale: 0.25)
+        nil, student: student, teacher: .none, targets: [Int32(target)], crossEntropyWeight: 2, scale: 0.25)
       expectClose(alone.sums.crossEntropy, -logProbs[target], absolute: 1e-6)
       var expected = logProbs.map { 0.5 * exp($0) }
       expected[target] -= 0.5
@@ -122,13 +122,16 @@ struct IdentityTests {
   @Test("parameters outside their bounds are refused by name")
   func parameters() throws {
     for alpha: Float in [-0.1, 1, 1e-9, .nan] {
-      expectDiagnostic(field: "alpha", saying: "skew", "0.1") { _ = try Objective(name: .skl, alpha: alpha) }
+      expectDiagnostic(field: "alpha", saying: "skew", "0.1") { _ = try Divergence.skl(alpha: alpha) }
+      expectDiagnostic(field: "alpha", saying: "skew", "0.1") { _ = try Divergence.srkl(alpha: alpha) }
     }
     for beta: Float in [0, 1, .nan] {
-      expectDiagnostic(field: "beta", saying: "beta") { _ = try Objective(name: .jsd, beta: beta) }
+      expectDiagnostic(field: "beta", saying: "beta") { _ = try Divergence.jsd(beta: beta) }
     }
-    expectDiagnostic(field: "objective", saying: "'kl'", "srkl") { _ = try Objective(name: "kl") }
-    let skew = try Objective(name: "skl", alpha: 0.1)
-    #expect(skew == .skl)
+    expectDiagnostic(field: "divergence", saying: "'kl'", "srkl") { _ = try Divergence(named: "kl") }
+    let skew = try Divergence(named: "skl", ["alpha": 0.1, "beta": 7])
+    #expect(skew == .skl && skew.description == "skl(alpha: 0.1)")
+    let other = try Divergence.skl(alpha: 0.2)
+    #expect(skew != other && skew != .srkl)
   }
 }

@@ -31,17 +31,16 @@ struct LogitLoss {
 
   /// One or more rows; the gradient is that of the sum, with respect to the logits.
   func callAsFunction(
-    _ objective: Objective, student: [Float], teacher: Teacher, targets: [Int32] = [], divergenceWeight: Float = 1,
+    _ divergence: Divergence?, student: [Float], teacher: Teacher, targets: [Int32] = [], divergenceWeight: Float = 1,
     crossEntropyWeight: Float = 0, divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil,
     scale: Float = 1
   ) -> (sums: LossSums, gradient: [Float]) {
     let rows = student.count / vocabulary
     let hidden = storage(rows, vocabulary, student)
     let gradient = Storage(shape: [rows, vocabulary])
-    let head = Parameter(name: "head", role: .decayed, value: identity.tensor)
+    let head = Head(.fp32(identity.tensor), vocabulary: vocabulary)
     let loss = HeadLoss(
-      objective: objective, divergenceWeight: divergenceWeight, crossEntropyWeight: crossEntropyWeight,
-      vocabulary: vocabulary)
+      divergence: divergence, divergenceWeight: divergenceWeight, crossEntropyWeight: crossEntropyWeight)
     var teacherStorage: Storage?
     let rowsOfTeacher: TeacherRows
     switch teacher {
@@ -50,7 +49,7 @@ struct LogitLoss {
     case .logits(let values):
       let held = storage(rows, vocabulary, values)
       teacherStorage = held
-      rowsOfTeacher = .dense(hidden: held.tensor, head: .fp32(identity.tensor))
+      rowsOfTeacher = .dense(hidden: held.tensor, head: head)
     }
     return withExtendedLifetime((hidden, gradient, teacherStorage)) {
       let sums = loss.evaluate(
@@ -134,13 +133,31 @@ enum LogitShape: String, CaseIterable {
   }
 }
 
-/// Every objective that compares with a teacher, at the parameters worth testing.
-let comparisons: [Objective] = {
-  var all: [Objective] = [.fkl, .rkl, .tvd]
-  for alpha: Float in [0.1, 0.5, 0.9] {
-    all.append(try! Objective(name: .skl, alpha: alpha))
-    all.append(try! Objective(name: .srkl, alpha: alpha))
-    all.append(try! Objective(name: .jsd, beta: alpha))
-  }
-  return all
-}()
+/// Every row of the table, at the values of its parameters that are worth testing.
+let comparisons: [Divergence] = Divergence.table.flatMap { formula in
+  formula.parameters.isEmpty
+    ? [Divergence(formula)]
+    : ([0.1, 0.5, 0.9] as [Float]).map { value in
+      try! Divergence(formula, DivergenceParameters(formula.parameters.map { ($0, value) }))
+    }
+}
+
+/// A divergence as if it had no kernel.
+struct Unfused<Formula: DivergenceFormula>: DivergenceFormula {
+  static var name: String { Formula.name }
+  static var parameters: [DivergenceParameter] { Formula.parameters }
+  private let formula: Formula
+
+  init(_ parameters: DivergenceParameters) { formula = Formula(parameters) }
+
+  func evaluate(_ outcomes: Outcomes) -> DivergenceTerms { formula.evaluate(outcomes) }
+}
+
+/// The same divergence, computed by its definition.
+func unfused(_ divergence: Divergence) throws -> Divergence {
+  try Divergence(unfusedType(divergence.formula), divergence.parameters)
+}
+
+private func unfusedType<Formula: DivergenceFormula>(_ formula: Formula) -> any DivergenceFormula.Type {
+  Unfused<Formula>.self
+}

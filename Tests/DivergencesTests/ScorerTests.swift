@@ -13,8 +13,8 @@ struct ScorerTests {
     let hidden = storage(rows.count, vocabulary, rows.flatMap { $0 })
     return try withExtendedLifetime((hidden, loss)) {
       try Scorer.topK(
-        hidden: hidden.tensor, head: Parameter(name: "head", role: .decayed, value: loss.identity.tensor),
-        targets: targets, k: k, vocabulary: vocabulary, arena: Arena(), chunkRows: chunkRows)
+        hidden: hidden.tensor, head: Head(.fp32(loss.identity.tensor), vocabulary: vocabulary), targets: targets, k: k,
+        arena: Arena(), chunkRows: chunkRows)
     }
   }
 

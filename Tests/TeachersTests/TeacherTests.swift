@@ -99,8 +99,9 @@ import Testing
     let tape = Tape(arena: arena, recording: false)
     let hidden = tape.gatherRows(model.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
     for rows in [teacher.rows(of: batch, in: arena), .sparse(joined)] {
-      let sums = HeadLoss(objective: .fkl, vocabulary: Self.vocabulary).evaluate(
-        hidden: hidden, head: model.head, targets: batch.targets, teacher: rows, arena: arena)
+      let sums = HeadLoss(divergence: .fkl).evaluate(
+        hidden: hidden, head: Head(model.head, vocabulary: Self.vocabulary), targets: batch.targets, teacher: rows,
+        arena: arena)
       #expect(sums.meanDivergence >= 0 && sums.meanDivergence < 1e-6)
     }
   }

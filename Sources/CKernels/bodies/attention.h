@@ -10,9 +10,9 @@ static void VARIANT(rotary)(
       const float *in = x + (r * heads + h) * headDimension;
       float *out = y + (r * heads + h) * headDimension;
       for (long i = 0; i < half; i++) {
-        float turned = direction * s[i];
-        out[i] = in[i] * c[i] - in[i + half] * turned;
-        out[i + half] = in[i + half] * c[i] + in[i] * turned;
+        float sineOfAngle = direction * s[i];
+        out[i] = in[i] * c[i] - in[i + half] * sineOfAngle;
+        out[i + half] = in[i + half] * c[i] + in[i] * sineOfAngle;
       }
     }
   }
@@ -61,17 +61,17 @@ static void VARIANT(causalSoftmaxBackward)(
   }
 }
 
-// An element of a cache of keys or values, which is in bf16 where `halves` says so; LANES of them.
-INLINE float VARIANT(cachedElement)(const void *rows, long index, int halves) {
-  if (!halves) return ((const float *)rows)[index];
+// An element of a cache of keys or values, which is in bf16 where `bf16` says so; LANES of them.
+INLINE float VARIANT(cachedElement)(const void *rows, long index, int bf16) {
+  if (!bf16) return ((const float *)rows)[index];
   uint32_t bits = (uint32_t)((const uint16_t *)rows)[index] << 16;
   float x;
   memcpy(&x, &bits, sizeof x);
   return x;
 }
 
-INLINE FLOATS VARIANT(loadCached)(const void *rows, long index, int halves) {
-  if (!halves) return VARIANT(load)((const float *)rows + index);
+INLINE FLOATS VARIANT(loadCached)(const void *rows, long index, int bf16) {
+  if (!bf16) return VARIANT(load)((const float *)rows + index);
   uint16_t __attribute__((ext_vector_type(LANES))) upper;
   memcpy(&upper, (const uint16_t *)rows + index, sizeof upper);
   INTS bits = __builtin_convertvector(upper, INTS) << 16;
@@ -80,9 +80,9 @@ INLINE FLOATS VARIANT(loadCached)(const void *rows, long index, int halves) {
   return x;
 }
 
-// scores[t] = scale * (query . key t): LANES keys side by side, their sums turned and added up together.
+// scores[t] = scale * (query . key t): LANES keys side by side, their sums transposed and added up together.
 INLINE void VARIANT(keyScores)(
-    float *restrict scores, const float *restrict query, const void *restrict keys, int halves, long length, long d,
+    float *restrict scores, const float *restrict query, const void *restrict keys, int bf16, long length, long d,
     float scale) {
   const long whole = d / LANES * LANES;
   long t = 0;
@@ -93,7 +93,7 @@ INLINE void VARIANT(keyScores)(
     for (long i = 0; i < whole; i += LANES) {
       FLOATS q = VARIANT(load)(query + i);
       UNROLL
-      for (int j = 0; j < LANES; j++) sums[j] += q * VARIANT(loadCached)(keys, (t + j) * d + i, halves);
+      for (int j = 0; j < LANES; j++) sums[j] += q * VARIANT(loadCached)(keys, (t + j) * d + i, bf16);
     }
     VARIANT(transpose)(sums);
     UNROLL
@@ -104,12 +104,12 @@ INLINE void VARIANT(keyScores)(
     VARIANT(store)(scores + t, sums[0]);
     for (long i = whole; i < d; i++)
       for (long j = 0; j < LANES; j++)
-        scores[t + j] += query[i] * VARIANT(cachedElement)(keys, (t + j) * d + i, halves);
+        scores[t + j] += query[i] * VARIANT(cachedElement)(keys, (t + j) * d + i, bf16);
   }
   for (; t < length; t++) {
     REASSOCIATE
     float sum = 0;
-    for (long i = 0; i < d; i++) sum += query[i] * VARIANT(cachedElement)(keys, t * d + i, halves);
+    for (long i = 0; i < d; i++) sum += query[i] * VARIANT(cachedElement)(keys, t * d + i, bf16);
     scores[t] = sum;
   }
   VARIANT(scale)(scores, scale, length);
@@ -118,7 +118,7 @@ INLINE void VARIANT(keyScores)(
 // output = sum of weights[t] * value t, VALUE_VECTORS registers of columns at a time.
 #define VALUE_VECTORS 8
 INLINE void VARIANT(weighValues)(
-    float *restrict output, const float *restrict weights, const void *restrict values, int halves, long length,
+    float *restrict output, const float *restrict weights, const void *restrict values, int bf16, long length,
     long d) {
   long column = 0;
   for (; column + LANES <= d; column += VALUE_VECTORS * LANES) {
@@ -132,30 +132,50 @@ INLINE void VARIANT(weighValues)(
       for (long t = 0; t < length; t++, row += d) {
         UNROLL
         for (int v = 0; v < VALUE_VECTORS; v++)
-          sums[v] += VARIANT(loadCached)(values, row + v * LANES, halves) * weights[t];
+          sums[v] += VARIANT(loadCached)(values, row + v * LANES, bf16) * weights[t];
       }
     } else {
       for (long t = 0; t < length; t++, row += d)
         for (long v = 0; v < vectors; v++)
-          sums[v] += VARIANT(loadCached)(values, row + v * LANES, halves) * weights[t];
+          sums[v] += VARIANT(loadCached)(values, row + v * LANES, bf16) * weights[t];
     }
     for (long v = 0; v < vectors; v++) VARIANT(store)(output + column + v * LANES, sums[v]);
   }
   for (column = d / LANES * LANES; column < d; column++) {
     float sum = 0;
-    for (long t = 0; t < length; t++) sum += weights[t] * VARIANT(cachedElement)(values, t * d + column, halves);
+    for (long t = 0; t < length; t++) sum += weights[t] * VARIANT(cachedElement)(values, t * d + column, bf16);
     output[column] = sum;
   }
 }
 #undef VALUE_VECTORS
 
+// In place: x to its softmax. Blocks are summed in float, their sums in double, so that a long cache loses nothing.
+static void VARIANT(softmax)(float *x, long n) {
+  float largest = VARIANT(maximum)(x, n);
+  double total = 0;
+  for (long start = 0; start < n; start += 1024) {
+    long end = start + 1024 < n ? start + 1024 : n;
+    float sum = 0;
+    {
+      REASSOCIATE
+      for (long i = start; i < end; i++) {
+        float value = VARIANT(expOf)(x[i] - largest);
+        x[i] = value;
+        sum += value;
+      }
+    }
+    total += sum;
+  }
+  VARIANT(scale)(x, (float)(1.0 / total), n);
+}
+
 INLINE void VARIANT(attendToCache)(
     float *restrict output, const float *restrict queries, long group, const void *restrict keys,
-    const void *restrict values, int halves, long length, long headDimension, float scale, float *restrict scratch) {
+    const void *restrict values, int bf16, long length, long headDimension, float scale, float *restrict scratch) {
   for (long g = 0; g < group; g++) {
-    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, halves, length, headDimension, scale);
-    VARIANT(softmax)(scratch, scratch, length);
-    VARIANT(weighValues)(output + g * headDimension, scratch, values, halves, length, headDimension);
+    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, bf16, length, headDimension, scale);
+    VARIANT(softmax)(scratch, length);
+    VARIANT(weighValues)(output + g * headDimension, scratch, values, bf16, length, headDimension);
   }
 }
 

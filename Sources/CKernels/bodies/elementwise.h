@@ -10,10 +10,6 @@ static void VARIANT(accumulate)(float *y, const float *x, long n) {
   for (long i = 0; i < n; i++) y[i] += x[i];
 }
 
-static void VARIANT(accumulateScaled)(float *restrict y, float scale, const float *restrict x, long n) {
-  for (long i = 0; i < n; i++) y[i] += scale * x[i];
-}
-
 static void VARIANT(scale)(float *y, float scale, long n) {
   for (long i = 0; i < n; i++) y[i] *= scale;
 }

@@ -36,14 +36,14 @@ INLINE void VARIANT(store)(float *x, FLOATS v) { memcpy(x, &v, sizeof v); }
 INLINE void VARIANT(transpose)(FLOATS *v) {
   UNROLL
   for (int width = 1; width < LANES; width *= 2) {
-    FLOATS turned[LANES];
+    FLOATS transposed[LANES];
     UNROLL
     for (int i = 0; i < LANES / 2; i++) {
-      turned[2 * i] = __builtin_shufflevector(v[i], v[i + LANES / 2], LOW_HALVES);
-      turned[2 * i + 1] = __builtin_shufflevector(v[i], v[i + LANES / 2], HIGH_HALVES);
+      transposed[2 * i] = __builtin_shufflevector(v[i], v[i + LANES / 2], LOW_HALVES);
+      transposed[2 * i + 1] = __builtin_shufflevector(v[i], v[i + LANES / 2], HIGH_HALVES);
     }
     UNROLL
-    for (int i = 0; i < LANES; i++) v[i] = turned[i];
+    for (int i = 0; i < LANES; i++) v[i] = transposed[i];
   }
 }
 
@@ -52,7 +52,7 @@ INLINE void VARIANT(transpose)(FLOATS *v) {
 
 // columns[k * width + r] = x[r * stride + k] for LANES rows, of which those from `rows` on are zeros. Where width is
 // below LANES, what is written past a column is overwritten by the next, and the last one needs room for LANES.
-static void VARIANT(turnRows)(float *columns, long width, const float *x, long stride, long rows, long inner) {
+static void VARIANT(transposeRows)(float *columns, long width, const float *x, long stride, long rows, long inner) {
   long k = 0;
   for (; k + LANES <= inner; k += LANES) {
     FLOATS v[LANES];
@@ -95,8 +95,8 @@ static void VARIANT(fromBF16)(float *restrict y, const uint16_t *restrict x, lon
 INLINE void VARIANT(packPanel)(
     float *panel, const float *w, long strideW, int transposed, long inner, long columns) {
   if (transposed) {
-    VARIANT(turnRows)(panel, PANEL, w, strideW, columns, inner);
-    VARIANT(turnRows)(panel + LANES, PANEL, w + LANES * strideW, strideW, columns - LANES, inner);
+    VARIANT(transposeRows)(panel, PANEL, w, strideW, columns, inner);
+    VARIANT(transposeRows)(panel + LANES, PANEL, w + LANES * strideW, strideW, columns - LANES, inner);
   } else if (columns == PANEL) {
     for (long k = 0; k < inner; k++) memcpy(panel + k * PANEL, w + k * strideW, PANEL * sizeof(float));
   } else {
@@ -149,10 +149,10 @@ static void VARIANT(packPanelsFromBF16)(
     uint32_t *panel = panels + column * ((panelInner + 1) / 2);
     long k = 0;
     if (transposed && strideW % 2 == 0) {
-      // The two rows of a word lie side by side already: words are turned as floats are.
+      // The two rows of a word lie side by side already: words are transposed as floats are.
       k = inner / 2 * 2;
-      VARIANT(turnRows)((float *)panel, PANEL, (const float *)from, strideW / 2, count, k / 2);
-      VARIANT(turnRows)
+      VARIANT(transposeRows)((float *)panel, PANEL, (const float *)from, strideW / 2, count, k / 2);
+      VARIANT(transposeRows)
       ((float *)panel + LANES, PANEL, (const float *)(from + LANES * strideW), strideW / 2, count - LANES, k / 2);
     }
     for (; k < inner; k += 2) {
@@ -172,7 +172,7 @@ static void VARIANT(packTiles)(
   if (!transposed) {
     for (long r = 0; r < rows; r += height) {
       long count = rows - r < height ? rows - r : height;
-      VARIANT(turnRows)(tiles + r * length, count, x + r * strideX, strideX, count, length);
+      VARIANT(transposeRows)(tiles + r * length, count, x + r * strideX, strideX, count, length);
     }
     return;
   }

@@ -19,6 +19,24 @@ INLINE float VARIANT(largestLane)(FLOATS v) {
   return best;
 }
 
+// Four registers side by side, so that a comparison need not wait for the one before. A NaN is passed over.
+static float VARIANT(maximum)(const float *x, long n) {
+  float best = -INFINITY;
+  long i = 0;
+  if (n >= 4 * LANES) {
+    FLOATS a = VARIANT(load)(x), b = a, c = a, d = a;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+      a = VARIANT(larger)(VARIANT(load)(x + i), a);
+      b = VARIANT(larger)(VARIANT(load)(x + i + LANES), b);
+      c = VARIANT(larger)(VARIANT(load)(x + i + 2 * LANES), c);
+      d = VARIANT(larger)(VARIANT(load)(x + i + 3 * LANES), d);
+    }
+    best = VARIANT(largestLane)(VARIANT(larger)(VARIANT(larger)(a, b), VARIANT(larger)(c, d)));
+  }
+  for (; i < n; i++) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
 // exp(x) = 2^n * exp(r), r = x - n ln 2 in two pieces (Cody and Waite), with the polynomial of Cephes' expf on
 // [-ln 2 / 2, ln 2 / 2]. Within 2 ulp; 0 below -86.9 (results under 1.9e-38), infinity above 88.72; NaN stays.
 INLINE float VARIANT(expOf)(float x) {

@@ -5,16 +5,17 @@
 
 #pragma clang assume_nonnull begin
 
-/// The divergence a row pass computes; forward and reverse KL are the skewed ones at skew 0.
+/// The divergence a row pass computes; forward and reverse KL are the skewed ones at skew 0. One that is none of these
+/// needs no kernel: it is computed by its definition in the room Divergences.
 typedef enum { lossSKL, lossSRKL, lossJSD, lossTVD } LossKind;
 
-/// A row's softmax in two numbers: probability v is exp(z[v] - maximum) / sum. `finite` is 0 where the row holds a NaN
-/// or an infinity. -infinity is a probability of zero, and a row of nothing else has sum 0.
+/// What turns a row into its softmax, in two numbers: probability v is exp(z[v] - maximum) / sum. `finite` is 0 where the
+/// row holds a NaN or an infinity. -infinity is a probability of zero, and a row of nothing else has sum 0.
 typedef struct {
   float maximum;
   int finite;
   double sum;
-} LossSoftmax;
+} LossNormalizer;
 
 /// What turns two rows of logits, t and z, into probabilities p and q.
 typedef struct {
@@ -38,7 +39,7 @@ typedef struct {
   double forward, reverse;
 } LossBoth;
 
-/// lossSoftmax: maximum, sum of exponentials and finiteness of a row.
+/// lossNormalizer: maximum, sum of exponentials and finiteness of a row.
 /// lossExponentials: z[v] = scale * exp(z[v] - shift), for a shift no less than any z[v].
 /// lossTerms: sums the divergence of a row, and replaces the teacher's logits by w and the student's by q such that the
 ///   gradient with respect to the student's logits is c * (w - q * centre); c is -(1 - skew) for SKL, 1 for SRKL,
@@ -47,7 +48,7 @@ typedef struct {
 /// lossBoth: KL(p || q) and KL(q || p); kind and skew of `row` are not read.
 /// lossTop: the k largest entries by descending value, equal values by ascending index; 0 < k <= n, no NaN.
 #define LOSS_KERNELS(KERNEL)                                                                                          \
-  KERNEL(LossSoftmax, lossSoftmax, (const float *z, size_t n))                                                        \
+  KERNEL(LossNormalizer, lossNormalizer, (const float *z, size_t n))                                                  \
   KERNEL(void, lossExponentials, (float *z, size_t n, float shift, float scale))                                      \
   KERNEL(LossSums, lossTerms, (const LossRow *row, float *teacher, float *student, size_t n))                         \
   KERNEL(void, lossCombine, (float *student, const float *teacher, size_t n, float a, float b))                       \

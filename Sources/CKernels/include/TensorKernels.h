@@ -6,11 +6,10 @@
 
 #pragma clang assume_nonnull begin
 
-/// `y = a + b`, `y += x`, `y += scale * x`, `y *= scale`. y may be an input.
+/// `y = a + b`, `y += x`, `y *= scale`. y may be an input.
 #define ELEMENTWISE_KERNELS(KERNEL)                                                                                   \
   KERNEL(void, add, (float *y, const float *a, const float *b, long n))                                               \
   KERNEL(void, accumulate, (float *y, const float *x, long n))                                                        \
-  KERNEL(void, accumulateScaled, (float *y, float scale, const float *x, long n))                                     \
   KERNEL(void, scale, (float *y, float scale, long n))                                                                \
   /* Adds `bias` to every row of y. */                                                                                \
   KERNEL(void, addBias, (float *y, const float *bias, long rows, long columns))                                       \
@@ -80,25 +79,12 @@
   KERNEL(                                                                                                             \
       void, temperedExponentials,                                                                                     \
       (float *weights, float *_Nullable distances, const float *x, float largest, float scale, long n))               \
-  KERNEL(float, maximum, (const float *x, long n))                                                                    \
   /* The lowest index of the largest value; -1 where one is NaN. */                                                   \
-  KERNEL(long, indexOfMaximum, (const float *x, long n))                                                              \
-  /* Sum of exp(x - offset). */                                                                                       \
-  KERNEL(double, sumOfExponentials, (const float *x, float offset, long n))                                           \
-  /* -infinity where every x is, or where n is 0. */                                                                  \
-  KERNEL(float, logSumExp, (const float *x, long n))                                                                  \
-  /* y may be x. */                                                                                                   \
-  KERNEL(void, softmax, (float *y, const float *x, long n))                                                           \
-  KERNEL(void, logSoftmax, (float *y, const float *x, long n))                                                        \
-  /* The k largest of n values in descending order, equal ones by ascending index. 0 < k <= n. */                     \
-  KERNEL(void, topK, (int32_t *indices, float *values, const float *x, long n, long k))                               \
-  /* log-sum-exp of x without the k entries that topK gave, from the other values themselves, so that it is right also\
-     where they hold next to nothing. x is changed and restored. */                                                   \
-  KERNEL(float, logSumExpWithout, (float *x, long n, const int32_t *indices, const float *values, long k))
+  KERNEL(long, indexOfMaximum, (const float *x, long n))
 
 /// Rotary embedding, dropout, and the pieces of attention.
 #define POSITION_KERNELS(KERNEL)                                                                                      \
-  /* y[r, h, i] and y[r, h, i + d/2] turned by the angle (cosine, sine)[r, i] times `direction` (1 or -1). */         \
+  /* y[r, h, i] and y[r, h, i + d/2] rotated by the angle (cosine, sine)[r, i] times `direction` (1 or -1). */        \
   KERNEL(                                                                                                             \
       void, rotary,                                                                                                   \
       (float *y, const float *x, const float *cosine, const float *sine, const int32_t *positions, long rows,         \

@@ -1,21 +1,14 @@
 import Tensor
 
-/// The rows of a head that count, for the products of chunks: laid out once where there are several chunks, since a chunk
-/// has few rows and copying the head for each would cost a good part of its products.
-struct HeadRows {
-  private let weights: Weights
-  private let precision: Precision
-
-  init(_ head: Weights, vocabulary: Int, precision: Precision) {
-    weights = head.rows(0..<vocabulary)
-    self.precision = precision
-  }
-
+/// The products of a head with chunks of rows. It is laid out once where there are several chunks, since a chunk has few
+/// rows and copying the head for each would cost a good part of its products.
+extension Head {
   /// A right operand as it lies, or laid out.
   enum Operand {
     case plain(Weights, transposed: Bool, Precision)
     case packed(PackedMatrix)
 
+    /// `c = a * operand`, overwritten.
     func multiply(_ a: Tensor, into c: Tensor) {
       switch self {
       case .plain(let weights, let transposed, let precision):
@@ -25,13 +18,15 @@ struct HeadRows {
     }
   }
 
-  /// For logits, `hidden * headᵀ`.
+  /// For logits, `[rows, hidden size] * weightsᵀ = [rows, vocabulary]`.
   func forward(chunks several: Bool, _ arena: Arena) -> Operand { operand(transposed: true, several, arena) }
 
-  /// For gradients of hidden states, `gradient of logits * head`.
+  /// For gradients of hidden states, `[rows, vocabulary] * weights = [rows, hidden size]`.
   func backward(chunks several: Bool, _ arena: Arena) -> Operand { operand(transposed: false, several, arena) }
 
+  /// Bytes that ``forward(chunks:_:)`` takes of the arena where there are several chunks.
   var forwardBytes: Int { PackedMatrix.bytes(weights, transposed: true, precision: precision) }
+  /// Bytes that ``backward(chunks:_:)`` takes of the arena where there are several chunks.
   var backwardBytes: Int { PackedMatrix.bytes(weights, transposed: false, precision: precision) }
 
   private func operand(transposed: Bool, _ several: Bool, _ arena: Arena) -> Operand {

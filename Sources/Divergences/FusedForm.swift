@@ -1,0 +1,13 @@
+package import CKernels
+
+/// Which kernel computes a divergence on rows of logits, and how (`lossTerms` in `LossKernels.h`).
+///
+/// The kernel sums the divergence and leaves w and q such that the gradient with respect to the logits is
+/// `factor * (w - q * sum of w)`.
+public struct FusedForm: Sendable, Equatable {
+  package let kind: LossKind
+  /// Weight of the mixture's first part, as the kernel's kind has it.
+  package let skew: Float
+  /// What the kernel leaves out of the gradient.
+  package let factor: Double
+}

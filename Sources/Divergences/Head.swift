@@ -1,0 +1,46 @@
+public import Tensor
+
+/// The language-model head of one model, as losses and scorers need it: what turns hidden states into logits.
+public struct Head: Sendable {
+  /// The rows that count, `[vocabulary, hidden size]`.
+  public let weights: Weights
+  /// Where the gradient of ``weights`` accumulates, of their shape; nil where the head does not train.
+  public let gradient: Tensor?
+  /// Of the products with the head, forward and backward.
+  public let precision: Precision
+  /// Number of token ids that count. A head may be padded beyond it; those rows get neither probability nor gradient.
+  public let vocabulary: Int
+
+  /// A head that is only read.
+  ///
+  /// - Parameters:
+  ///   - weights: `[at least vocabulary, hidden size]`.
+  ///   - vocabulary: Number of leading rows that count.
+  ///   - precision: Of the products that make the logits.
+  public init(_ weights: Weights, vocabulary: Int, precision: Precision = .fp32) {
+    self.init(weights, gradient: nil, vocabulary, precision)
+  }
+
+  /// A model's head, which trains where the parameter has a gradient: whatever computes gradients adds to it.
+  ///
+  /// - Parameters:
+  ///   - parameter: `[at least vocabulary, hidden size]`.
+  ///   - vocabulary: Number of leading rows that count: the ids that student, teacher and data share.
+  ///   - precision: Of the products with the head, forward and backward.
+  public init(_ parameter: Parameter, vocabulary: Int, precision: Precision = .fp32) {
+    self.init(parameter.weights, gradient: parameter.gradient, vocabulary, precision)
+  }
+
+  private init(_ weights: Weights, gradient: Tensor?, _ vocabulary: Int, _ precision: Precision) {
+    precondition(
+      vocabulary > 0 && weights.rows >= vocabulary,
+      "a head of [\(weights.rows), \(weights.columns)] does not fit a vocabulary of \(vocabulary)")
+    self.weights = weights.rows(0..<vocabulary)
+    self.gradient = gradient?.rows(0..<vocabulary)
+    self.vocabulary = vocabulary
+    self.precision = precision
+  }
+
+  /// Length of the hidden states that it reads.
+  public var hiddenSize: Int { weights.columns }
+}

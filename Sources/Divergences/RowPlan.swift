@@ -1,0 +1,97 @@
+import TeacherSignal
+import Tensor
+
+/// What one evaluation does to each of its rows.
+struct RowPlan {
+  let loss: HeadLoss
+  let vocabulary: Int
+  let targets: [Int32]
+  let teacher: TeacherRows
+  let scale: Double
+  let divergenceRowWeights: [Float]?
+  let crossEntropyRowWeights: [Float]?
+  let gradient: Bool
+  private let pass: RowPass
+
+  init(
+    loss: HeadLoss, vocabulary: Int, targets: [Int32], teacher: TeacherRows, scale: Double,
+    divergenceRowWeights: [Float]?, crossEntropyRowWeights: [Float]?, gradient: Bool
+  ) {
+    self.loss = loss
+    self.vocabulary = vocabulary
+    self.targets = targets
+    self.teacher = teacher
+    self.scale = scale
+    self.divergenceRowWeights = divergenceRowWeights
+    self.crossEntropyRowWeights = crossEntropyRowWeights
+    self.gradient = gradient
+    pass = RowPass(loss.divergence)
+  }
+
+  /// A live teacher that is compared with.
+  var liveTeacher: (hidden: Tensor, head: Head)? {
+    guard loss.compares, case .dense(let hidden, let head) = teacher else { return nil }
+    return (hidden, head)
+  }
+
+  private func divergenceWeight(_ row: Int) -> Float { loss.compares ? divergenceRowWeights?[row] ?? 1 : 0 }
+  private func crossEntropyWeight(_ row: Int) -> Float { targets.isEmpty ? 0 : crossEntropyRowWeights?[row] ?? 1 }
+
+  /// The losses of a row; where gradients are wanted, its logits, `[vocabulary]`, become their gradient.
+  ///
+  /// - Parameter rowOfTeacher: The live teacher's logits, which are overwritten; nil where there is none.
+  func row(_ row: Int, _ logits: UnsafeMutablePointer<Float>, teacher rowOfTeacher: UnsafeMutablePointer<Float>?)
+    -> RowLoss
+  {
+    let count = vocabulary
+    let d = divergenceWeight(row)
+    let c = crossEntropyWeight(row)
+    let factors = RowFactors(
+      divergence: Double(loss.divergenceWeight) * Double(d) * scale,
+      crossEntropy: Double(loss.crossEntropyWeight) * Double(c) * scale)
+    let target = c == 0 ? nil : targets[row]
+    if d == 0 {
+      if c == 0 || (gradient && factors.crossEntropy == 0) {
+        // Nothing flows back from this row; its value is still wanted where it has a target.
+        let value =
+          unsafe c == 0 ? RowLoss() : pass.plain(logits, count, target: target, factors: factors, gradient: false)
+        if gradient { unsafe logits.update(repeating: 0, count: count) }
+        return value
+      }
+      return unsafe pass.plain(logits, count, target: target, factors: factors, gradient: gradient)
+    }
+    if let rowOfTeacher = unsafe rowOfTeacher {
+      return unsafe pass.dense(
+        logits, teacher: rowOfTeacher, count, target: target, factors: factors, gradient: gradient)
+    }
+    guard case .sparse(let signal) = teacher else { preconditionFailure("row \(row) has no teacher") }
+    let entries = signal.entries(at: row)
+    return unsafe signal.ids.withUnsafeBufferPointer { ids in
+      unsafe signal.logProbs.withUnsafeBufferPointer { logProbs in
+        unsafe pass.sparse(
+          logits, count, ids: UnsafeBufferPointer(rebasing: ids[entries]),
+          logProbs: UnsafeBufferPointer(rebasing: logProbs[entries]),
+          tail: signal.tailLogProb[row], target: target, factors: factors, gradient: gradient)
+      }
+    }
+  }
+
+  /// The rows' losses with their weighted sums.
+  func sums(_ perRow: [RowLoss]) -> LossSums {
+    var sums = LossSums()
+    for (row, loss) in perRow.enumerated() {
+      let d = divergenceWeight(row)
+      let c = crossEntropyWeight(row)
+      if d != 0 {
+        sums.divergence += Double(d) * loss.divergence
+        sums.divergenceRows += Double(d)
+      }
+      if c != 0 {
+        sums.crossEntropy += Double(c) * loss.crossEntropy
+        sums.crossEntropyRows += Double(c)
+      }
+    }
+    sums.perRow = perRow
+    return sums
+  }
+}
