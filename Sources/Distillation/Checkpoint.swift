@@ -48,9 +48,7 @@ enum Checkpoint {
     try unsafe SafeTensorsWriter.write(
       to: "\(folder)/\(optimizerFile)",
       tensors: moments.map { name, tensor in
-        unsafe (
-          name, [tensor.count], .float32, UnsafeRawBufferPointer(start: tensor.base, count: 4 * tensor.count)
-        )
+        unsafe (name, [tensor.count], .float32, UnsafeRawBufferPointer(tensor.elements))
       }, metadata: ["format": "pt"])
     try state.write(to: "\(folder)/\(stateFile)")
     try FolderChecksums.write(for: folder)
@@ -62,11 +60,11 @@ enum Checkpoint {
   static func requireFinite(_ model: any CausalLanguageModel, optimizer: AdamW, step: Int) throws {
     for parameter in model.parameters.parameters {
       guard let index = parameter.value.firstNonFinite else { continue }
-      throw diverged("\(parameter.name) holds \(unsafe parameter.value.base[index]) at element \(index)", step: step)
+      throw diverged("\(parameter.name) holds \(parameter.value[index]) at element \(index)", step: step)
     }
     for (name, tensor) in [("first moment", optimizer.firstMoments), ("second moment", optimizer.secondMoments)] {
       guard let index = tensor.firstNonFinite else { continue }
-      throw diverged("the optimizer's \(name) holds \(unsafe tensor.base[index]) at element \(index)", step: step)
+      throw diverged("the optimizer's \(name) holds \(tensor[index]) at element \(index)", step: step)
     }
   }
 
@@ -119,11 +117,11 @@ enum Checkpoint {
         "holds \(found) where the model needs F32 of shape [\(tensor.count)]", file: file.path, field: name,
         remedy: "resume the run with the student it was started with")
     }
-    try unsafe file.readFloats(name, into: UnsafeMutableBufferPointer(start: tensor.base, count: tensor.count))
-    let wrong = tensor.firstNonFinite ?? (0..<tensor.count).first { unsafe tensor.base[$0] < least }
+    try unsafe file.readFloats(name, into: tensor.elements)
+    let wrong = unsafe tensor.firstNonFinite ?? tensor.elements.firstIndex { $0 < least }
     guard let wrong else { return }
     throw Diagnostic.failure(
-      "holds \(unsafe tensor.base[wrong]) at element \(wrong), which no optimizer can have come to", file: file.path,
+      "holds \(tensor[wrong]) at element \(wrong), which no optimizer can have come to", file: file.path,
       field: name, remedy: remedy)
   }
 }
