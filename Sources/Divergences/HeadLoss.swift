@@ -38,7 +38,8 @@ public struct HeadLoss: Sendable {
   ///   - crossEntropyRowWeights: The same for the cross-entropy.
   ///   - scale: A factor for the gradients alone, such as 1 over the rows of all batches of an optimizer step.
   ///   - hiddenGradient: Where to write the gradient with respect to `hidden`, overwritten; nil to leave it out.
-  ///   - arena: Lends what ``scratchBytes(rows:head:teacher:)`` says.
+  ///   - arena: Lends the chunk of logits, another for a live teacher's, and the heads laid out where there are several
+  ///     chunks.
   public func evaluate(
     hidden: Tensor, head: Head, targets: [Int32], teacher: TeacherRows, divergenceRowWeights: [Float]? = nil,
     crossEntropyRowWeights: [Float]? = nil, scale: Float = 1, hiddenGradient: Tensor? = nil, arena: Arena

@@ -134,7 +134,7 @@ struct WeightLoading {
       rest /= extent
     }
     throw Diagnostic.input(
-      "holds \(unsafe tensor.base[index]) at index \(position)", file: directory, field: name,
+      "holds \(tensor[index]) at index \(position)", file: directory, field: name,
       remedy: "use weights that are finite; these come from a training that diverged, or a damaged file")
   }
 

@@ -46,9 +46,7 @@ enum Checkpoint {
     try unsafe SafeTensorsWriter.write(
       to: path,
       tensors: tensors.map { name, tensor in
-        unsafe (
-          name, [tensor.count], .float32, UnsafeRawBufferPointer(start: tensor.base, count: 4 * tensor.count)
-        )
+        unsafe (name, [tensor.count], .float32, UnsafeRawBufferPointer(tensor.elements))
       }, metadata: ["format": "pt"])
   }
 
@@ -58,12 +56,12 @@ enum Checkpoint {
   static func requireFinite(_ trained: [TrainedParameters], _ optimizers: [AdamW], step: Int) throws {
     for parameter in trained.flatMap(\.parameters.parameters) {
       guard case .fp32(let value) = parameter.weights, let index = value.firstNonFinite else { continue }
-      throw diverged("\(parameter.name) holds \(unsafe value.base[index]) at element \(index)", step: step)
+      throw diverged("\(parameter.name) holds \(value[index]) at element \(index)", step: step)
     }
     for optimizer in optimizers {
       for (name, tensor) in [("first moment", optimizer.firstMoments), ("second moment", optimizer.secondMoments)] {
         guard let index = tensor.firstNonFinite else { continue }
-        throw diverged("the optimizer's \(name) holds \(unsafe tensor.base[index]) at element \(index)", step: step)
+        throw diverged("the optimizer's \(name) holds \(tensor[index]) at element \(index)", step: step)
       }
     }
   }
@@ -124,11 +122,11 @@ enum Checkpoint {
         "holds \(found) where the model needs F32 of shape [\(tensor.count)]", file: file.path, field: name,
         remedy: "resume the run with the student it was started with")
     }
-    try unsafe file.readFloats(name, into: UnsafeMutableBufferPointer(start: tensor.base, count: tensor.count))
-    let wrong = tensor.firstNonFinite ?? (0..<tensor.count).first { unsafe tensor.base[$0] < least }
+    try unsafe file.readFloats(name, into: tensor.elements)
+    let wrong = unsafe tensor.firstNonFinite ?? tensor.elements.firstIndex { $0 < least }
     guard let wrong else { return }
     throw Diagnostic.failure(
-      "holds \(unsafe tensor.base[wrong]) at element \(wrong), which no optimizer can have come to", file: file.path,
+      "holds \(tensor[wrong]) at element \(wrong), which no optimizer can have come to", file: file.path,
       field: name, remedy: remedy)
   }
 }
