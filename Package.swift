@@ -30,8 +30,8 @@ let rooms = """
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
   Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Distillation: Sequences Evaluation Models Generation Divergences TeacherSignal NN Tensor Optimizers Tokenizers Samples LogitCache Replay SafeTensors Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Pipelines: Distillation SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
-  DecantCLI: Pipelines Distillation Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation SyntheticData Evaluation Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
+  DecantCLI: Pipelines Distillation Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
   bench: Sequences Distillation Evaluation Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   """
@@ -50,7 +50,7 @@ let testArrows = [
   "LogitCache": ["RandomStreams"],
   "Replay": ["RandomStreams"],
   "Evaluation": ["Files"],
-  "DecantCLI": ["RandomStreams", "SafeTensors", "Tokenizers", "Models"],
+  "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models"],
 ]
 
 /// Strictness in one list, for every Swift target.

@@ -41,7 +41,7 @@ final class StudentOutputs {
       throw Diagnostic.input(
         "was made by another run: teacher \(version.origin.teacher) and seed \(version.origin.seed) there, "
           + "\(origin.teacher) and \(origin.seed) here", file: directory, field: "version \(version.number)",
-        remedy: "put the run's own replay folder back, or choose another --output")
+        remedy: "put the run's own replay folder back, or choose another `output`")
     }
   }
 

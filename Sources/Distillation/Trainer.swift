@@ -1,4 +1,3 @@
-import Configuration
 import Diagnostics
 import Divergences
 import Evaluation
@@ -76,7 +75,7 @@ public final class Trainer {
     self.configuration = configuration
     self.folder = folder
     let resumed = try Self.checkpointToResume(folder, resume: resume)
-    try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
+    try folder.record(configuration, resuming: resumed != nil)
     run = try Interruption.endingAtOnce {
       try TrainingRun(configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path))
     }
@@ -126,7 +125,7 @@ public final class Trainer {
     guard resume else {
       throw Diagnostic.input(
         "already holds a run at step \(step)", file: folder.path,
-        remedy: "add --resume to go on with it, or choose another --output")
+        remedy: "set `resume` to go on with it, or choose another `output`")
     }
     let path = folder.checkpoint(step: step)
     for other in others { Log.warning("\(folder.checkpoints)/\(other) is no complete checkpoint: passed over") }

@@ -142,7 +142,7 @@ struct TrainingParts {
     } else if let teacher {
       made.pin("teacher", teacher.fingerprint, place: teacher.directory)
     }
-    made.pin("end_of_text", endOfText)
+    made.pin("end_of_text", endOfText.description)
     // The file's rows as token ids: what a template or a length decides is in here too.
     made.pin("samples", samples)
     if let validation { made.pin("samples.validation", validation) }

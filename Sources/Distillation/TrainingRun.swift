@@ -164,7 +164,7 @@ final class TrainingRun {
     guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
     throw Diagnostic.input(
       "the cached signal of \(name()) has the token \(id), beyond the common vocabulary of \(vocabulary)",
-      remedy: "run precompute with --vocabulary \(vocabulary) into another folder")
+      remedy: "run precompute with `vocabulary` \(vocabulary) into another folder")
   }
 
   /// The prompt of a sample, for a fresh response.

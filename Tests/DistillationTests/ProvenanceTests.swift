@@ -51,7 +51,7 @@ import Testing
     expectDiagnostic(
       file: RunFolder(run).provenance, field: "data.train", saying: before["data.train"]?.content ?? "none",
       world.train,
-      "--accept-changed-data", "another --output"
+      "`accept_changed_data`", "another `output`"
     ) { _ = try self.resume(settings) }
     #expect(try RunFolder(run).checkpointSteps() == [2])
     // Twice the rows, so twice the steps.
