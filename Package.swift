@@ -34,8 +34,8 @@ let rooms = """
   Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   Distillation: Training Methods Teachers Sequences Evaluation Models Generation TeacherSignal NN Tensor Tokenizers Samples LogitCache Replay Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Pipelines: Distillation Training Provenance SyntheticData Evaluation Models TeacherSignal Tensor Tokenizers Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
-  DecantCLI: Pipelines Distillation Training Evaluation SyntheticData TeacherSignal Tensor Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
+  Pipelines: Distillation Training Provenance SyntheticData Evaluation Samples LogitCache Configuration Telemetry Fingerprints JSON Files Diagnostics
+  DecantCLI: Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
   bench: Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   """
@@ -56,7 +56,7 @@ let testArrows = [
   "Teachers": ["JSON", "RandomStreams"],
   "Evaluation": ["Files"],
   "Training": ["Divergences"],
-  "DecantCLI": ["RandomStreams", "SafeTensors", "Tokenizers", "Models"],
+  "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models"],
 ]
 
 /// Strictness in one list, for every Swift target.

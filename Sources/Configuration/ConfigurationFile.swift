@@ -61,6 +61,15 @@ public struct ConfigurationFile: Sendable {
     try NodeDecoder(root, path: []).decode(type)
   }
 
+  /// A part of a configuration, or a tree that was put together, as a value of a type; see ``decode(_:)``.
+  ///
+  /// - Parameter path: The keys that lead to it, for messages.
+  public static func decode<Value: Decodable>(
+    _ type: Value.Type, from node: ConfigurationNode, path: [String] = []
+  ) throws -> Value {
+    try NodeDecoder(node, path: path.map(PathKey.init)).decode(type)
+  }
+
   /// The configuration as YAML, overrides included.
   public var text: String { YAMLWriter.text(root) }
 

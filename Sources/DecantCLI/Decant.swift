@@ -20,6 +20,12 @@ public enum Decant {
       .command(SynthesizeCommand()),
     ])
 
+  /// The verbs that run a stage.
+  package static let stageCommands: [any StageCommand] = program.entries.compactMap { entry in
+    guard case .command(let command) = entry else { return nil }
+    return command as? any StageCommand
+  }
+
   /// Runs the process's command line and returns the exit status.
   public static func run() -> Int32 {
     StandardStreams.makeSafe()

@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 import Evaluation
 import Files
@@ -7,7 +8,7 @@ import Generation
 import JSON
 import Models
 import RandomStreams
-import Provenance
+public import Provenance
 public import Samples
 import Sequences
 import Telemetry
@@ -18,7 +19,7 @@ import Tokenizers
 ///
 /// Rows come out in input order, each as soon as all before it are there, so a killed run leaves a valid prefix that the
 /// next run goes on from. A row's text depends on the seed and its place in the file alone.
-public struct BatchInference: Sendable {
+public struct BatchInference: Stage {
   public var model: String
   /// The files of rows.
   public var data: DataFiles
@@ -26,13 +27,15 @@ public struct BatchInference: Sendable {
   /// The JSONL file to write.
   public var output: String
   public var decoding: DecodingConfiguration
+  /// Seeds what is drawn.
   public var seed: UInt64 = 1
   /// Of the model's matrix products.
   public var precision = Precision.fp32
   /// Rows decoded together.
-  public var slots = 32
+  public var batchSize = 32
 
-  public struct Outcome: Sendable, Equatable {
+  /// How a run ended.
+  public struct Outcome: StageOutcome, Equatable {
     public var rows: Int
     /// Rows that stood in the output already.
     public var resumedRows: Int
@@ -43,7 +46,8 @@ public struct BatchInference: Sendable {
   }
 
   public init(
-    model: String, data: DataFiles, format: RowFormat, output: String, decoding: DecodingConfiguration
+    model: String, data: DataFiles, format: RowFormat = RowFormat(), output: String,
+    decoding: DecodingConfiguration = DecodingConfiguration()
   ) {
     self.model = model
     self.data = data
@@ -57,6 +61,7 @@ public struct BatchInference: Sendable {
   /// - Throws: a `Diagnostic` where the output was begun with another model, data set or setting, or a prompt leaves no
   ///   room for a response.
   public func run() throws -> Outcome {
+    try validate()
     EngineAnnouncement.print(precision)
     let destination = try Destination(output)
     let (loaded, bundle, source, samples, made) = try Interruption.endingAtOnce {
@@ -84,7 +89,7 @@ public struct BatchInference: Sendable {
     let vocabulary = WritableVocabulary(model: configuration, tokenizer: bundle.tokenizer, ends: ends)
     if let notice = vocabulary.notice(configuration, role: "the model") { Log.info(notice) }
     let generator = try Generator(
-      model: loaded.model, settings: decoding.settings, eosTokenIDs: ends, vocabulary: vocabulary, batchSize: slots,
+      model: loaded.model, settings: decoding.settings, eosTokenIDs: ends, vocabulary: vocabulary, batchSize: batchSize,
       stream: RandomStream(seed: seed, name: "decoding"))
     let longest = index.counts.longestPrompt
     let memory = generator.memory(count: index.count - done, longest: longest)
@@ -123,11 +128,63 @@ public struct BatchInference: Sendable {
     try made.pin("data", files: data)
     made.pin("tokenizer", bundle.fingerprint, place: bundle.directory)
     made.pin("samples", samples.index.fingerprint)
-    made.pin("end_of_text", source.endOfText)
-    made.pin("decoding", decoding)
+    made.pin("end_of_text", source.endOfText.description)
+    made.pin("decoding", decoding.pinnedText)
     made.pin("seed", seed)
     made.pin("precision", precision.rawValue)
     made.pin(engine: Engine.variant)
     return (loaded, bundle, source, samples, made)
+  }
+}
+
+// MARK: - As a stage
+
+extension BatchInference {
+  public static let name = "generate"
+  public static let filled = [
+    (key: "output", value: FilledValue.entry("responses.jsonl")), (key: "seed", value: .seed),
+  ]
+
+  public var productIsThere: Bool { File.exists(output) }
+
+  public func inputs() throws -> Provenance {
+    var made = Provenance()
+    try made.pinIfThere("model", model: model)
+    try made.pinIfThere("data", rows: data)
+    return made
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case model, data, output, seed, precision
+    case batchSize = "batch_size"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      model: try keys.decode(.model), data: try keys.decode(.data), format: try RowFormat(from: decoder),
+      output: try keys.decode(.output), decoding: try DecodingConfiguration(from: decoder))
+    seed = try keys.decode(.seed, default: seed)
+    batchSize = try keys.decode(.batchSize, default: batchSize)
+    precision = try keys.decode(.precision, default: precision)
+    try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(model, forKey: .model)
+    try keys.encode(data, forKey: .data)
+    try format.encode(to: encoder)
+    try keys.encode(output, forKey: .output)
+    try decoding.encode(to: encoder)
+    try keys.encode(seed, forKey: .seed)
+    try keys.encode(batchSize, forKey: .batchSize)
+    try keys.encode(precision, forKey: .precision)
+  }
+
+  public func validate() throws {
+    try format.validate()
+    try decoding.validate()
+    try CodingKeys.batchSize.checkPositive(batchSize)
   }
 }

@@ -1,5 +1,9 @@
+import Configuration
 import Diagnostics
 public import Evaluation
+public import Provenance
+import Files
+import JSON
 import Models
 public import Samples
 import Generation
@@ -10,23 +14,27 @@ import Tokenizers
 
 /// Scores a model on a file of rows: nll and perplexity always, divergence to a teacher and quality of greedy responses
 /// where asked for.
-public struct ModelEvaluation: Sendable {
+public struct ModelEvaluation: Stage {
   public var model: String
   /// The files of rows.
   public var data: DataFiles
   public var format: RowFormat
   /// A teacher to measure the divergence to; nil leaves it out.
   public var teacher: String?
-  /// Longest greedy response for ROUGE-L and exact match; nil leaves them out.
-  public var maximumNewTokens: Int?
+  /// Also answer every prompt greedily, for ROUGE-L and exact match.
+  public var generate = false
+  /// Longest response in tokens, where there are any.
+  public var maximumNewTokens = 128
   /// At most this many rows, from the front; all where nil.
   public var limit: Int?
   /// Of the matrix products of model and teacher.
   public var precision = Precision.fp32
   /// Tokens computed together.
   public var tokensPerBatch = 8192
+  /// A file that the report is also written to, as JSON; nil for none.
+  public var output: String?
 
-  public init(model: String, data: DataFiles, format: RowFormat) {
+  public init(model: String, data: DataFiles, format: RowFormat = RowFormat()) {
     self.model = model
     self.data = data
     self.format = format
@@ -37,6 +45,7 @@ public struct ModelEvaluation: Sendable {
   /// - Throws: a `Diagnostic` where rows do not fit, or model and teacher have different tokenizers; `Interrupted` where
   ///   a signal asks to stop: there is nothing to keep.
   public func run() throws -> EvaluationReport {
+    try validate()
     EngineAnnouncement.print(precision)
     let (loaded, bundle, source, judge, samples) = try Interruption.endingAtOnce(load)
     let count = min(samples.count, limit ?? .max)
@@ -53,10 +62,13 @@ public struct ModelEvaluation: Sendable {
       ) { try samples.index.sample(at: $0).sequence }
     progress.finish()
     report.account = samples.account
-    if let maximumNewTokens {
+    if generate {
       report.responses = try answer(
-        (0..<count).map { try samples.index.sample(at: $0) }, loaded.model, bundle.tokenizer, source,
-        maximumNewTokens: maximumNewTokens)
+        (0..<count).map { try samples.index.sample(at: $0) }, loaded.model, bundle.tokenizer, source)
+    }
+    if let output {
+      try File.makeFolder(File.folder(of: output))
+      try File.write(report.json.serialized(pretty: true) + [UInt8(ascii: "\n")], to: output)
     }
     return report
   }
@@ -71,14 +83,13 @@ public struct ModelEvaluation: Sendable {
         theirs: "the teacher \(judge.directory)")
     }
     let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
-    let samples = try source.samples(of: data, index: .temporary, newTokens: maximumNewTokens)
+    let samples = try source.samples(of: data, index: .temporary, newTokens: generate ? maximumNewTokens : nil)
     return (loaded, bundle, source, judge, samples)
   }
 
   /// Greedy responses to the samples' prompts, against their own responses.
   private func answer(
-    _ samples: [Sample], _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource,
-    maximumNewTokens: Int
+    _ samples: [Sample], _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource
   ) throws -> EvaluationReport.Responses? {
     let cases = try samples.map { sample in
       ResponseEvaluation.Case(
@@ -97,5 +108,65 @@ public struct ModelEvaluation: Sendable {
       onPass: Interruption.check)
     progress.finish()
     return responses
+  }
+}
+
+extension EvaluationReport: StageOutcome {}
+
+// MARK: - As a stage
+
+extension ModelEvaluation {
+  public static let name = "evaluate"
+  public static let filled = [(key: "output", value: FilledValue.entry("report.json"))]
+
+  public var productIsThere: Bool { output.map(File.exists) ?? false }
+
+  public func inputs() throws -> Provenance {
+    var made = Provenance()
+    try made.pinIfThere("model", model: model)
+    try made.pinIfThere("data", rows: data)
+    if let teacher { try made.pinIfThere("teacher", model: teacher) }
+    return made
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case model, data, teacher, generate, limit, precision, output
+    case maximumNewTokens = "max_new_tokens"
+    case tokensPerBatch = "batch_tokens"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      model: try keys.decode(.model), data: try keys.decode(.data), format: try RowFormat(from: decoder))
+    teacher = try keys.decodeIfPresent(String.self, forKey: .teacher)
+    generate = try keys.decode(.generate, default: generate)
+    maximumNewTokens = try keys.decode(.maximumNewTokens, default: maximumNewTokens)
+    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+    precision = try keys.decode(.precision, default: precision)
+    tokensPerBatch = try keys.decode(.tokensPerBatch, default: tokensPerBatch)
+    output = try keys.decodeIfPresent(String.self, forKey: .output)
+    try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(model, forKey: .model)
+    try keys.encode(data, forKey: .data)
+    try format.encode(to: encoder)
+    try keys.encodeIfPresent(teacher, forKey: .teacher)
+    try keys.encode(generate, forKey: .generate)
+    try keys.encode(maximumNewTokens, forKey: .maximumNewTokens)
+    try keys.encodeIfPresent(limit, forKey: .limit)
+    try keys.encode(precision, forKey: .precision)
+    try keys.encode(tokensPerBatch, forKey: .tokensPerBatch)
+    try keys.encodeIfPresent(output, forKey: .output)
+  }
+
+  public func validate() throws {
+    try format.validate()
+    try CodingKeys.maximumNewTokens.check(maximumNewTokens, in: 1...Limits.sequence)
+    try CodingKeys.limit.checkPositive(limit)
+    try CodingKeys.tokensPerBatch.checkPositive(tokensPerBatch)
   }
 }

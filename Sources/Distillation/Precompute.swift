@@ -1,4 +1,6 @@
+import Configuration
 import Diagnostics
+public import Provenance
 import Files
 import Fingerprints
 import LogitCache
@@ -16,7 +18,7 @@ import Telemetry
 /// Run again it goes on where it stopped: each batch's records and the progress are one transaction, and the batches are
 /// planned from the data set alone, so an interrupted run computes the same bytes as an uninterrupted one. A batch is
 /// encoded and written by a thread of its own while the teacher computes the next one.
-public struct Precompute: Sendable {
+public struct Precompute: Stage {
   /// A model directory or hub id.
   public var teacher: String
   /// The files of rows.
@@ -47,7 +49,8 @@ public struct Precompute: Sendable {
     public var account: RowAccount
   }
 
-  public struct Outcome: Sendable, Equatable {
+  /// How a run ended.
+  public struct Outcome: StageOutcome, Equatable {
     public var samples: Int
     /// Samples that this run computed; the others were there.
     public var computed: Int
@@ -58,7 +61,7 @@ public struct Precompute: Sendable {
     public var account: RowAccount
   }
 
-  public init(teacher: String, data: DataFiles, format: RowFormat, cache: String) {
+  public init(teacher: String, data: DataFiles, format: RowFormat = RowFormat(), cache: String) {
     self.teacher = teacher
     self.data = data
     self.format = format
@@ -69,7 +72,8 @@ public struct Precompute: Sendable {
   ///
   /// - Throws: a `Diagnostic` as ``run()`` does for its input.
   public func forecast() throws -> Forecast {
-    try Interruption.endingAtOnce {
+    try validate()
+    return try Interruption.endingAtOnce {
       // Nothing is written beside the cache.
       let work = try prepare(index: .temporary)
       let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
@@ -96,6 +100,7 @@ public struct Precompute: Sendable {
   ///   it, rows do not fit, or the disk is full.
   public func run() throws -> Outcome {
     let start = ContinuousClock.now
+    try validate()
     EngineAnnouncement.print(precision)
     let work = try Interruption.endingAtOnce { try prepare(index: .inside(cache)) }
     let samples = work.samples.index
@@ -222,8 +227,63 @@ public struct Precompute: Sendable {
       let (path, line) = try samples.index.place(of: number)
       throw Diagnostic.input(
         "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: path,
-        line: line, field: "--vocabulary",
+        line: line, field: "vocabulary",
         remedy: "let at least the tokenizer's \(tokenizer.tokenizer.vocabularySize) count")
     }
+  }
+}
+
+// MARK: - As a stage
+
+extension Precompute {
+  public static let name = "precompute"
+  public static let filled = [(key: "cache", value: FilledValue.entry("cache"))]
+
+  public var productIsThere: Bool { File.exists("\(cache)/manifest.json") }
+
+  public func inputs() throws -> Provenance {
+    var made = Provenance()
+    try made.pinIfThere("teacher", model: teacher)
+    try made.pinIfThere("data", rows: data)
+    return made
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case teacher, data, cache, codec, vocabulary, precision
+    case topK = "top_k"
+    case tokensPerBatch = "batch_tokens"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      teacher: try keys.decode(.teacher), data: try keys.decode(.data), format: try RowFormat(from: decoder),
+      cache: try keys.decode(.cache))
+    topK = try keys.decode(.topK, default: topK)
+    codec = try keys.decode(.codec, default: codec)
+    vocabulary = try keys.decodeIfPresent(Int.self, forKey: .vocabulary)
+    precision = try keys.decode(.precision, default: precision)
+    tokensPerBatch = try keys.decode(.tokensPerBatch, default: tokensPerBatch)
+    try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(teacher, forKey: .teacher)
+    try keys.encode(data, forKey: .data)
+    try format.encode(to: encoder)
+    try keys.encode(cache, forKey: .cache)
+    try keys.encode(topK, forKey: .topK)
+    try keys.encode(codec, forKey: .codec)
+    try keys.encodeIfPresent(vocabulary, forKey: .vocabulary)
+    try keys.encode(precision, forKey: .precision)
+    try keys.encode(tokensPerBatch, forKey: .tokensPerBatch)
+  }
+
+  public func validate() throws {
+    try format.validate()
+    try CodingKeys.topK.checkPositive(topK)
+    try CodingKeys.vocabulary.check(vocabulary, in: 2...Limits.count)
+    try CodingKeys.tokensPerBatch.checkPositive(tokensPerBatch)
   }
 }

@@ -1,5 +1,8 @@
+import Configuration
 import Diagnostics
 import Evaluation
+public import Provenance
+import Files
 import Models
 import RandomStreams
 import Replay
@@ -14,7 +17,7 @@ import Training
 
 /// Stage three by itself: the student answers every prompt of a file, the teacher scores the answers, and they are
 /// published as the next version of a replay store.
-public struct Regeneration: Sendable {
+public struct Regeneration: Stage {
   /// Model directories or hub ids.
   public var student: String
   public var teacher: String
@@ -26,13 +29,15 @@ public struct Regeneration: Sendable {
   public var decoding: DecodingConfiguration
   /// Entries kept per position.
   public var topK = 64
+  /// Seeds what is drawn.
   public var seed: UInt64 = 1
   /// Of the matrix products of student and teacher.
   public var precision = Precision.fp32
   /// Rows decoded together.
-  public var slots = 32
+  public var batchSize = 32
 
-  public struct Outcome: Sendable, Equatable {
+  /// How a run ended.
+  public struct Outcome: StageOutcome, Equatable {
     public var version: Int
     public var samples: Int
     public var generatedTokens: Int
@@ -40,8 +45,8 @@ public struct Regeneration: Sendable {
   }
 
   public init(
-    student: String, teacher: String, data: DataFiles, format: RowFormat, replay: String,
-    decoding: DecodingConfiguration
+    student: String, teacher: String, data: DataFiles, format: RowFormat = RowFormat(), replay: String,
+    decoding: DecodingConfiguration = DecodingConfiguration()
   ) {
     self.student = student
     self.teacher = teacher
@@ -56,6 +61,7 @@ public struct Regeneration: Sendable {
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, the store was made with another one, or
   ///   a prompt leaves no room.
   public func run() throws -> Outcome {
+    try validate()
     EngineAnnouncement.print(precision)
     let (student, teacher, source, samples) = try Interruption.endingAtOnce(load)
     let prompts = try (0..<samples.count).map { try samples.index.sample(at: $0).tokenIDs }
@@ -66,7 +72,7 @@ public struct Regeneration: Sendable {
     let regenerator = Regenerator(
       student: student.model, teacher: teacher.teacher,
       topK: min(topK, teacher.teacher.identity.vocabularySize), settings: decoding.settings,
-      tokenizer: teacher.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: slots)
+      tokenizer: teacher.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: batchSize)
     if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
     let origin = regenerator.origin(data: samples.index.fingerprint, seed: seed, step: 0)
     let writer = try ReplayWriter(directory: replay)
@@ -109,5 +115,62 @@ public struct Regeneration: Sendable {
       student, teacher, source,
       try source.prompts(of: data, index: .temporary, newTokens: decoding.maximumNewTokens)
     )
+  }
+}
+
+// MARK: - As a stage
+
+extension Regeneration {
+  public static let name = "regenerate"
+  public static let filled = [(key: "replay", value: FilledValue.entry("replay")), (key: "seed", value: .seed)]
+
+  public var productIsThere: Bool { File.exists("\(replay)/data.mdb") }
+
+  public func inputs() throws -> Provenance {
+    var made = Provenance()
+    try made.pinIfThere("student", model: student)
+    try made.pinIfThere("teacher", model: teacher)
+    try made.pinIfThere("data", rows: data)
+    return made
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case student, teacher, data, replay, seed, precision
+    case topK = "top_k"
+    case batchSize = "batch_size"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      student: try keys.decode(.student), teacher: try keys.decode(.teacher), data: try keys.decode(.data),
+      format: try RowFormat(from: decoder), replay: try keys.decode(.replay),
+      decoding: try DecodingConfiguration(from: decoder))
+    topK = try keys.decode(.topK, default: topK)
+    seed = try keys.decode(.seed, default: seed)
+    batchSize = try keys.decode(.batchSize, default: batchSize)
+    precision = try keys.decode(.precision, default: precision)
+    try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(student, forKey: .student)
+    try keys.encode(teacher, forKey: .teacher)
+    try keys.encode(data, forKey: .data)
+    try format.encode(to: encoder)
+    try keys.encode(replay, forKey: .replay)
+    try keys.encode(topK, forKey: .topK)
+    try decoding.encode(to: encoder)
+    try keys.encode(seed, forKey: .seed)
+    try keys.encode(batchSize, forKey: .batchSize)
+    try keys.encode(precision, forKey: .precision)
+  }
+
+  public func validate() throws {
+    try format.validate()
+    try CodingKeys.topK.checkPositive(topK)
+    try decoding.validate()
+    try CodingKeys.batchSize.checkPositive(batchSize)
   }
 }

@@ -35,10 +35,10 @@ final class ResponseFile {
       try now.write(to: marker)
       return 0
     }
-    let remedy = "choose another --output, or remove the file"
+    let remedy = "choose another `output`, or remove the file"
     guard let before = try Self.provenance(marker) else {
       throw Diagnostic.input(
-        "holds rows, and nothing says what they were made from", file: path, field: "--output", remedy: remedy)
+        "holds rows, and nothing says what they were made from", file: path, field: "output", remedy: remedy)
     }
     try before.check(now, file: path, remedy: remedy)
     let complete = try check.completeRows(of: path)

@@ -85,9 +85,11 @@ struct SampleSource {
   private func indexed(
     _ files: DataFiles, _ purpose: Dataset.Purpose, _ builder: SampleBuilder, _ place: IndexPlace, newTokens: Int?
   ) throws -> IndexedSamples {
-    let options = try options(for: purpose)
+    let options = Dataset.Options(
+      fields: format.fields, separator: format.separator, emptyResponses: format.emptyResponses, purpose: purpose)
     let paths = try files.paths()
-    let folder = try IndexFolder(place, named: "\(paths)\n\(options)\n\(builder.fingerprint)")
+    let folder = try IndexFolder(
+      place, named: (paths + [options.text, "\(builder.fingerprint)"]).joined(separator: "\n"))
     let dataset = try Dataset(files, options, unpackedIn: folder.path)
     var said = ContinuousClock.now
     let index = try SampleIndex(dataset, builder, folder: folder.path, threads: Engine.threads) { rows in
@@ -110,18 +112,6 @@ struct SampleSource {
   }
 
   private static let said = Mutex<Set<String>>([])
-
-  private func options(for purpose: Dataset.Purpose) throws -> Dataset.Options {
-    let separator = try format.separator.map { name in
-      guard let separator = TextSeparator(name: name) else {
-        throw Diagnostic.input(
-          "'\(name)' is no separator", field: "separator", remedy: "use line, blank-line, file or literal:TEXT")
-      }
-      return separator
-    }
-    return Dataset.Options(
-      fields: format.fields, separator: separator, emptyResponses: format.emptyResponses, purpose: purpose)
-  }
 }
 
 extension RowFormat {

@@ -42,20 +42,25 @@ public final class DivergenceDistillation: Method {
         // Those of other divergences too, which earlier versions wrote down with every one.
         let parameters = try DivergenceParameters(
           Divergence.table.flatMap { $0.parameters }.map { parameter in
-            let value = try keys.value(Key(stringValue: parameter.name), default: parameter.standard)
+            let value = try keys.decode(Key(stringValue: parameter.name), default: parameter.standard)
             try parameter.check(value)
             return (parameter, value)
           })
-        divergence = try Divergence(named: try keys.decode(String.self, forKey: .name), parameters)
+        divergence = try Divergence(named: try keys.decode(.name), parameters)
       } catch let fault as Diagnostic where fault.file == nil {
         guard let field = fault.field else { throw fault }
         throw keys.fault(Key(stringValue: field), fault.message, remedy: fault.remedy)
       }
-      divergenceWeight = try keys.finite(.divergenceWeight, default: divergenceWeight)
-      crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: crossEntropyWeight)
+      divergenceWeight = try keys.decode(.divergenceWeight, default: divergenceWeight)
+      crossEntropyWeight = try keys.decode(.crossEntropyWeight, default: crossEntropyWeight)
+      try keys.checked(validate)
+    }
+
+    public func validate() throws {
+      try Key.divergenceWeight.checkFinite(divergenceWeight)
+      try Key.crossEntropyWeight.checkFinite(crossEntropyWeight)
       guard divergenceWeight > 0 || crossEntropyWeight > 0, divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "the weights must not be negative, nor all zero"))
+        throw Diagnostic.input("the weights must not be negative, nor all zero")
       }
     }
 

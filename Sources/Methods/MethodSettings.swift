@@ -10,6 +10,11 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// Whether the fixed data needs a teacher's signals.
   var needsTeacher: Bool { get }
 
+  /// Refuses numbers that are out of bounds; decoding calls it, and whoever runs settings that were made in code.
+  ///
+  /// - Throws: a `Diagnostic` of category `input`, whose field is the key of one number where it is at fault alone.
+  func validate() throws
+
   /// The method over a student.
   ///
   /// - Parameter vocabulary: Leading ids that student, teacher and data share.

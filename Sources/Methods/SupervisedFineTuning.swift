@@ -1,4 +1,5 @@
 import Configuration
+import Diagnostics
 import Divergences
 public import Models
 import Sequences
@@ -27,12 +28,14 @@ public final class SupervisedFineTuning: Method {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      crossEntropyWeight = try keys.finite(.crossEntropyWeight, default: crossEntropyWeight)
+      crossEntropyWeight = try keys.decode(.crossEntropyWeight, default: crossEntropyWeight)
       for key in [CodingKeys.alpha, .beta, .divergenceWeight] { _ = try keys.decodeIfPresent(Float.self, forKey: key) }
-      guard crossEntropyWeight > 0 else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "the weights must not be negative, nor all zero"))
-      }
+      try keys.checked(validate)
+    }
+
+    public func validate() throws {
+      try CodingKeys.crossEntropyWeight.checkFinite(crossEntropyWeight)
+      guard crossEntropyWeight > 0 else { throw Diagnostic.input("the weights must not be negative, nor all zero") }
     }
 
     public func encode(to encoder: any Encoder) throws {

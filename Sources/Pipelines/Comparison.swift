@@ -1,13 +1,28 @@
+import Configuration
 import Diagnostics
-import Distillation
+public import Distillation
 import Evaluation
+public import Provenance
 import Files
 import FoundationEssentials
+import LogitCache
+public import Samples
 import Telemetry
 import Training
 
 /// Several models measured on the same rows: the table a pipeline ends with.
-public struct Comparison: Sendable {
+public struct Comparison: Stage {
+  /// A model of the table.
+  public struct Entry: Sendable, Equatable {
+    public var name: String
+    public var model: String
+
+    public init(name: String, model: String) {
+      self.name = name
+      self.model = model
+    }
+  }
+
   /// One model's figures.
   public struct Row: Sendable, Codable, Equatable {
     public var name: String
@@ -24,16 +39,50 @@ public struct Comparison: Sendable {
     public var sources: [String: Double]?
   }
 
-  let configuration: ComparisonConfiguration
+  /// How a run ended.
+  public struct Outcome: StageOutcome, Equatable {
+    /// The teacher first.
+    public var rows: [Row]
+    /// The table.
+    public var text: String
+  }
 
-  public init(_ configuration: ComparisonConfiguration) { self.configuration = configuration }
+  /// The files of test rows.
+  public var data: DataFiles
+  public var format: RowFormat
+  /// Divergences are measured to this model, which gets a row of its own.
+  public var teacher: String
+  /// In the order of the table.
+  public var models: [Entry]
+  /// Its size a token stands under the table.
+  public var cache: String?
+  /// Longest greedy response, tokens; nil leaves ROUGE-L and exact match out.
+  public var maximumNewTokens: Int?
+  /// At most this many rows, from the front of the file.
+  public var limit: Int?
+  /// The folder that takes `table.json` and `table.txt`.
+  public var output: String
+  /// Lines for below the table; no part of the configuration.
+  public var footer: [String] = []
 
-  /// Evaluates the teacher and every model, and writes `table.json` and `table.txt` into a folder.
+  public init(
+    data: DataFiles, format: RowFormat = RowFormat(), teacher: String, models: [Entry], output: String
+  ) {
+    self.data = data
+    self.format = format
+    self.teacher = teacher
+    self.models = models
+    self.output = output
+  }
+
+  /// Evaluates the teacher and every model, and writes the table.
   ///
-  /// - Parameter footer: Lines for below the table.
-  /// - Returns: the table as text.
-  public func run(into folder: String, footer: [String]) throws -> String {
-    let entries = [ComparisonConfiguration.Entry(name: "teacher", model: configuration.teacher)] + configuration.models
+  /// - Throws: a `Diagnostic` of an evaluation, or where the cache or the folder cannot be read or written; `Interrupted`
+  ///   where a signal asks to stop.
+  @discardableResult
+  public func run() throws -> Outcome {
+    try validate()
+    let entries = [Entry(name: "teacher", model: teacher)] + models
     let progress = Progress("compare", total: entries.count, unit: "models")
     let rows = try entries.enumerated().map { index, entry in
       let row = try measure(entry, isTeacher: index == 0)
@@ -41,26 +90,39 @@ public struct Comparison: Sendable {
       return row
     }
     progress.finish()
-    try File.makeFolder(folder)
+    try File.makeFolder(output)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try File.write(Array(try encoder.encode(rows)) + [UInt8(ascii: "\n")], to: "\(folder)/table.json")
-    let text = ([Self.table(rows)] + footer).joined(separator: "\n") + "\n"
-    try File.write(Array(text.utf8), to: "\(folder)/table.txt")
-    return text
+    try File.write(Array(try encoder.encode(rows)) + [UInt8(ascii: "\n")], to: "\(output)/table.json")
+    let text = ([Self.table(rows), ""] + (try sizeOfCache()) + footer).joined(separator: "\n") + "\n"
+    try File.write(Array(text.utf8), to: "\(output)/table.txt")
+    return Outcome(rows: rows, text: text)
   }
 
-  private func measure(_ entry: ComparisonConfiguration.Entry, isTeacher: Bool) throws -> Row {
-    var evaluation = ModelEvaluation(model: entry.model, data: configuration.data, format: configuration.format)
-    evaluation.teacher = isTeacher ? nil : configuration.teacher
-    evaluation.maximumNewTokens = configuration.maximumNewTokens
-    evaluation.limit = configuration.limit
+  private func measure(_ entry: Entry, isTeacher: Bool) throws -> Row {
+    var evaluation = ModelEvaluation(model: entry.model, data: data, format: format)
+    evaluation.teacher = isTeacher ? nil : teacher
+    if let maximumNewTokens {
+      evaluation.generate = true
+      evaluation.maximumNewTokens = maximumNewTokens
+    }
+    evaluation.limit = limit
     let report = try evaluation.run()
     return Row(
       name: entry.name, model: entry.model, nll: report.nll, rougeL: report.responses?.rougeL,
       exactMatch: report.responses?.exactMatch, forwardKL: report.teacher?.forwardKL,
       reverseKL: report.teacher?.reverseKL,
       sources: try RunFolder.sourceShares(checkpoint: entry.model))
+  }
+
+  /// A line that tells the cache's size a token, where there is a cache.
+  private func sizeOfCache() throws -> [String] {
+    guard let cache else { return [] }
+    let size = try LogitCache(directory: cache).statistics()
+    return [
+      "cache: \(Readable.decimals(size.payloadBytesPerPosition, 1)) bytes a token "
+        + "(\(Readable.decimals(size.fileBytesPerPosition, 1)) on disk), \(Readable.grouped(size.positions)) tokens"
+    ]
   }
 
   /// The rows as aligned columns.
@@ -88,4 +150,71 @@ public struct Comparison: Sendable {
   }
 
   private static func decimals(_ value: Double?) -> String { value.map { Readable.decimals($0, 4) } ?? "-" }
+}
+
+extension Comparison: ConcludingStage {
+  /// With the time of every stage and where things lie below the table.
+  func concluding(_ before: [PipelineRunner.StageOutcome]) -> Comparison {
+    var copy = self
+    copy.footer = ["time: " + before.map { "\($0.name) \(Readable.duration($0.seconds))" }.joined(separator: ", ")]
+    if let folder = before.first?.folder { copy.footer.append("everything lies in \(File.folder(of: folder))") }
+    return copy
+  }
+}
+
+// MARK: - As a stage
+
+extension Comparison {
+  public static let name = "compare"
+  public static let filled = [(key: "output", value: FilledValue.folder)]
+
+  public var productIsThere: Bool { File.exists("\(output)/table.txt") }
+
+  public func shown() throws -> String? { String(decoding: try File.read("\(output)/table.txt"), as: UTF8.self) }
+
+  public func inputs() throws -> Provenance {
+    var made = Provenance()
+    try made.pinIfThere("data", rows: data)
+    try made.pinIfThere("teacher", model: teacher)
+    for entry in models { try made.pinIfThere("models.\(entry.name)", model: entry.model) }
+    if let cache { try made.pinIfThere("cache", cache: cache) }
+    return made
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case data, teacher, cache, models, limit, output
+    case maximumNewTokens = "max_new_tokens"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let named = try keys.nestedContainer(keyedBy: EntryName.self, forKey: .models)
+    self.init(
+      data: try keys.decode(.data), format: try RowFormat(from: decoder), teacher: try keys.decode(.teacher),
+      models: try named.allKeys.map { Entry(name: $0.stringValue, model: try named.decode($0)) },
+      output: try keys.decode(.output))
+    cache = try keys.decodeIfPresent(String.self, forKey: .cache)
+    maximumNewTokens = try keys.decodeIfPresent(Int.self, forKey: .maximumNewTokens)
+    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+    try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(data, forKey: .data)
+    try format.encode(to: encoder)
+    try keys.encode(teacher, forKey: .teacher)
+    try keys.encodeIfPresent(cache, forKey: .cache)
+    var named = keys.nestedContainer(keyedBy: EntryName.self, forKey: .models)
+    for entry in models { try named.encode(entry.model, forKey: EntryName(stringValue: entry.name)) }
+    try keys.encodeIfPresent(maximumNewTokens, forKey: .maximumNewTokens)
+    try keys.encodeIfPresent(limit, forKey: .limit)
+    try keys.encode(output, forKey: .output)
+  }
+
+  public func validate() throws {
+    try format.validate()
+    try CodingKeys.maximumNewTokens.check(maximumNewTokens, in: 1...Limits.sequence)
+    try CodingKeys.limit.checkPositive(limit)
+  }
 }

@@ -1,13 +1,14 @@
 import Configuration
 import Diagnostics
+import Distillation
 import Files
+import JSON
 
 /// A pipeline as it stands in a file, with variables replaced and overrides laid over it.
 public struct PipelineFile: Sendable {
   public let pipeline: Pipeline
-  /// What decides each stage's product, as text: its configuration with `${output}` left open, so that a moved folder
-  /// keeps its products, and the seed.
-  let stageTexts: [String]
+  /// What decides each stage's product.
+  let identities: [StageIdentity]
 
   /// Reads a pipeline file.
   ///
@@ -35,10 +36,16 @@ public struct PipelineFile: Sendable {
     let variables = try Self.variables(head) + [("seed", seed)]
     var complete = try file(variables + [("output", output ?? own)])
     if let output { try complete.set("output=\"\(output)\"") }
-    pipeline = try complete.decode(Pipeline.self)
-    let open = try file(variables).root["stages"]
-    stageTexts = pipeline.stages.map { stage in
-      "seed: \(seed)\n" + (open?[stage.name].map(ConfigurationFile.text(of:)) ?? "")
+    var reading = try complete.decode(PipelineReading.self)
+    pipeline = Pipeline(
+      output: reading.output, seed: reading.seed, variables: reading.variables,
+      stages: try reading.stages(of: complete.root))
+    let open = try file(variables).root
+    reading.output = "${output}"
+    identities = try reading.stages(of: open).map { entry in
+      StageIdentity(
+        settings: .object([type(of: entry.stage).name: try JSONValue(canonical: entry.stage)]),
+        earlierText: "seed: \(seed)\n" + (open["stages"]?[entry.name].map(ConfigurationFile.text(of:)) ?? ""))
     }
   }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Distillation
+import Files
 import Fingerprints
 import Telemetry
 
@@ -35,26 +36,43 @@ public struct PipelineRunner: Sendable {
   ///
   /// - Throws: `Interrupted` where a signal stopped it.
   private func outcome(of index: Int, after outcomes: [StageOutcome]) throws -> StageOutcome {
-    let stage = file.pipeline.stages[index]
-    let folder = "\(file.pipeline.output)/\(stage.name)"
-    let fingerprint = Fingerprint(of: file.stageTexts[index])
-    let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(stage.name)"
+    let entry = file.pipeline.stages[index], identity = file.identities[index]
+    let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(entry.name)"
     let record = try Interruption.endingAtOnce {
-      try StageRecord.find(in: folder, configuration: fingerprint, inputs: stage.work.inputs)
+      try StageRecord.find(in: entry.folder, identity: identity, inputs: entry.stage.inputs)
     }
-    if let record, stage.work.productIsThere(in: folder) {
+    if let record, entry.stage.productIsThere {
       Log.info("\(label): its product is there")
       return StageOutcome(
-        name: stage.name, folder: folder, skipped: true, seconds: record.seconds,
-        text: try stage.work.savedText(in: folder))
+        name: entry.name, folder: entry.folder, skipped: true, seconds: record.seconds, text: try entry.stage.shown())
     }
-    Log.info("\(label): \(folder)")
+    Log.info("\(label): \(entry.folder)")
     let start = ContinuousClock.now
-    let inputs = try Interruption.endingAtOnce(stage.work.inputs)
-    let result = try stage.work.run(in: folder, seed: file.pipeline.seed, before: outcomes)
-    guard case .done(let text) = result else { throw Interrupted() }
+    let inputs = try Interruption.endingAtOnce(entry.stage.inputs)
+    var stage = entry.stage
+    if let concluding = stage as? any ConcludingStage { stage = concluding.concluding(outcomes) }
+    try run(stage, in: entry.folder)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    try StageRecord(configuration: fingerprint.description, seconds: seconds).write(to: folder, inputs: inputs)
-    return StageOutcome(name: stage.name, folder: folder, skipped: false, seconds: seconds, text: text)
+    try StageRecord(identity, seconds: seconds).write(to: entry.folder, inputs: inputs)
+    return StageOutcome(
+      name: entry.name, folder: entry.folder, skipped: false, seconds: seconds, text: try entry.stage.shown())
   }
+
+  /// Does a stage's work in its folder, which goes again where nothing was put into it.
+  private func run(_ stage: any Stage, in folder: String) throws {
+    let isNew = !File.exists(folder)
+    try File.makeFolder(folder)
+    do {
+      if try stage.run().interrupted { throw Interrupted() }
+    } catch {
+      if isNew, (try? File.list(folder).isEmpty) == true { try? File.remove(folder) }
+      throw error
+    }
+  }
+}
+
+/// A stage whose product ends with what its pipeline did before it.
+protocol ConcludingStage: Stage {
+  /// The same stage, told of those that came before.
+  func concluding(_ before: [PipelineRunner.StageOutcome]) -> Self
 }

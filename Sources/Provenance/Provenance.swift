@@ -41,10 +41,20 @@ public struct Provenance: Sendable, Equatable {
   public subscript(name: String) -> Part? { parts.first { $0.name == name } }
 
   /// Adds a part, or replaces the one of that name.
-  public mutating func pin(_ name: String, _ content: some CustomStringConvertible, place: String? = nil) {
-    let part = Part(name: name, content: content.description, place: place)
+  ///
+  /// - Parameter content: A text whose form is documented where it is made: never what a debugger would show.
+  public mutating func pin(_ name: String, _ content: String, place: String? = nil) {
+    let part = Part(name: name, content: content, place: place)
     if let index = parts.firstIndex(where: { $0.name == name }) { parts[index] = part } else { parts.append(part) }
   }
+
+  /// Adds a part by its fingerprint, in hexadecimal digits.
+  public mutating func pin(_ name: String, _ content: Fingerprint, place: String? = nil) {
+    pin(name, content.description, place: place)
+  }
+
+  /// Adds a number, in decimal digits.
+  public mutating func pin(_ name: String, _ content: some FixedWidthInteger) { pin(name, String(content)) }
 
   /// Adds a file by its bytes.
   ///

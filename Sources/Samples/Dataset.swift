@@ -43,6 +43,13 @@ public struct Dataset: Sendable {
       self.emptyResponses = emptyResponses
       self.purpose = purpose
     }
+
+    /// Every option in a line of its own: changed field names, separator, empty responses, purpose. What depends on how
+    /// rows are read is named by these bytes, so they stay as they are.
+    public var text: String {
+      [fields.description, separator?.name ?? "json", emptyResponses.rawValue, purpose.rawValue]
+        .joined(separator: "\n")
+    }
   }
 
   /// The files, in the order of their rows, as the user named them.
@@ -73,12 +80,8 @@ public struct Dataset: Sendable {
   /// how the rows are divided among them.
   public var fingerprint: Fingerprint {
     let contents = files.map { "\($0.fingerprint)" }
-    let parts = [
-      contents.count == 1 ? contents[0] : "\(Fingerprint(of: contents.joined(separator: "\n")))",
-      options.fields.description, options.separator?.name ?? "json", options.emptyResponses.rawValue,
-      options.purpose.rawValue,
-    ]
-    return Fingerprint(of: parts.joined(separator: "\n"))
+    let content = contents.count == 1 ? contents[0] : "\(Fingerprint(of: contents.joined(separator: "\n")))"
+    return Fingerprint(of: "\(content)\n\(options.text)")
   }
 
   /// Reads the rows one after the other.

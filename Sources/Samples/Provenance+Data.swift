@@ -17,7 +17,8 @@ extension Provenance {
     guard data.parts.count > 1 else { return try pin(name, files: data.parts[0].path) }
     for (number, part) in data.parts.enumerated() {
       try pin("\(name).\(number + 1)", files: part.path)
-      pin("\(name).\(number + 1).weight", part.weight)
+      // The shortest decimal that reads back as the same number.
+      pin("\(name).\(number + 1).weight", part.weight.description)
     }
   }
 }

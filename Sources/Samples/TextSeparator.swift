@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// What divides a plain text into rows.
 public enum TextSeparator: Sendable, Equatable {
   /// Each line is a row.
@@ -63,4 +65,22 @@ public enum TextSeparator: Sendable, Equatable {
   }
 
   static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+}
+
+extension TextSeparator: Codable {
+  /// Reads a ``name``.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where it is none.
+  public init(from decoder: any Decoder) throws {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    guard let separator = TextSeparator(name: name) else {
+      throw Diagnostic.input("'\(name)' is no separator", remedy: "use line, blank-line, file or literal:TEXT")
+    }
+    self = separator
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(name)
+  }
 }

@@ -20,6 +20,9 @@ public enum InstructionSet {
     }
   }
 
+  /// How many tokens a tokenizer of the rows can have: the 256 bytes and the end of text, and what merges add to them.
+  public static let vocabularySizes = 257...65_536
+
   /// Learns a byte-level BPE from the rows that models are trained on and writes `tokenizer.json` and
   /// `tokenizer_config.json`, which Hugging Face transformers loads as they stand.
   ///
@@ -29,7 +32,7 @@ public enum InstructionSet {
   public static func writeTokenizer(
     learntFrom rows: [Split: [InstructionRow]], vocabularySize: Int = 1_200, to folder: String
   ) throws {
-    guard (257...65_536).contains(vocabularySize) else {
+    guard vocabularySizes.contains(vocabularySize) else {
       throw Diagnostic.input(
         "cannot make a vocabulary of \(vocabularySize) tokens", field: "vocabulary_size",
         remedy: "choose 257 to 65536; 257 holds the bytes and the end of text alone")

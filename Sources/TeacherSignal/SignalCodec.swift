@@ -7,7 +7,7 @@ import Diagnostics
 /// variable-length integers, the last 0 where positions differ and their counts follow; then the codec's bits, least
 /// significant first, the last byte filled with zeros. Records of version 1 have top-k, position count and vocabulary
 /// instead.
-public enum SignalCodec: String, Sendable, CaseIterable {
+public enum SignalCodec: String, Sendable, CaseIterable, Codable {
   /// Sorted ids by Elias-Fano and log-probs quantised so that KL(teacher, cached) stays below 1e-4, fp32 tail and
   /// target: about 150 bytes a position at top-k 64 and a vocabulary of 50 thousand.
   case compact

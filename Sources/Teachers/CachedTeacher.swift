@@ -53,6 +53,6 @@ public final class CachedTeacher: Teacher {
     guard let id = signal.ids.first(where: { $0 >= vocabulary }) else { return }
     throw Diagnostic.input(
       "the cached signal of \(asked.name) has the token \(id), beyond the common vocabulary of \(vocabulary)",
-      remedy: "run precompute with --vocabulary \(vocabulary) into another folder")
+      remedy: "run precompute with `vocabulary` \(vocabulary) into another folder")
   }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Diagnostics
 
 /// When checkpoints are written and how many are kept.
 public struct CheckpointConfiguration: Sendable, Codable {
@@ -13,7 +14,14 @@ public struct CheckpointConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.notNegative(.every, default: every)
-    keep = try keys.positive(.keep, default: keep)
+    every = try keys.decode(.every, default: every)
+    keep = try keys.decode(.keep, default: keep)
+    try keys.checked(validate)
+  }
+
+  /// Checks the counts.
+  public func validate() throws {
+    try CodingKeys.every.checkNotNegative(every)
+    try CodingKeys.keep.checkPositive(keep)
   }
 }

@@ -18,7 +18,7 @@ extension RunFolder {
     guard resume else {
       throw Diagnostic.input(
         "already holds a run at step \(step)", file: path,
-        remedy: "add --resume to go on with it, or choose another --output")
+        remedy: "set `resume` to go on with it, or choose another `output`")
     }
     let folder = checkpoint(step: step)
     for other in others { Log.warning("\(checkpoints)/\(other) is no complete checkpoint: passed over") }

@@ -1,5 +1,7 @@
+import Configuration
 import Diagnostics
 public import Files
+import JSON
 package import Provenance
 import Telemetry
 
@@ -73,22 +75,32 @@ public struct RunFolder: Sendable {
     try File.link(last, to: Self.name(step: step))
   }
 
-  /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same, but for
-  /// `training.recompute`, which changes no byte of the result and may be what lets the run go on.
-  package func record(_ text: String, resuming: Bool) throws {
-    guard resuming, File.exists(configuration) else { return try File.write(Array(text.utf8), to: configuration) }
-    let before = String(decoding: try File.read(configuration), as: UTF8.self).split(separator: "\n")
-    let now = text.split(separator: "\n")
-    guard
-      let line = (0..<max(before.count, now.count)).first(where: { index in
-        let lines = [before, now].map { index < $0.count ? $0[index] : "" }
-        return lines[0] != lines[1] && !lines.allSatisfy { $0.drop { $0 == " " }.hasPrefix("recompute: ") }
-      })
-    else { return }
-    let values = [before, now].map { line < $0.count ? $0[line].drop { $0 == " " } : "nothing" }
+  /// Writes the resolved configuration of a new run; of one that goes on, checks that it is the same by its values, however
+  /// it was written and whatever defaults an earlier version left out.
+  ///
+  /// - Parameters:
+  ///   - now: The configuration.
+  ///   - free: Takes from an earlier configuration what may have changed since: keys that change no byte of the result.
+  /// - Throws: a `Diagnostic` that names the first key that differs, with both values.
+  package func record<Configuration: Codable>(
+    _ now: Configuration, resuming: Bool, free: (inout Configuration) -> Void
+  ) throws {
+    guard resuming, File.exists(configuration) else {
+      return try File.write(Array(ConfigurationFile.text(of: now).utf8), to: configuration)
+    }
+    let file = try ConfigurationFile(path: configuration)
+    var before = try file.decode(Configuration.self)
+    free(&before)
+    guard let found = try JSONValue(canonical: before).firstDifference(from: JSONValue(canonical: now)) else { return }
+    let values = [found.this, found.other].map { value in
+      value.map { "`\(found.key): \($0.stringValue ?? $0.text())`" } ?? "nothing"
+    }
+    var node: ConfigurationNode? = file.root
+    for key in found.key.split(separator: ".") { node = node?[String(key)] }
     throw Diagnostic.input(
-      "the run was started with another configuration: `\(values[0])` then, `\(values[1])` now", file: configuration,
-      line: line + 1, remedy: "resume with the configuration it was started with, or choose another --output")
+      "the run was started with another configuration: \(values[0]) then, \(values[1]) now", file: configuration,
+      line: node?.place.line, field: found.key,
+      remedy: "resume with the configuration it was started with, or choose another `output`")
   }
 
   /// Records what a new run is made from; of one that goes on, checks that it is the same.
@@ -107,11 +119,11 @@ public struct RunFolder: Sendable {
     if acceptChangedData && onlyData {
       Log.warning("\(path): goes on from step \(step) with changed data: \(changed.joined(separator: ", "))")
     } else {
-      let anew = "choose another --output"
+      let anew = "choose another `output`"
       try before.check(
         now, file: provenance,
         remedy: onlyData
-          ? "bring the file back, \(anew), or go on with --accept-changed-data" : "bring it back, or \(anew)")
+          ? "bring the file back, \(anew), or go on with `accept_changed_data`" : "bring it back, or \(anew)")
     }
     if !before.differences(from: now).isEmpty { try before.accepting(now, after: "step \(step)").write(to: provenance) }
   }

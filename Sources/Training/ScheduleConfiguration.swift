@@ -10,7 +10,7 @@ public struct ScheduleConfiguration: Sendable, Codable {
   public var epochs: Double?
   /// Samples per optimizer step.
   public var batchSize = 8
-  /// A batch is computed in pieces of at most this many tokens, whose gradients add up to the whole batch's.
+  /// A batch is computed in micro-batches of at most this many tokens, whose gradients add up to the whole batch's.
   public var microBatchTokens = 8192
   /// Keep only the input of each transformer block for the backward pass and run the block again there: less memory,
   /// more time, the same bits.
@@ -48,27 +48,46 @@ public struct ScheduleConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    steps = try keys.count(.steps, in: 0...Limits.count)
-    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs) == nil ? nil : keys.decode(.epochs, in: 0...1e6)
+    steps = try keys.decodeIfPresent(Int.self, forKey: .steps)
+    epochs = try keys.decodeIfPresent(Double.self, forKey: .epochs)
+    batchSize = try keys.decode(.batchSize, default: batchSize)
+    microBatchTokens = try keys.decode(.microBatchTokens, default: microBatchTokens)
+    recompute = try keys.decode(.recompute, default: recompute)
+    learningRate = try keys.decode(.learningRate, default: learningRate)
+    schedule = try keys.decode(.schedule, default: schedule)
+    warmupSteps = try keys.decode(.warmupSteps, default: warmupSteps)
+    minimumRatio = try keys.decode(.minimumRatio, default: minimumRatio)
+    weightDecay = try keys.decode(.weightDecay, default: weightDecay)
+    beta1 = try keys.decode(.beta1, default: beta1)
+    beta2 = try keys.decode(.beta2, default: beta2)
+    epsilon = try keys.decode(.epsilon, default: epsilon)
+    gradientClip = try keys.decode(.gradientClip, default: gradientClip)
+    dropout = try keys.decode(.dropout, default: dropout)
+    nonFiniteLimit = try keys.decode(.nonFiniteLimit, default: nonFiniteLimit)
+    logEvery = try keys.decode(.logEvery, default: logEvery)
+    try keys.checked(validate)
+  }
+
+  /// Checks the counts and numbers.
+  public func validate() throws {
+    try CodingKeys.steps.check(steps, in: 0...Limits.count)
+    try CodingKeys.epochs.check(epochs, in: 0...1e6)
     guard (steps == nil) != (epochs == nil) else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "give exactly one of `steps` and `epochs`"))
+      throw Diagnostic.input("give exactly one of `steps` and `epochs`")
     }
-    batchSize = try keys.decode(.batchSize, default: batchSize, in: 1...Limits.batch)
-    microBatchTokens = try keys.positive(.microBatchTokens, default: microBatchTokens)
-    recompute = try keys.value(.recompute, default: recompute)
-    learningRate = try keys.notNegative(.learningRate, default: learningRate)
-    schedule = try keys.value(.schedule, default: schedule)
-    warmupSteps = try keys.notNegative(.warmupSteps, default: warmupSteps)
-    minimumRatio = try keys.decode(.minimumRatio, default: minimumRatio, in: 0...1)
-    weightDecay = try keys.notNegative(.weightDecay, default: weightDecay)
-    beta1 = try keys.decode(.beta1, default: beta1, in: 0...0.999_999)
-    beta2 = try keys.decode(.beta2, default: beta2, in: 0...0.999_999)
-    epsilon = try keys.decode(.epsilon, default: epsilon, above: 0)
-    gradientClip = try keys.notNegative(.gradientClip, default: gradientClip)
-    dropout = try keys.decode(.dropout, default: dropout, in: 0...0.99)
-    nonFiniteLimit = try keys.positive(.nonFiniteLimit, default: nonFiniteLimit)
-    logEvery = try keys.positive(.logEvery, default: logEvery)
+    try CodingKeys.batchSize.check(batchSize, in: 1...Limits.batch)
+    try CodingKeys.microBatchTokens.checkPositive(microBatchTokens)
+    try CodingKeys.learningRate.checkNotNegative(learningRate)
+    try CodingKeys.warmupSteps.checkNotNegative(warmupSteps)
+    try CodingKeys.minimumRatio.check(minimumRatio, in: 0...1)
+    try CodingKeys.weightDecay.checkNotNegative(weightDecay)
+    try CodingKeys.beta1.check(beta1, in: 0...0.999_999)
+    try CodingKeys.beta2.check(beta2, in: 0...0.999_999)
+    try CodingKeys.epsilon.checkAboveZero(epsilon)
+    try CodingKeys.gradientClip.checkNotNegative(gradientClip)
+    try CodingKeys.dropout.check(dropout, in: 0...0.99)
+    try CodingKeys.nonFiniteLimit.checkPositive(nonFiniteLimit)
+    try CodingKeys.logEvery.checkPositive(logEvery)
   }
 
   /// Optimizer steps of the run over `sampleCount` samples.

@@ -39,7 +39,7 @@ package final class StudentOutputs {
       throw Diagnostic.input(
         "was made by another run: teacher \(version.origin.teacher) and seed \(version.origin.seed) there, "
           + "\(teacher.model) and \(seed) here", file: directory, field: "version \(version.number)",
-        remedy: "put the run's own replay folder back, or choose another --output")
+        remedy: "put the run's own replay folder back, or choose another `output`")
     }
   }
 

@@ -14,7 +14,14 @@ public struct ValidationConfiguration: Sendable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    every = try keys.notNegative(.every, default: every)
-    limit = try keys.count(.limit, in: 1...Limits.count)
+    every = try keys.decode(.every, default: every)
+    limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
+    try keys.checked(validate)
+  }
+
+  /// Checks the counts.
+  public func validate() throws {
+    try CodingKeys.every.checkNotNegative(every)
+    try CodingKeys.limit.checkPositive(limit)
   }
 }

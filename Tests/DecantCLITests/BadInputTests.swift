@@ -87,13 +87,13 @@ import Testing
         says: "cache/manifest.json", "teacher is", "in the cache", "another cache folder"),
       BadInput(
         "a cache whose responses end otherwise", world.precompute("--end-of-text", "1"),
-        says: "cache/manifest.json", "end_of_text is 0 in the cache, 1 now", "give the end_of_text it was made with"),
+        says: "cache/manifest.json", "end_of_text is 0 in the cache, 1 now", "give the --end-of-text it was made with"),
       BadInput(
         "a vocabulary that lacks tokens of the rows", world.precompute("--vocabulary", "30"),
         says: "train.jsonl:1: --vocabulary", "first 30", "at least the tokenizer's 300"),
       BadInput(
         "an end of a text that is no token", world.generate("--end-of-text", "<nowhere>"),
-        says: "student/tokenizer.json", "end_of_text", "'<nowhere>' is no token", "or the token's id"),
+        says: "student/tokenizer.json: --end-of-text: '<nowhere>' is no token", "or the token's id"),
       BadInput(
         "a run that ends texts otherwise than its cache",
         try world.train(
@@ -157,7 +157,7 @@ import Testing
         "truncate-prompt-left"),
       BadInput(
         "every prompt dropped", world.precompute(data: longOnly, "--long-prompts", "drop"),
-        says: "only.jsonl", "too long", "max_length"),
+        says: "only.jsonl", "too long", "raise --max-length, or set --long-prompts"),
       BadInput(
         "rows the cache does not hold",
         try world.train(world.configuration("train: \(world.training)", by: "train: \(world.validation)")),

@@ -27,19 +27,18 @@ struct CommandLineTests {
   @Test(
     "is read into typed values",
     arguments: [
-      ("--canvas c blue", "blue - c 3 0.5 round - [] true false false false"),
-      ("--canvas=c --layers 7 blue", "blue - c 7 0.5 round - [] true false false true"),
-      ("blue red --canvas c", "blue red c 3 0.5 round - [] true false false false"),
-      ("--canvas c --gloss=1e-1 --shape square blue", "blue - c 3 0.1 square - [] true false false false"),
+      ("--canvas c blue", "blue - c 3 0.5 round - [] false false"),
+      ("--canvas=c --layers 7 blue", "blue - c 7 0.5 round - [] false false"),
+      ("blue red --canvas c", "blue red c 3 0.5 round - [] false false"),
+      ("--canvas c --gloss=1e-1 --shape square blue", "blue - c 3 0.1 square - [] false false"),
       (
         "--canvas c --seed 18446744073709551615 blue",
-        "blue - c 3 0.5 round 18446744073709551615 [] true false false false"
+        "blue - c 3 0.5 round 18446744073709551615 [] false false"
       ),
-      ("--canvas c --set a=1 --set=b.c=2 blue", "blue - c 3 0.5 round - [\"a=1\", \"b.c=2\"] true false false false"),
-      ("--canvas c --no-dry blue", "blue - c 3 0.5 round - [] false false false false"),
-      ("--canvas c --no-dry --dry --preview --json blue", "blue - c 3 0.5 round - [] true true true false"),
-      ("--canvas c -- --blue", "--blue - c 3 0.5 round - [] true false false false"),
-      ("--canvas=--c -", "- - --c 3 0.5 round - [] true false false false"),
+      ("--canvas c --set a=1 --set=b.c=2 blue", "blue - c 3 0.5 round - [\"a=1\", \"b.c=2\"] false false"),
+      ("--canvas c --preview --json blue", "blue - c 3 0.5 round - [] true true"),
+      ("--canvas c -- --blue", "--blue - c 3 0.5 round - [] false false"),
+      ("--canvas=--c -", "- - --c 3 0.5 round - [] false false"),
     ])
   func values(line: String, expected: String) {
     #expect(run(sample, ["paint"] + words(line)) == Outcome(status: 0, output: expected + "\n", errors: ""))
@@ -50,7 +49,6 @@ struct CommandLineTests {
     arguments: [
       ("paint --canvas c --layer 4 blue", "there is no option '--layer'\n  remedy: did you mean --layers?"),
       ("paint --canvas c --lay_ers=4 blue", "did you mean --layers?"),
-      ("paint --canvas c --nodry blue", "did you mean --no-dry?"),
       ("paint --canvas c --zebra blue", "there is no option '--zebra'\n  remedy: 'sample paint --help'"),
       ("paint --canvas c -l blue", "there is no option '-l'"),
       ("paint --canvas", "--canvas: is missing its value\n  remedy: write --canvas DIR"),
@@ -119,8 +117,8 @@ struct CommandLineTests {
   func declarations() {
     struct Wrong: Command {
       var declaration: Declaration {
-        let twice = Parameter<Bool>.toggle("a", default: true, "A.").specification
-        let clash = Parameter<Bool>.flag("no-a", "B.").specification
+        let twice = Parameter<Bool>.flag("a", "A.").specification
+        let clash = Parameter<String?>.optional("a", "B", "B.").specification
         let optional = Parameter<String?>.optionalPositional("X", "C.").specification
         let required = Parameter<String>.positional("Y", "no period").specification
         return Declaration("Wrong", "wrong.", parameters: [twice, clash, optional, required], examples: [])
@@ -130,7 +128,7 @@ struct CommandLineTests {
     #expect(DeclarationCheck.faults(in: .command(Paint())) == [])
     let faults = DeclarationCheck.faults(in: .command(Wrong())).joined(separator: "\n")
     for expected in [
-      "the name 'Wrong'", "ends with a period", "--no-a is declared twice", "Y is required but follows", "help of Y",
+      "the name 'Wrong'", "ends with a period", "--a is declared twice", "Y is required but follows", "help of Y",
       "no example",
     ] { #expect(faults.contains(expected)) }
   }

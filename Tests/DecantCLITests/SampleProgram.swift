@@ -13,7 +13,6 @@ struct Paint: Command {
   let shape = Parameter<Shape>.option("shape", "SHAPE", default: .round, "Form of the brush.")
   let seed = Parameter<UInt64?>.optional("seed", "S", without: "a new one each time", "Seed of the strokes.")
   let set = Parameter<[String]>.repeated("set", "A.B=C", "Sets one key of the configuration.")
-  let dry = Parameter<Bool>.toggle("dry", default: true, "Waits for a layer to dry before the next one.")
   let preview = Parameter<Bool>.flag("preview", "Shows what would be painted and stops.")
   let json = Parameter<Bool>.json
   let colour = Parameter<String>.positional("COLOUR", "The first colour.")
@@ -29,12 +28,12 @@ struct Paint: Command {
         """,
       parameters: [
         colour.specification, others.specification, canvas.specification, layers.specification, gloss.specification,
-        shape.specification, seed.specification, set.specification, dry.specification, preview.specification,
+        shape.specification, seed.specification, set.specification, preview.specification,
         json.specification,
       ],
       examples: [
         Example("decant paint --canvas c/ blue", "three layers of blue"),
-        Example("decant paint --canvas c/ --layers 1 --no-dry blue red", "one quick layer"),
+        Example("decant paint --canvas c/ --layers 1 blue red", "one quick layer"),
       ])
   }
 
@@ -45,8 +44,7 @@ struct Paint: Command {
     try arguments.output.line(
       """
       \(arguments[colour]) \(arguments[others] ?? "-") \(arguments[canvas]) \(arguments[layers]) \(arguments[gloss]) \
-      \(arguments[shape]) \(seed) \(arguments[set]) \(arguments[dry]) \(arguments[preview]) \(arguments[json]) \
-      \(arguments.isGiven(layers))
+      \(arguments[shape]) \(seed) \(arguments[set]) \(arguments[preview]) \(arguments[json])
       """)
   }
 

@@ -164,6 +164,7 @@ import Training
     let row = try JSONValue.parse(File.read(stage.output))
     #expect(tokens(row).last == 1 && row["finish_reason"] == "eos" && row["response"] == " Ada")
     var evaluation = ModelEvaluation(model: last, data: DataFiles(world.train), format: RowFormat())
+    evaluation.generate = true
     evaluation.maximumNewTokens = 10
     let responses = try evaluation.run().responses
     #expect(responses?.exactMatch == 1 && responses?.endedByEOS == 1)

@@ -53,7 +53,7 @@ import Training
     expectDiagnostic(
       file: RunFolder(run).provenance, field: "data.train", saying: before["data.train"]?.content ?? "none",
       world.train,
-      "--accept-changed-data", "another --output"
+      "`accept_changed_data`", "another `output`"
     ) { _ = try self.resume(settings) }
     #expect(try RunFolder(run).checkpointSteps() == [2])
     // Twice the rows, so twice the steps.

@@ -11,6 +11,7 @@ import Sequences
 import TeacherSignal
 import TestSupport
 import Testing
+import Training
 
 @Suite("Stages one and three, batch inference, evaluation") struct StageTests {
   private let world: TinyWorld
@@ -60,23 +61,23 @@ import Testing
   }
 
   @Test("responses come in input order, the same in any batch, and a cut file is completed") func generates() throws {
-    func run(_ name: String, slots: Int) throws -> [UInt8] {
+    func run(_ name: String, batchSize: Int) throws -> [UInt8] {
       var stage = BatchInference(
         model: world.student, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file(name),
         decoding: Self.decoding)
-      stage.slots = slots
+      stage.batchSize = batchSize
       _ = try stage.run()
       return try File.read(stage.output)
     }
-    let whole = try run("whole.jsonl", slots: 5)
-    #expect(try run("other.jsonl", slots: 1) == whole)
+    let whole = try run("whole.jsonl", batchSize: 5)
+    #expect(try run("other.jsonl", batchSize: 1) == whole)
     let rows = try whole.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
     #expect(rows.count == 24)
     #expect(rows.allSatisfy { $0["response"]?.stringValue != nil })
     let reasons = Set(rows.map { $0["finish_reason"]?.stringValue ?? "none" })
     #expect(reasons.isSubset(of: ["eos", "length"]), "\(reasons)")
     try File.write(Array(whole.prefix(whole.count / 2)), to: world.folder.file("whole.jsonl"))
-    #expect(try run("whole.jsonl", slots: 3) == whole)
+    #expect(try run("whole.jsonl", batchSize: 3) == whole)
   }
 
   @Test("an output begun with other settings is not mixed") func mixing() throws {
@@ -113,12 +114,60 @@ import Testing
   @Test("a model lies at no distance from itself, and at some from another") func evaluates() throws {
     var evaluation = ModelEvaluation(model: world.teacher, data: DataFiles(world.validation), format: RowFormat())
     evaluation.teacher = world.teacher
+    evaluation.generate = true
     evaluation.maximumNewTokens = 6
     let own = try evaluation.run()
     #expect(abs(own.teacher?.forwardKL ?? 1) < 1e-6 && own.teacher?.top1Agreement == 1)
     #expect(own.responses?.count == 6)
     evaluation.model = world.student
     #expect(try evaluation.run().teacher?.forwardKL ?? 0 > 0.01)
+  }
+
+  @Test("a value out of bounds that was set in code is refused before anything is done") func bounds() throws {
+    let absent = DataFiles("/nowhere.jsonl")
+    var precompute = Precompute(teacher: "/nowhere", data: absent, cache: world.folder.file("cache"))
+    precompute.tokensPerBatch = 0
+    expectDiagnostic(field: "batch_tokens", saying: "is 0, but must be from 1 to") { _ = try precompute.run() }
+    precompute.format.maximumLength = 1
+    expectDiagnostic(field: "max_length", saying: "is 1, but must be from 2 to") { _ = try precompute.forecast() }
+    var inference = BatchInference(model: "/nowhere", data: absent, output: world.folder.file("out.jsonl"))
+    inference.decoding.topP = 0
+    expectDiagnostic(field: "top_p", saying: "is 0.0, but must be from 1e-06 to 1.0") { _ = try inference.run() }
+    var regeneration = Regeneration(student: "/nowhere", teacher: "/nowhere", data: absent, replay: "/nowhere")
+    regeneration.batchSize = 0
+    expectDiagnostic(field: "batch_size", saying: "is 0") { _ = try regeneration.run() }
+    var evaluation = ModelEvaluation(model: "/nowhere", data: absent)
+    evaluation.limit = 0
+    expectDiagnostic(field: "limit", saying: "is 0") { _ = try evaluation.run() }
+    let text = "{student: {from: /nowhere}, data: {train: /nowhere.jsonl}, training: {steps: 1}}"
+    var training = StudentTraining(
+      try ConfigurationFile(text: text, path: "train.yaml").decode(TrainingConfiguration.self),
+      output: world.folder.file("run"))
+    training.configuration.training.epochs = 1
+    expectDiagnostic(field: "training", saying: "give exactly one of `steps` and `epochs`") { _ = try training.run() }
+    training.configuration.training.epochs = nil
+    training.configuration.training.dropout = 1
+    expectDiagnostic(field: "training.dropout", saying: "is 1.0") { _ = try training.run() }
+    #expect(!File.exists(world.folder.file("run")))
+  }
+
+  @Test("what the README shows") func readme() throws {
+    _ = try precompute("cache").run()
+    let text = """
+      student: {from: \(world.student)}
+      teacher: {cache: \(world.folder.file("cache"))}
+      data: {train: \(world.train)}
+      objective: {name: skl}
+      training: {steps: 1, batch_size: 2}
+      """
+    let configuration = try ConfigurationFile(text: text, path: "train.yaml").decode(TrainingConfiguration.self)
+    var training = StudentTraining(configuration, output: world.folder.file("run"))
+    training.resume = true
+    #expect(try training.run().steps == 1)
+    var evaluation = ModelEvaluation(
+      model: RunFolder(training.output).last, data: DataFiles(world.validation))
+    evaluation.teacher = world.teacher
+    #expect(try evaluation.run().perplexity > 1)
   }
 
   private static let decoding: DecodingConfiguration = {

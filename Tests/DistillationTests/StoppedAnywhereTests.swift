@@ -139,7 +139,7 @@ private struct StoppedJobs {
       var job = BatchInference(
         model: world.student, data: DataFiles(world.validation), format: RowFormat(), output: output, decoding: decoding
       )
-      job.slots = 2
+      job.batchSize = 2
       return try job.run().interrupted
     }
     let whole = world.folder.file("whole.jsonl")
@@ -157,6 +157,7 @@ private struct StoppedJobs {
     }
     guard looks > 10 else { throw Difference(description: "generate looks \(looks) times only") }
     var evaluation = ModelEvaluation(model: world.student, data: DataFiles(world.validation), format: RowFormat())
+    evaluation.generate = true
     evaluation.maximumNewTokens = 4
     evaluation.tokensPerBatch = 16
     for looks in 0..<8 {

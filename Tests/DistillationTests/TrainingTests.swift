@@ -133,10 +133,12 @@ import Training
   @Test("a run folder is not started twice, nor resumed with another configuration") func refusals() throws {
     let run = world.folder.file("run")
     _ = try Trainer.train(try configuration(), output: run, resume: false)
-    expectDiagnostic(file: run, saying: "already holds a run at step 12", "--resume") {
+    expectDiagnostic(file: run, saying: "already holds a run at step 12", "`resume`") {
       _ = try Trainer.train(try self.configuration(), output: run, resume: false)
     }
-    expectDiagnostic(saying: "fkl", "srkl", "another configuration") {
+    expectDiagnostic(
+      field: "objective.name", saying: "another configuration: `objective.name: fkl` then, `objective.name: srkl` now"
+    ) {
       _ = try Trainer.train(try self.configuration(objective: "{name: srkl}"), output: run, resume: true)
     }
   }

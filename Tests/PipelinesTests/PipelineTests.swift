@@ -82,7 +82,10 @@ import Testing
 
   @Test("a stage that was made by another configuration is not taken for this one's") func changed() throws {
     _ = try PipelineRunner(file()).run()
-    expectDiagnostic(saying: "made by another configuration", "choose another --output") {
+    expectDiagnostic(
+      saying: "made by another configuration: sweep.train.seed is 2 now, 1 there",
+      "choose another `output`"
+    ) {
       _ = try PipelineRunner(self.file(["seed=2"])).run()
     }
   }

@@ -3,7 +3,6 @@ import Diagnostics
 /// What a command was given: a typed value for each of its parameters.
 package struct Arguments: Sendable {
   private let values: [String: any Sendable]
-  private let given: Set<String>
   /// Where results go.
   package let output: Output
 
@@ -26,7 +25,6 @@ package struct Arguments: Sendable {
       }
     }
     self.values = values
-    given = Set(parsed.words.keys)
     self.output = output
   }
 
@@ -41,11 +39,6 @@ package struct Arguments: Sendable {
     return value
   }
 
-  /// True where the command line itself named the parameter.
-  ///
-  /// - Precondition: the command's declaration lists the parameter.
-  package func isGiven<Value>(_ parameter: Parameter<Value>) -> Bool {
-    precondition(values[parameter.specification.name] != nil, "\(parameter.specification.label) is not declared")
-    return given.contains(parameter.specification.name)
-  }
+  /// The words given for an option that a stage reads; none where it was left out.
+  func words(_ name: String) -> [String] { values[name] as? [String] ?? [] }
 }

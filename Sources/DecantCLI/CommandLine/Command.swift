@@ -19,6 +19,16 @@ package protocol Command: Sendable {
   ///
   /// - Throws: a `Diagnostic`; the program prints it and ends with its exit status.
   func run(_ arguments: Arguments) throws
+
+  /// What is to be done by the arguments: for a verb that reads more out of them than their types say, before it does
+  /// anything.
+  ///
+  /// - Throws: a `Diagnostic` where they do not fit.
+  func work(_ arguments: Arguments) throws -> () throws -> Void
+}
+
+extension Command {
+  package func work(_ arguments: Arguments) throws -> () throws -> Void { { try run(arguments) } }
 }
 
 /// What a command is called and takes.

@@ -19,14 +19,10 @@ package enum DeclarationCheck {
 
   private static func faults(in declaration: Declaration) -> [String] {
     var found: [String] = []
-    let spelled = declaration.options.flatMap { option in
-      option.kind == .flag(negatable: true) ? [option.name, "no-\(option.name)"] : [option.name]
-    }
-    found += duplicates(spelled + ["help", "version"]).map { "--\($0) is declared twice" }
+    found += duplicates(declaration.options.map(\.name) + ["help", "version"]).map { "--\($0) is declared twice" }
     found += declaration.options.flatMap { nameFaults($0.name) }
     found += duplicates(declaration.positionals.map(\.name)).map { "\($0) is declared twice" }
     for (earlier, later) in zip(declaration.positionals, declaration.positionals.dropFirst()) {
-      if earlier.isRepeated { found.append("\(later.label) follows \(earlier.label), which takes every word") }
       if !earlier.isRequired && later.isRequired {
         found.append("\(later.label) is required but follows the optional \(earlier.label)")
       }

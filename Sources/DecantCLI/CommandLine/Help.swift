@@ -65,10 +65,7 @@ enum Help {
   private static func usage(_ declaration: Declaration, path: String) -> String {
     var words = declaration.options.filter(\.isRequired).map { "\($0.label) \($0.placeholder)" }
     if declaration.options.contains(where: { !$0.isRequired }) { words.append("[options]") }
-    words += declaration.positionals.map { positional in
-      let word = positional.isRepeated ? "\(positional.placeholder)..." : positional.placeholder
-      return positional.isRequired ? word : "[\(word)]"
-    }
+    words += declaration.positionals.map { $0.isRequired ? $0.placeholder : "[\($0.placeholder)]" }
     // A usage too long for one line goes on indented.
     var lines = ["  \(path)"]
     for word in words {
@@ -80,11 +77,7 @@ enum Help {
 
   private static func row(_ parameter: ParameterSpecification) -> (String, String) {
     var left = parameter.label
-    switch parameter.kind {
-    case .option: left += " \(parameter.placeholder)"
-    case .flag(let negatable): if negatable { left = "--[no-]\(parameter.name)" }
-    case .positional: break
-    }
+    if parameter.kind == .option { left += " \(parameter.placeholder)" }
     var notes: [String] = []
     if parameter.isRequired && parameter.kind == .option { notes.append("required") }
     if parameter.isRepeated { notes.append("may be repeated") }

@@ -11,8 +11,8 @@ package struct ParameterSpecification: Sendable {
   package enum Kind: Sendable, Equatable {
     /// `--name VALUE`.
     case option
-    /// `--name`, and `--no-name` where `negatable`.
-    case flag(negatable: Bool)
+    /// `--name`.
+    case flag
     /// A word that stands by itself, taken in the order of declaration.
     case positional
   }
@@ -33,7 +33,7 @@ package struct ParameterSpecification: Sendable {
   /// How messages and the help call it: `--name`, or the placeholder of a positional.
   package var label: String { kind == .positional ? placeholder : "--\(name)" }
 
-  package var isFlag: Bool { if case .flag = kind { true } else { false } }
+  package var isFlag: Bool { kind == .flag }
 }
 
 // MARK: Declaring parameters
@@ -89,28 +89,12 @@ extension Parameter {
       placeholder, .positional, placeholder, help, defaultText: without,
       read: { try $0.last.map { try allowed.read($0) } as Item? })
   }
-
-  /// All words that are left, at least one.
-  package static func rest<Item: ArgumentValue>(
-    _ placeholder: String, allowed: Allowed<Item> = .any, _ help: String
-  ) -> Parameter where Value == [Item] {
-    Parameter(
-      placeholder, .positional, placeholder, help, isRequired: true, isRepeated: true,
-      read: { try $0.map { try allowed.read($0) } })
-  }
 }
 
 extension Parameter where Value == Bool {
   /// `--name`: true where given.
   package static func flag(_ name: String, _ help: String) -> Parameter {
-    Parameter(name, .flag(negatable: false), "", help, read: { !$0.isEmpty })
-  }
-
-  /// `--name` or `--no-name`; the last one given counts.
-  package static func toggle(_ name: String, default standard: Bool, _ help: String) -> Parameter {
-    Parameter(
-      name, .flag(negatable: true), "", help, defaultText: standard ? "--\(name)" : "--no-\(name)",
-      read: { $0.last.map { $0 == ParsedWords.yes } ?? standard })
+    Parameter(name, .flag, "", help, read: { !$0.isEmpty })
   }
 }
 

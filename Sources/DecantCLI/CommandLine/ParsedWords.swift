@@ -2,9 +2,8 @@ import Diagnostics
 
 /// The words of a command line sorted by the parameter they belong to, before they are read as values.
 struct ParsedWords {
-  /// Stand for a flag that was given, and one that was given as `--no-...`.
-  static let yes = "yes"
-  static let no = "no"
+  /// Stands for a flag that was given.
+  private static let yes = "yes"
 
   private(set) var words: [String: [String]] = [:]
   private(set) var wantsHelp = false
@@ -41,12 +40,12 @@ struct ParsedWords {
     option word: String, next: String?, _ index: inout Int, _ declaration: Declaration
   ) throws {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    let (parameter, isNegated) = try Self.find(parts[0], declaration)
+    let parameter = try Self.find(parts[0], declaration)
     if parameter.isFlag {
       if parts.count == 2 {
         throw Diagnostic.input("takes no value, but '\(parts[1])' was given", field: parts[0])
       }
-      words[parameter.name, default: []].append(isNegated ? Self.no : Self.yes)
+      words[parameter.name, default: []].append(Self.yes)
       return
     }
     var value = parts.count == 2 ? parts[1] : nil
@@ -64,16 +63,9 @@ struct ParsedWords {
     words[parameter.name, default: []].append(value)
   }
 
-  private static func find(
-    _ word: String, _ declaration: Declaration
-  ) throws -> (parameter: ParameterSpecification, isNegated: Bool) {
-    for option in declaration.options {
-      if word == "--\(option.name)" { return (option, false) }
-      if option.kind == .flag(negatable: true) && word == "--no-\(option.name)" { return (option, true) }
-    }
-    let known = declaration.options.flatMap { option in
-      option.kind == .flag(negatable: true) ? ["--\(option.name)", "--no-\(option.name)"] : ["--\(option.name)"]
-    }
+  private static func find(_ word: String, _ declaration: Declaration) throws -> ParameterSpecification {
+    if let option = declaration.options.first(where: { word == $0.label }) { return option }
+    let known = declaration.options.map(\.label)
     let letters = word.drop { $0 == "-" }
     throw Diagnostic.input(
       "there is no option '\(word)'",
@@ -83,9 +75,8 @@ struct ParsedWords {
   private mutating func assignPositionals(_ declaration: Declaration) throws {
     var rest = loose[...]
     for positional in declaration.positionals {
-      let count = positional.isRepeated ? rest.count : min(1, rest.count)
-      if count > 0 { words[positional.name] = Array(rest.prefix(count)) }
-      rest = rest.dropFirst(count)
+      guard let word = rest.popFirst() else { break }
+      words[positional.name] = [word]
     }
     if let surplus = rest.first {
       throw Diagnostic.input("'\(surplus)' is one word too many")

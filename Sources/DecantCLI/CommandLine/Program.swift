@@ -80,16 +80,16 @@ package struct Program: Sendable {
 
   private func run(_ command: any Command, _ words: [String], path: String, output: Output) throws {
     let declaration = command.declaration
-    let arguments: Arguments
+    let work: () throws -> Void
     do {
       let parsed = try ParsedWords(words, for: declaration)
       if parsed.wantsHelp { return try output.write(Help.text(for: declaration, path: path)) }
-      arguments = try Arguments(parsed, for: declaration, output: output)
-    } catch var usage as Diagnostic {
+      work = try command.work(Arguments(parsed, for: declaration, output: output))
+    } catch var usage as Diagnostic where usage.file == nil {
       let pointer = "'\(path) --help' explains every option"
       usage.remedy = usage.remedy.map { "\($0) (\(pointer))" } ?? pointer
       throw usage
     }
-    try command.run(arguments)
+    try work()
   }
 }

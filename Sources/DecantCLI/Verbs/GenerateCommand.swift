@@ -1,19 +1,13 @@
-import Diagnostics
 import Distillation
 import Files
 import JSON
-import Samples
 import Telemetry
-import Tensor
 
 /// `decant generate`: batch inference over a data set.
-struct GenerateCommand: Command {
-  let model = Parameter<String>.required("model", "DIR", "The model: a directory, or a hub id in the local cache.")
-  let rows = DataParameters()
-  let output = Parameter<String>.required("output", "FILE", "The JSONL file to write.")
-  let decoding = DecodingParameters()
-  let slots = Parameter<Int>.option("batch-size", "N", default: 32, allowed: .count(from: 1), "Rows decoded together.")
-  let precision = Parameter<Precision>.precision
+struct GenerateCommand: StageCommand {
+  let options: [StageOption] =
+    [.required("model", "DIR", "The model: a directory, or a hub id in the local cache.")] + .rows
+    + [.required("output", "FILE", "The JSONL file to write.")] + .decoding + [.batchSize, .precision]
   let json = Parameter<Bool>.json
 
   var declaration: Declaration {
@@ -24,8 +18,7 @@ struct GenerateCommand: Command {
         to resume: rows that stand in the output are kept. A pipe or /dev/stdout as output is written from the first row.
         A row's text depends on the seed and its place in the file alone, not on the batch.
         """,
-      parameters: [model.specification] + rows.specifications + [output.specification] + decoding.specifications
-        + [slots.specification, precision.specification, json.specification],
+      parameters: specifications + [json.specification],
       examples: [
         Example(
           "decant generate --model student/ --data test.jsonl --output answers.jsonl --temperature 0",
@@ -33,22 +26,15 @@ struct GenerateCommand: Command {
       ])
   }
 
-  func run(_ arguments: Arguments) throws {
-    var inference = BatchInference(
-      model: arguments[model], data: DataFiles(arguments[rows.data]), format: try rows.format(arguments),
-      output: arguments[output],
-      decoding: decoding.configuration(arguments))
-    inference.seed = UInt64(arguments[decoding.seed])
-    inference.slots = arguments[slots]
-    inference.precision = arguments[precision]
+  func run(_ stage: BatchInference, _ arguments: Arguments) throws {
     Interruption.install()
-    let outcome = try inference.run()
+    let outcome = try stage.run()
     // Among the rows it would be one that is none.
-    if try Destination(arguments[output]).isStandardOutput { return try interrupted(outcome.interrupted) }
+    if try Destination(stage.output).isStandardOutput { return try interrupted(outcome.interrupted) }
     try arguments.output.summary(
       json: arguments[json],
       [
-        ("output", .string(arguments[output])), ("rows", .integer(Int64(outcome.rows))),
+        ("output", .string(stage.output)), ("rows", .integer(Int64(outcome.rows))),
         ("resumed_rows", .integer(Int64(outcome.resumedRows))),
         ("generated_tokens", .integer(Int64(outcome.generatedTokens))),
       ] + data(outcome.account, json: arguments[json]))

@@ -27,6 +27,13 @@ struct RunCommand: Command {
   }
 
   func run(_ arguments: Arguments) throws {
+    // Stages are told by their keys, which their file has too; where they lie, by the option.
+    let output = arguments[self.output]
+    let names = FlagNames([.place("output", "DIR", without: "", "")], others: []) { _ in output.map { [$0] } ?? [] }
+    try names.translating { try runStages(arguments) }
+  }
+
+  private func runStages(_ arguments: Arguments) throws {
     let file = try PipelineFile(
       path: arguments[pipeline], output: arguments[output], overrides: arguments[overrides])
     Interruption.install()

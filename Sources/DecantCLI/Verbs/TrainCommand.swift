@@ -1,17 +1,18 @@
 import Configuration
-import Diagnostics
 import Distillation
 import JSON
 import Telemetry
 import Training
 
 /// `decant train`: stage two, with stage three on its schedule; also plain fine-tuning.
-struct TrainCommand: Command {
+struct TrainCommand: StageCommand {
   let configuration = Parameter<String>.required("config", "FILE", "The run's YAML file.")
-  let output = Parameter<String>.required("output", "DIR", "The run folder.")
-  let resume = Parameter<Bool>.flag("resume", "Go on from the newest checkpoint where there is one.")
-  let acceptChangedData = Parameter<Bool>.flag(
-    "accept-changed-data", "Resume although the rows are not those the run began with; the run records it.")
+  let options: [StageOption] = [
+    .required("output", "DIR", "The run folder."),
+    .flag("resume", "Go on from the newest checkpoint where there is one."),
+    .flag(
+      "accept-changed-data", "Resume although the rows are not those the run began with; the run records it."),
+  ]
   let overrides = Parameter<[String]>.repeated(
     "set", "KEY=VALUE", "Overrides a value of the file, such as training.steps=100.")
   let json = Parameter<Bool>.json
@@ -25,27 +26,24 @@ struct TrainCommand: Command {
         leave a validation or a generation to the next run, and write a checkpoint. Checkpoints are directories that
         transformers loads.
         """,
-      parameters: [
-        configuration.specification, output.specification, resume.specification,
-        acceptChangedData.specification, overrides.specification,
-        json.specification,
-      ],
+      parameters: [configuration.specification] + specifications + [overrides.specification, json.specification],
       examples: [
         Example("decant train --config pipelines/train.yaml --output runs/student", "start a run"),
         Example("decant train --config pipelines/train.yaml --output runs/student --resume", "go on after a crash"),
       ])
   }
 
-  func run(_ arguments: Arguments) throws {
+  func base(_ arguments: Arguments) throws -> ConfigurationNode {
     var file = try ConfigurationFile(path: arguments[configuration])
     for override in arguments[overrides] { try file.set(override) }
-    let settings = try file.decode(TrainingConfiguration.self)
+    return file.root
+  }
+
+  func run(_ stage: StudentTraining, _ arguments: Arguments) throws {
     Interruption.install()
-    let outcome = try Trainer.train(
-      settings, output: arguments[output], resume: arguments[resume],
-      acceptChangedData: arguments[acceptChangedData])
+    let outcome = try stage.run()
     var entries: [(String, JSONValue)] = [
-      ("model", .string(RunFolder(arguments[output]).last)), ("steps", .integer(Int64(outcome.steps))),
+      ("model", .string(RunFolder(stage.output).last)), ("steps", .integer(Int64(outcome.steps))),
       ("tokens", .integer(Int64(outcome.tokens))), ("seconds", .double(outcome.seconds)),
       ("skipped_steps", .integer(Int64(outcome.skippedSteps))),
     ]

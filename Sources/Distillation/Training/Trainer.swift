@@ -1,4 +1,3 @@
-import Configuration
 import Samples
 import Telemetry
 public import Training
@@ -21,7 +20,10 @@ public enum Trainer {
     let lock = try folder.lock()
     defer { withExtendedLifetime(lock) {} }
     let resumed = try folder.checkpointToResume(resume)
-    try folder.record(try ConfigurationFile.text(of: configuration), resuming: resumed != nil)
+    try folder.record(configuration, resuming: resumed != nil) {
+      // May be what lets the run go on, and changes no byte of it.
+      $0.training.recompute = configuration.training.recompute
+    }
     let setup = try Interruption.endingAtOnce {
       try TrainingSetup(configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path))
     }

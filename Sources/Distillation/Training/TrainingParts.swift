@@ -107,7 +107,7 @@ struct TrainingParts {
     if let files = data.validation { try made.pin("data.validation", files: files) }
     made.pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
     teachers.pin(in: &made)
-    made.pin("end_of_text", endOfText)
+    made.pin("end_of_text", endOfText.description)
     // The file's rows as token ids: what a template or a length decides is in here too.
     made.pin("samples", samples)
     if let validation { made.pin("samples.validation", validation) }

@@ -1,0 +1,41 @@
+/// Options that several verbs have.
+extension [StageOption] {
+  /// How rows become tokens: the keys of `RowFormat`, and the rows.
+  static let rows: [StageOption] = [
+    .required(
+      "data", "FILE",
+      "Rows: JSONL, one JSON array, or text with --separator; .gz and .zst too; or a pattern such as 'data/*.jsonl'."),
+    .plain("template", "NAME", "How a row becomes a prompt: plain, alpaca, chatml, llama2 or zephyr."),
+    .text(
+      "end-of-text", "TOKEN", without: "decided by template, tokenizer and model",
+      "Token (text or id) that ends a response."),
+    .plain("max-length", "N", without: "the model's context", "Longest sample in tokens, special tokens included."),
+    .plain(
+      "long-prompts", "POLICY",
+      "What happens to a prompt that leaves no room for a response: refuse, drop or truncate-prompt-left."),
+    .plain(
+      "empty-responses", "POLICY", "What happens to a row whose response is empty: refuse or skip."),
+    .pairs(
+      "field", key: "fields", "NAME=FIELD", "Reads NAME (such as prompt or response) from the rows' FIELD."),
+    .text(
+      "separator", "NAME", without: "the file is JSON",
+      "The file is plain text, its rows divided by: line, blank-line, file or literal:TEXT."),
+  ]
+
+  /// How responses are sampled: the keys of `DecodingConfiguration`, and the seed.
+  static let decoding: [StageOption] = [
+    .plain("max-new-tokens", "N", "Longest response in tokens."),
+    .plain("temperature", "T", "Divides the logits; 0 is greedy."),
+    .plain("top-p", "P", "Samples from the smallest set of tokens with this mass."),
+    .plain("sample-top-k", "K", "Samples from the K most probable tokens; 0 is off."),
+    .plain("seed", "S", "Seeds every random stream."),
+  ]
+}
+
+extension StageOption {
+  /// What matrix products round their operands to, of every verb that runs a model.
+  static let precision = StageOption.plain(
+    "precision", "P", "What matrix products round their operands to: fp32, or bf16, which halves a model's memory.")
+  static let batchSize = StageOption.plain("batch-size", "N", "Rows decoded together.")
+  static let batchTokens = StageOption.plain("batch-tokens", "N", "Tokens computed together.")
+}

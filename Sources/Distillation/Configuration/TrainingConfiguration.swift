@@ -1,0 +1,58 @@
+import Configuration
+public import Methods
+public import Tensor
+public import Training
+
+/// Everything that decides a training run: the `train` verb's YAML file, one struct a section.
+///
+/// Unknown keys are errors. Paths are relative to the working folder.
+public struct TrainingConfiguration: Sendable, Codable {
+  /// Seeds every random stream of the run.
+  public var seed: UInt64 = 1
+  /// Of the matrix products of student and teacher; the student's master weights are fp32 in both.
+  public var precision = Precision.fp32
+  public var student: StudentConfiguration
+  /// Absent for plain fine-tuning (`objective: {name: sft}`).
+  public var teacher: TeacherConfiguration?
+  public var data: DataConfiguration
+  /// The method, and its own keys.
+  public var objective = MethodChoice(SupervisedFineTuning.Settings())
+  public var training: ScheduleConfiguration
+  public var validation = ValidationConfiguration()
+  public var checkpoints = CheckpointConfiguration()
+  /// Absent: train on the fixed data only.
+  public var replay: ReplayConfiguration?
+
+  private enum CodingKeys: String, CodingKey {
+    case seed, precision, student, teacher, data, objective, training, validation, checkpoints, replay
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    seed = try keys.decode(.seed, default: seed)
+    precision = try keys.decode(.precision, default: precision)
+    student = try keys.decode(StudentConfiguration.self, forKey: .student)
+    teacher = try keys.decodeIfPresent(TeacherConfiguration.self, forKey: .teacher)
+    data = try keys.decode(DataConfiguration.self, forKey: .data)
+    objective = try keys.decode(.objective, default: objective)
+    training = try keys.decode(ScheduleConfiguration.self, forKey: .training)
+    validation = try keys.decode(.validation, default: validation)
+    checkpoints = try keys.decode(.checkpoints, default: checkpoints)
+    replay = try keys.decodeIfPresent(ReplayConfiguration.self, forKey: .replay)
+  }
+
+  /// Checks the values of every section.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` whose field is the dotted path of a value that is out of bounds, such as
+  ///   `training.steps`.
+  public func validate() throws {
+    try CodingKeys.student.within(student.validate)
+    if let teacher { try CodingKeys.teacher.within(teacher.validate) }
+    try CodingKeys.data.within(data.format.validate)
+    try CodingKeys.objective.within(objective.settings.validate)
+    try CodingKeys.training.within(training.validate)
+    try CodingKeys.validation.within(validation.validate)
+    try CodingKeys.checkpoints.within(checkpoints.validate)
+    if let replay { try CodingKeys.replay.within(replay.validate) }
+  }
+}

@@ -1,0 +1,83 @@
+import Configuration
+public import Provenance
+import Files
+import JSON
+import Samples
+public import Training
+
+/// Stage two: a training run in its folder; see ``Trainer`` for how it goes and ``TrainingConfiguration`` for its keys,
+/// which stand beside those of this one.
+public struct StudentTraining: Stage {
+  /// Everything that decides the run.
+  public var configuration: TrainingConfiguration
+  /// The run folder.
+  public var output: String
+  /// Go on from the newest checkpoint where there is one.
+  public var resume = false
+  /// Go on also where the rows are not those the run began with; the run folder records it.
+  public var acceptChangedData = false
+
+  /// A run from its first step.
+  public init(_ configuration: TrainingConfiguration, output: String) {
+    self.configuration = configuration
+    self.output = output
+  }
+
+  public func validate() throws { try configuration.validate() }
+
+  /// Trains until the last step or a signal.
+  ///
+  /// - Throws: as ``Trainer/train(_:output:resume:acceptChangedData:)``.
+  public func run() throws -> TrainingOutcome {
+    try validate()
+    return try Trainer.train(configuration, output: output, resume: resume, acceptChangedData: acceptChangedData)
+  }
+}
+
+extension TrainingOutcome: StageOutcome {}
+
+extension StudentTraining {
+  public static let name = "train"
+  public static let filled = [(key: "output", value: FilledValue.folder), (key: "resume", value: .yes)]
+
+  public var productIsThere: Bool { File.exists("\(RunFolder(output).last)/config.json") }
+
+  public func inputs() throws -> Provenance { try configuration.inputs() }
+
+  private enum CodingKeys: String, CodingKey {
+    case output, resume
+    case acceptChangedData = "accept_changed_data"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(try TrainingConfiguration(from: decoder), output: try keys.decode(.output))
+    resume = try keys.decode(.resume, default: resume)
+    acceptChangedData = try keys.decode(.acceptChangedData, default: acceptChangedData)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try configuration.encode(to: encoder)
+    try keys.encode(output, forKey: .output)
+    try keys.encode(resume, forKey: .resume)
+    try keys.encode(acceptChangedData, forKey: .acceptChangedData)
+  }
+}
+
+extension TrainingConfiguration {
+  /// What a run of it reads; see ``Stage/inputs()``.
+  package func inputs() throws -> Provenance {
+    var made = Provenance()
+    for (number, part) in data.train.parts.enumerated() {
+      try made.pinIfThere(number == 0 ? "data.train" : "data.train.\(number + 1)", rows: part.path)
+    }
+    if let files = data.validation { try made.pinIfThere("data.validation", rows: files) }
+    if let path = student.from { try made.pinIfThere("student.from", model: path) }
+    if let path = student.config?.value.stringValue { try made.pinIfThere("student.config", rows: DataFiles(path)) }
+    if let path = student.tokenizer { try made.pinIfThere("student.tokenizer", model: path) }
+    if let path = teacher?.model { try made.pinIfThere("teacher.model", model: path) }
+    if let path = teacher?.cache { try made.pinIfThere("teacher.cache", cache: path) }
+    return made
+  }
+}
