@@ -21,7 +21,7 @@ let rooms = """
   Optimizers: Tensor CKernels
   TeacherSignal: Sequences Fingerprints Diagnostics
   Divergences: TeacherSignal Tensor CKernels Diagnostics
-  Models: NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
+  Models: NN Tensor Sequences RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
   Samples: LMDB Sequences Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics

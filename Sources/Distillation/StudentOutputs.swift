@@ -1,5 +1,4 @@
 import Diagnostics
-import Evaluation
 import Fingerprints
 import Generation
 import Models

@@ -1,5 +1,4 @@
 import Divergences
-import Evaluation
 package import Models
 package import Sequences
 import RandomStreams

@@ -1,6 +1,5 @@
 import Diagnostics
 import Divergences
-import Evaluation
 public import Models
 public import Sequences
 import Tensor

@@ -1,6 +1,5 @@
 import Diagnostics
 import Divergences
-import Evaluation
 import Models
 import Samples
 import Sequences

@@ -131,9 +131,7 @@ public final class Generator {
   }
 
   private func check(_ prompt: [Int32], _ index: Int) throws {
-    let limits = SequenceLimits(
-      role: "the model", vocabulary: model.configuration.vocabularySize, context: model.configuration.contextLength)
-    try limits.check(prompt: prompt, name: "prompt \(index)")
+    try SequenceLimits(model.configuration, role: "the model").check(prompt: prompt, name: "prompt \(index)")
   }
 
   /// Rows decoded side by side, and the tokens of each.

@@ -1,4 +1,3 @@
-public import Models
 public import Sequences
 public import Tensor
 
