@@ -164,11 +164,20 @@ final class GPT2: CausalLanguageModel {
     head = configuration.tied ? tokenEmbedding.table : parameters[Key.head]
   }
 
-  func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
+  func embed(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)
     let positions = positionEmbedding(pass.packing.positions, on: pass.tape)
-    var x = pass.embeddingDropout(pass.tape.add(tokenEmbedding(tokens, on: pass.tape), positions))
-    for block in blocks { x = pass.block(x) { block($0, $1) } }
+    return pass.tape.add(tokenEmbedding(tokens, on: pass.tape), positions)
+  }
+
+  func body(_ embeddings: Variable, _ pass: ForwardPass) -> Variable {
+    check(embeddings, pass)
+    var x = pass.embeddingDropout(embeddings)
+    pass.tap(.embedding, x)
+    for (index, block) in blocks.enumerated() {
+      x = pass.block(x) { block($0, $1) }
+      pass.tap(.block(index), x)
+    }
     return norm(x, on: pass.tape)
   }
 }

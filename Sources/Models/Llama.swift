@@ -216,10 +216,19 @@ final class Llama: CausalLanguageModel {
     head = configuration.tied ? tokenEmbedding.table : parameters[Key.head]
   }
 
-  func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
+  func embed(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)
-    var x = pass.embeddingDropout(tokenEmbedding(tokens, on: pass.tape))
-    for block in blocks { x = pass.block(x) { block($0, $1) } }
+    return tokenEmbedding(tokens, on: pass.tape)
+  }
+
+  func body(_ embeddings: Variable, _ pass: ForwardPass) -> Variable {
+    check(embeddings, pass)
+    var x = pass.embeddingDropout(embeddings)
+    pass.tap(.embedding, x)
+    for (index, block) in blocks.enumerated() {
+      x = pass.block(x) { block($0, $1) }
+      pass.tap(.block(index), x)
+    }
     return norm(x, on: pass.tape)
   }
 }

@@ -22,21 +22,24 @@ extension ModelBlueprint {
   ///   - config: Where the sizes stand.
   ///   - memory: Bytes of the machine's memory.
   /// - Throws: a `Diagnostic` with the bytes asked for and those there are.
-  func checkMemory(_ config: JSONField, trainable: Bool, memory: Int) throws {
-    let room = memory / (trainable ? 2 : 1) / MemoryLayout<Float>.stride
-    var count = 0
+  func checkMemory(_ config: JSONField, training: ParameterSelection, memory: Int) throws {
+    let specifications = specifications
+    let trains = specifications.contains(where: training.contains)
+    var room = memory / MemoryLayout<Float>.stride
     for specification in specifications {
-      let (product, overflows) = specification.shape.reduce((1, false)) { partial, extent in
+      // A gradient is as large as the value.
+      let copies = training.contains(specification) ? 2 : 1
+      let (count, overflows) = specification.shape.reduce((copies, false)) { partial, extent in
         let (product, overflow) = partial.0.multipliedReportingOverflow(by: extent)
         return (product, partial.1 || overflow)
       }
-      guard !overflows, product <= room - count else {
+      guard !overflows, count <= room else {
         throw config.diagnostic(
-          "asks for more parameters than fit the \(memory) bytes of this machine's memory\(trainable ? " with their gradients" : "")"
+          "asks for more parameters than fit the \(memory) bytes of this machine's memory\(trains ? " with their gradients" : "")"
             + "; \(specification.name) alone has shape \(specification.shape)",
           remedy: "lower the sizes: layers, vocabulary, widths or context")
       }
-      count += product
+      room -= count
     }
   }
 }

@@ -21,6 +21,14 @@ private struct Addition: Operation {
   }
 }
 
+private struct Branch: Operation {
+  let input: Variable
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    tape.accumulate(gradient, into: tape.gradientTarget(of: input))
+  }
+}
+
 private struct Activated: Operation {
   let input: Variable
   let function: Activation
@@ -122,6 +130,11 @@ extension Tape {
     }
     return record(y, Addition(first: a, second: b))
   }
+
+  /// x once more, as a variable of its own over the same memory: a root for losses on x. What comes back to it is added
+  /// to the gradient of x last, after what comes from all that is made of x later; so the sum has the same bits whether
+  /// that is recomputed or not.
+  public func branch(_ x: Variable) -> Variable { record(x.value, Branch(input: x)) }
 
   /// The function of each element of x.
   public func activation(_ x: Variable, _ function: Activation) -> Variable {
