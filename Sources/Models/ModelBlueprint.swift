@@ -3,19 +3,25 @@ import JSON
 import NN
 import Tensor
 
-/// A family as read from a `config.json`: sizes, the parameters a checkpoint must hold, and how the model is built.
+/// A model as read from a `config.json`: sizes, the names of a checkpoint, and how the model is built.
 protocol ModelBlueprint: Sendable {
   /// - Throws: a `Diagnostic` naming the field that is missing, malformed or not supported.
-  init(_ config: JSONField) throws
+  init(_ config: JSONField, _ family: ModelFamily) throws
   var configuration: ModelConfiguration { get set }
-  /// Every parameter, in checkpoint order, under the name transformers saves it by.
-  var specifications: [ParameterSpecification] { get }
   var keys: CheckpointKeys { get }
-  /// The model over a buffer made from ``specifications``; gradients must have been allocated before.
-  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel
+  /// The model's layers, in checkpoint order, each parameter under the name transformers saves it by.
+  func layers(_ scope: ParameterScope) -> DecoderLayers
 }
 
 extension ModelBlueprint {
+  /// Every parameter, in checkpoint order. Takes no memory for them.
+  var specifications: [ParameterSpecification] { ParameterScope.declarations { _ = layers($0) } }
+
+  /// The model over a buffer made from ``specifications``; gradients must have been allocated before.
+  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel {
+    Decoder(configuration, layers(ParameterScope(parameters)), parameters)
+  }
+
   /// Refuses a model made anew that this machine could not hold, before anything is made.
   ///
   /// - Parameters:
@@ -64,24 +70,5 @@ struct CheckpointKeys: Sendable {
     let tail = name.dropFirst(layers.count)
     guard let dot = tail.firstIndex(of: "."), let index = Int(tail[..<dot]) else { return nil }
     return (index, String(tail[dot...]))
-  }
-}
-
-/// The blueprint of a `config.json`, by its `model_type`.
-///
-/// - Throws: a `Diagnostic` for a family Decant does not know, and what the family's own reading throws.
-func blueprint(of config: JSONField) throws -> any ModelBlueprint {
-  let families = ModelConfiguration.Family.allCases.map(\.rawValue).joined(separator: ", ")
-  let named = try config.required("model_type")
-  guard let family = ModelConfiguration.Family(rawValue: try named.string()) else {
-    throw named.diagnostic(
-      "names the family '\(try named.string())', which is not supported", remedy: "use a model of family \(families)")
-  }
-  try config.refuse("quantization_config", because: "quantised weights are not supported")
-  try config.refuse("add_cross_attention", unless: false, because: "only decoder-only models are supported")
-  try config.refuse("is_encoder_decoder", unless: false, because: "only decoder-only models are supported")
-  switch family {
-  case .gpt2: return try GPT2Blueprint(config)
-  case .llama: return try LlamaBlueprint(config)
   }
 }

@@ -29,6 +29,19 @@ private struct Branch: Operation {
   }
 }
 
+private struct Scaled: Operation {
+  let input: Variable
+  let factor: Float
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    tape.accumulateGradient(of: input) { target in
+      forElements(of: target) { start, count in
+        unsafe kernels.accumulateScaled(target.base + start, factor, gradient.base + start, count)
+      }
+    }
+  }
+}
+
 private struct Activated: Operation {
   let input: Variable
   let function: Activation
@@ -129,6 +142,16 @@ extension Tape {
       unsafe kernels.add(y.base + start, a.value.base + start, b.value.base + start, count)
     }
     return record(y, Addition(first: a, second: b))
+  }
+
+  /// `factor * x`.
+  public func scale(_ x: Variable, by factor: Float) -> Variable {
+    let y = arena.tensor(x.value.shape)
+    forElements(of: y) { start, count in
+      unsafe (y.base + start).update(from: x.value.base + start, count: count)
+      unsafe kernels.scale(y.base + start, factor, count)
+    }
+    return record(y, Scaled(input: x, factor: factor))
   }
 
   /// x once more, as a variable of its own over the same memory: a root for losses on x. What comes back to it is added
