@@ -60,5 +60,10 @@ public final class AdamW {
   /// Scales all gradients down to a norm, as ``GradientNorm/clip(_:to:)`` does.
   ///
   /// - Returns: The norm before. Where it is not finite the gradients stay as they are: the caller decides.
-  public func clipGradients(maximumNorm: Float) -> Float { GradientNorm.clip([parameters], to: maximumNorm) }
+  public func clipGradients(maximumNorm: Float) -> Float { Self.clipGradients(of: [self], maximumNorm: maximumNorm) }
+
+  /// The same for the gradients of several optimizers that take one step together: their norm is that of one vector.
+  public static func clipGradients(of optimizers: [AdamW], maximumNorm: Float) -> Float {
+    GradientNorm.clip(optimizers.map(\.parameters), to: maximumNorm)
+  }
 }
