@@ -29,7 +29,7 @@ public struct InferenceForecast: Sendable, Equatable {
     let excess =
       "memory may run out: up to \(Readable.mebibytes(total)) MiB expected, \(Readable.mebibytes(limit)) MiB available"
     let fixed = parameters + decoding.weights
-    let perSlot = max((total - fixed) / decoding.slots, 1)
+    let perSlot = max((total - fixed) / decoding.batchSize, 1)
     let fitting = (limit - fixed) / perSlot
     return fitting >= 1
       ? "\(excess); set the batch size to \(fitting) or less, or shorten the longest prompt"
@@ -41,7 +41,7 @@ extension InferenceForecast: CustomStringConvertible {
   /// Such as `up to 478 MiB expected: parameters 115, weights laid out 116, keys and values 226 (64 rows of 192 tokens),
   /// pass 21`.
   public var description: String {
-    let rows = "\(decoding.slots) \(decoding.slots == 1 ? "row" : "rows") of \(decoding.capacity) tokens"
+    let rows = "\(decoding.batchSize) \(decoding.batchSize == 1 ? "row" : "rows") of \(decoding.capacity) tokens"
     let parts = [
       "parameters \(Readable.mebibytes(parameters))", "weights laid out \(Readable.mebibytes(decoding.weights))",
       "keys and values \(Readable.mebibytes(decoding.cache)) (\(rows))",

@@ -7,12 +7,12 @@ import Tensor
 /// Not counted: the panels of scores that attention holds for each thread, which grow with the longest text.
 public struct DecodingMemory: Sendable, Equatable {
   /// Rows decoded side by side.
-  public var slots: Int
+  public var batchSize: Int
   /// Tokens of prompt and response that there is room for in each.
   public var capacity: Int
   /// Weights laid out for products.
   public var weights: Int
-  /// Keys and values of all slots.
+  /// Keys and values of all rows.
   public var cache: Int
   /// Activations and logits of the largest pass.
   public var pass: Int
@@ -21,8 +21,8 @@ public struct DecodingMemory: Sendable, Equatable {
 
   public var total: Int { weights + cache + pass + sampling }
 
-  public init(slots: Int, capacity: Int, weights: Int, cache: Int, pass: Int, sampling: Int) {
-    (self.slots, self.capacity) = (slots, capacity)
+  public init(batchSize: Int, capacity: Int, weights: Int, cache: Int, pass: Int, sampling: Int) {
+    (self.batchSize, self.capacity) = (batchSize, capacity)
     (self.weights, self.cache, self.pass, self.sampling) = (weights, cache, pass, sampling)
   }
 }
@@ -31,7 +31,7 @@ extension DecodingMemory {
   /// What it will take at most; a matrix that is only looked up counts as laid out where its shape does not tell.
   ///
   /// - Parameter rows: Of the largest pass.
-  init(_ model: any CausalLanguageModel, settings: SamplingSettings, slots: Int, capacity: Int, rows: Int) {
+  init(_ model: any CausalLanguageModel, settings: SamplingSettings, batchSize: Int, capacity: Int, rows: Int) {
     let sizes = model.configuration
     let word = MemoryLayout<Float>.stride
     let matrices = model.parameters.parameters.filter { parameter in
@@ -44,12 +44,12 @@ extension DecodingMemory {
         }.max()!
     }
     cache = KeyValueCache.bytes(
-      slots: slots, layers: sizes.layerCount, capacity: capacity, heads: sizes.keyValueHeadCount,
+      slots: batchSize, layers: sizes.layerCount, capacity: capacity, heads: sizes.keyValueHeadCount,
       headDimension: sizes.headDimension, precision: model.precision)
     let forward = ForwardMemory(model)
-    let logits = slots * (sizes.hiddenSize + sizes.vocabularySize) * word
+    let logits = batchSize * (sizes.hiddenSize + sizes.vocabularySize) * word
     pass = max(forward.peak(rows), forward.kept(rows) + logits)
-    sampling = slots * sizes.vocabularySize * Sampler.buffers(settings) * word
-    (self.slots, self.capacity) = (slots, capacity)
+    sampling = batchSize * sizes.vocabularySize * Sampler.buffers(settings) * word
+    (self.batchSize, self.capacity) = (batchSize, capacity)
   }
 }

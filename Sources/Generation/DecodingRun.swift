@@ -45,24 +45,25 @@ struct DecodingRun {
 
   /// - Parameter reserved: Bytes of the largest pass, where they are known beforehand.
   init(
-    model: any CausalLanguageModel, settings: SamplingSettings, vocabulary: WritableVocabulary, slots: Int,
+    model: any CausalLanguageModel, settings: SamplingSettings, vocabulary: WritableVocabulary, batchSize: Int,
     capacity: Int, reserved: Int?
   ) {
     let sizes = model.configuration
     self.model = model
     packed = PackedWeights(precision: model.precision)
     cache = KeyValueCache(
-      slots: slots, layers: sizes.layerCount, capacity: capacity,
+      slots: batchSize, layers: sizes.layerCount, capacity: capacity,
       heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
     self.vocabulary = vocabulary
-    samplers = (0..<slots).map { _ in Sampler(settings, excluded: vocabulary.excluded) }
+    samplers = (0..<batchSize).map { _ in Sampler(settings, excluded: vocabulary.excluded) }
     if let reserved { arena.reserve(bytes: reserved) }
   }
 
   /// What the run has taken so far.
   var memory: DecodingMemory {
     DecodingMemory(
-      slots: cache.slots, capacity: cache.capacity, weights: packed.bytes, cache: cache.bytes, pass: arena.peakBytes,
+      batchSize: cache.slots, capacity: cache.capacity, weights: packed.bytes, cache: cache.bytes,
+      pass: arena.peakBytes,
       sampling: samplers.reduce(0) { $0 + $1.bytes })
   }
 

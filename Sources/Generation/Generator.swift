@@ -84,12 +84,12 @@ public final class Generator {
     _ numbers: Range<Int>, longest: Int, prompt: (Int) throws -> [Int32], streamIndex: (Int) -> UInt64,
     forecast: DecodingMemory? = nil, onPass: () throws -> Void = {}, onCompletion: (Int, Completion) throws -> Void
   ) throws -> DecodingMemory? {
-    guard let (slots, capacity) = room(for: numbers.count, longest: longest) else { return nil }
+    guard let (batchSize, capacity) = room(for: numbers.count, longest: longest) else { return nil }
     let run = DecodingRun(
-      model: model, settings: settings, vocabulary: vocabulary, slots: slots, capacity: capacity,
+      model: model, settings: settings, vocabulary: vocabulary, batchSize: batchSize, capacity: capacity,
       reserved: forecast?.pass)
     var queue = numbers.makeIterator()
-    var rows = [DecodingRow?](repeating: nil, count: slots)
+    var rows = [DecodingRow?](repeating: nil, count: batchSize)
     while true {
       for slot in rows.indices where rows[slot] == nil {
         guard let index = queue.next() else { break }
@@ -115,29 +115,27 @@ public final class Generator {
   public func memory(prompts: [[Int32]]) -> DecodingMemory? {
     // No pass has more rows than the longest first blocks together.
     let blocks = prompts.map { min($0.count, promptBlock) }.sorted(by: >)
-    return memory(count: prompts.count, longest: prompts.map(\.count).max() ?? 0) { slots in
-      blocks.prefix(slots).reduce(0, +)
+    return memory(count: prompts.count, longest: prompts.map(\.count).max() ?? 0) { batchSize in
+      blocks.prefix(batchSize).reduce(0, +)
     }
   }
 
   /// The same of so many prompts, of which only the longest is known.
   public func memory(count: Int, longest: Int) -> DecodingMemory? {
-    memory(count: count, longest: longest) { slots in slots * min(longest, promptBlock) }
+    memory(count: count, longest: longest) { $0 * min(longest, promptBlock) }
   }
 
-  private func memory(count: Int, longest: Int, rows: (_ slots: Int) -> Int) -> DecodingMemory? {
-    guard let (slots, capacity) = room(for: count, longest: longest) else { return nil }
-    return DecodingMemory(model, settings: settings, slots: slots, capacity: capacity, rows: rows(slots))
+  private func memory(count: Int, longest: Int, rows: (_ batchSize: Int) -> Int) -> DecodingMemory? {
+    guard let (batchSize, capacity) = room(for: count, longest: longest) else { return nil }
+    return DecodingMemory(model, settings: settings, batchSize: batchSize, capacity: capacity, rows: rows(batchSize))
   }
 
   private func check(_ prompt: [Int32], _ index: Int) throws {
-    let limits = SequenceLimits(
-      role: "the model", vocabulary: model.configuration.vocabularySize, context: model.configuration.contextLength)
-    try limits.check(prompt: prompt, name: "prompt \(index)")
+    try SequenceLimits(model.configuration, role: "the model").check(prompt: prompt, name: "prompt \(index)")
   }
 
   /// Rows decoded side by side, and the tokens of each.
-  private func room(for count: Int, longest: Int) -> (slots: Int, capacity: Int)? {
+  private func room(for count: Int, longest: Int) -> (batchSize: Int, capacity: Int)? {
     guard count > 0 else { return nil }
     let left = max(model.configuration.contextLength - longest, 0)
     return (min(batchSize, count), longest + min(settings.maximumNewTokens, left))

@@ -5,6 +5,11 @@ import Tensor
 // GPT-2 (Radford et al., 2019) as transformers has it: learned positions, LayerNorm before each half of a block,
 // weights stored [inputs, outputs].
 
+extension ModelFamily {
+  public static let gpt2 = ModelFamily(
+    name: "gpt2", architecture: "GPT2LMHeadModel", tiedByDefault: true, blueprint: GPT2Blueprint.self)
+}
+
 // MARK: Configuration
 
 /// A GPT-2 `config.json`.
@@ -13,26 +18,26 @@ struct GPT2Blueprint: ModelBlueprint {
   let activation: Activation
   let epsilon: Float
   /// Standard deviation of fresh weights.
-  let spread: Float
+  let initializerRange: Float
   private let scalesByHead: Bool
   private let scalesByLayer: Bool
 
-  init(_ config: JSONField) throws {
+  init(_ config: JSONField, _ family: ModelFamily) throws {
     let width = try config.size("n_embd")
     let heads = try config.size("n_head")
     try config.divides("n_head", heads, "n_embd", width)
     let vocabularySize = try config.size("vocab_size")
     let special = try ModelConfiguration.specialTokens(config, vocabularySize: vocabularySize)
     configuration = ModelConfiguration(
-      family: .gpt2, vocabularySize: vocabularySize, contextLength: try config.size("n_positions"),
+      family: family, vocabularySize: vocabularySize, contextLength: try config.size("n_positions"),
       hiddenSize: width, layerCount: try config.size("n_layer", atMost: SizeLimits.layers), headCount: heads,
       keyValueHeadCount: heads,
       headDimension: width / heads, innerSize: try config.size("n_inner", default: 4 * width),
-      tied: try config.flag("tie_word_embeddings", default: true), bosTokenID: special.bos,
+      tied: try config.flag("tie_word_embeddings", default: family.tiedByDefault), bosTokenID: special.bos,
       eosTokenIDs: special.eos ?? [], raw: try config.object())
     activation = try config.activation("activation_function", default: "gelu_new")
     epsilon = Float(try config.positive("layer_norm_epsilon", default: 1e-5))
-    spread = Float(try config.positive("initializer_range", default: 0.02))
+    initializerRange = Float(try config.positive("initializer_range", default: 0.02))
     scalesByHead = try config.flag("scale_attn_weights", default: true)
     scalesByLayer = try config.flag("scale_attn_by_inverse_layer_idx", default: false)
   }
@@ -44,64 +49,92 @@ struct GPT2Blueprint: ModelBlueprint {
   }
 }
 
-// MARK: Names in checkpoints
-
-private enum Key {
-  static let tokens = "transformer.wte"
-  static let positions = "transformer.wpe"
-  static let norm = "transformer.ln_f"
-  static let head = "lm_head.weight"
-  static func block(_ layer: Int) -> String { "transformer.h.\(layer)" }
-}
+// MARK: Model
 
 extension GPT2Blueprint {
+  private enum Key {
+    static let body = "transformer"
+    static let tokens = "wte"
+    static let layers = "h"
+    static let head = "lm_head"
+  }
+
   var keys: CheckpointKeys {
     CheckpointKeys(
-      prefix: "transformer.", layers: "transformer.h.", layerCount: "n_layer", embedding: "\(Key.tokens).weight",
-      head: Key.head, buffers: [".attn.bias", ".attn.masked_bias"])
+      prefix: "\(Key.body).", layers: "\(Key.body).\(Key.layers).", layerCount: "n_layer",
+      embedding: "\(Key.body).\(Key.tokens).weight", head: "\(Key.head).weight",
+      buffers: [".attn.bias", ".attn.masked_bias"])
   }
 
-  var specifications: [ParameterSpecification] {
-    let sizes = configuration
-    let width = sizes.hiddenSize
-    // What is added to the residual starts smaller, so that its sum over the layers keeps its scale.
-    let residualSpread = spread / Float(2 * sizes.layerCount).squareRoot()
-    func linear(_ name: String, _ inputs: Int, _ outputs: Int, _ spread: Float) -> [ParameterSpecification] {
-      Linear.specifications(
-        name, inputs: inputs, outputs: outputs, bias: true, layout: .inputByOutput, standardDeviation: spread)
-    }
-    var all = Embedding.specifications(Key.tokens, count: sizes.vocabularySize, width: width, standardDeviation: spread)
-    all += Embedding.specifications(Key.positions, count: sizes.contextLength, width: width, standardDeviation: spread)
-    for layer in 0..<sizes.layerCount {
-      let block = Key.block(layer)
-      all += LayerNorm.specifications("\(block).ln_1", width: width)
-      all += linear("\(block).attn.c_attn", width, 3 * width, spread)
-      all += linear("\(block).attn.c_proj", width, width, residualSpread)
-      all += LayerNorm.specifications("\(block).ln_2", width: width)
-      all += linear("\(block).mlp.c_fc", width, sizes.innerSize, spread)
-      all += linear("\(block).mlp.c_proj", sizes.innerSize, width, residualSpread)
-    }
-    all += LayerNorm.specifications(Key.norm, width: width)
-    if !sizes.tied {
-      all += Embedding.specifications("lm_head", count: sizes.vocabularySize, width: width, standardDeviation: spread)
-    }
-    return all
+  func layers(_ scope: ParameterScope) -> DecoderLayers {
+    let body = scope[Key.body]
+    let embedding = GPT2Embedding(
+      tokens: self.embedding(body[Key.tokens], count: configuration.vocabularySize),
+      positions: self.embedding(body["wpe"], count: configuration.contextLength))
+    let blocks = (0..<configuration.layerCount).map { block($0, body[Key.layers][$0]) }
+    let norm = norm(body["ln_f"])
+    let head =
+      configuration.tied
+      ? embedding.tokens : self.embedding(scope[Key.head], count: configuration.vocabularySize)
+    return DecoderLayers(embedding: embedding, blocks: blocks, norm: norm, head: head.table)
   }
 
-  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel { GPT2(self, parameters) }
+  private func block(_ layer: Int, _ scope: ParameterScope) -> PreNormBlock {
+    PreNormBlock(
+      attentionNorm: norm(scope["ln_1"]),
+      attention: GPT2Attention(self, layer: layer, scope["attn"]),
+      feedForwardNorm: norm(scope["ln_2"]),
+      feedForward: MLP(
+        up: linear(scope["mlp"]["c_fc"], configuration.hiddenSize, configuration.innerSize),
+        down: residual(scope["mlp"]["c_proj"], configuration.innerSize), activation: activation))
+  }
+
+  private func norm(_ scope: ParameterScope) -> LayerNorm {
+    LayerNorm(scope, width: configuration.hiddenSize, epsilon: epsilon)
+  }
+
+  private func embedding(_ scope: ParameterScope, count: Int) -> Embedding {
+    Embedding(scope, count: count, width: configuration.hiddenSize, standardDeviation: initializerRange)
+  }
+
+  fileprivate func linear(_ scope: ParameterScope, _ inputs: Int, _ outputs: Int) -> Linear {
+    Linear(
+      scope, inputs: inputs, outputs: outputs, bias: true, layout: .inputByOutput, standardDeviation: initializerRange)
+  }
+
+  /// A projection whose result is added to the residual. It starts smaller, so that the sum over the layers keeps its
+  /// scale.
+  fileprivate func residual(_ scope: ParameterScope, _ inputs: Int) -> Linear {
+    Linear(
+      scope, inputs: inputs, outputs: configuration.hiddenSize, bias: true, layout: .inputByOutput,
+      standardDeviation: initializerRange / Float(2 * configuration.layerCount).squareRoot())
+  }
+}
+
+// MARK: Embedding
+
+private struct GPT2Embedding: TokenEmbedding {
+  let tokens: Embedding
+  let positions: Embedding
+
+  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
+    // [rows, hidden] each.
+    let positions = self.positions(pass.packing.positions, on: pass.tape)
+    return pass.tape.add(self.tokens(tokens, on: pass.tape), positions)
+  }
 }
 
 // MARK: Attention
 
-private struct GPT2Attention {
+private struct GPT2Attention: SequenceLayer {
   let queryKeyValue: Linear
   let output: Linear
   let attention: CausalAttention
 
-  init(_ name: String, layer: Int, _ blueprint: GPT2Blueprint, _ parameters: ParameterBuffer) {
+  init(_ blueprint: GPT2Blueprint, layer: Int, _ scope: ParameterScope) {
     let sizes = blueprint.configuration
-    queryKeyValue = Linear("\(name).c_attn", bias: true, layout: .inputByOutput, in: parameters)
-    output = Linear("\(name).c_proj", bias: true, layout: .inputByOutput, in: parameters)
+    queryKeyValue = blueprint.linear(scope["c_attn"], sizes.hiddenSize, 3 * sizes.hiddenSize)
+    output = blueprint.residual(scope["c_proj"], sizes.hiddenSize)
     attention = CausalAttention(
       layer: layer, heads: sizes.headCount, keyValueHeads: sizes.headCount,
       scale: blueprint.attentionScale(layer: layer))
@@ -109,66 +142,9 @@ private struct GPT2Attention {
 
   func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
     let width = x.value.columns
+    // [rows, 3 * hidden], then three of [rows, hidden].
     let parts = pass.tape.split(queryKeyValue(x, on: pass.tape), columns: [width, width, width])
-    return output(attention(queries: parts[0], keys: parts[1], values: parts[2], pass), on: pass.tape)
-  }
-}
-
-// MARK: Block
-
-private struct GPT2Block {
-  let attentionNorm: LayerNorm
-  let attention: GPT2Attention
-  let feedForwardNorm: LayerNorm
-  let feedForward: MLP
-
-  init(layer: Int, _ blueprint: GPT2Blueprint, _ parameters: ParameterBuffer) {
-    let name = Key.block(layer)
-    attentionNorm = LayerNorm("\(name).ln_1", epsilon: blueprint.epsilon, in: parameters)
-    attention = GPT2Attention("\(name).attn", layer: layer, blueprint, parameters)
-    feedForwardNorm = LayerNorm("\(name).ln_2", epsilon: blueprint.epsilon, in: parameters)
-    feedForward = MLP(
-      up: Linear("\(name).mlp.c_fc", bias: true, layout: .inputByOutput, in: parameters),
-      down: Linear("\(name).mlp.c_proj", bias: true, layout: .inputByOutput, in: parameters),
-      activation: blueprint.activation)
-  }
-
-  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
-    let attended = pass.residual(x, attention(attentionNorm(x, on: pass.tape), pass))
-    return pass.residual(attended, feedForward(feedForwardNorm(attended, on: pass.tape), on: pass.tape))
-  }
-}
-
-// MARK: Model
-
-/// GPT-2 with its language-model head.
-final class GPT2: CausalLanguageModel {
-  var configuration: ModelConfiguration
-  let parameters: ParameterBuffer
-  let head: Parameter
-  var dropout: Dropout?
-  var precision = Precision.fp32
-  var recomputing = false
-  private let tokenEmbedding: Embedding
-  private let positionEmbedding: Embedding
-  private let blocks: [GPT2Block]
-  private let norm: LayerNorm
-
-  init(_ blueprint: GPT2Blueprint, _ parameters: ParameterBuffer) {
-    configuration = blueprint.configuration
-    self.parameters = parameters
-    tokenEmbedding = Embedding(Key.tokens, in: parameters)
-    positionEmbedding = Embedding(Key.positions, in: parameters)
-    blocks = (0..<configuration.layerCount).map { GPT2Block(layer: $0, blueprint, parameters) }
-    norm = LayerNorm(Key.norm, epsilon: blueprint.epsilon, in: parameters)
-    head = configuration.tied ? tokenEmbedding.table : parameters[Key.head]
-  }
-
-  func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
-    check(tokens, pass)
-    let positions = positionEmbedding(pass.packing.positions, on: pass.tape)
-    var x = pass.embeddingDropout(pass.tape.add(tokenEmbedding(tokens, on: pass.tape), positions))
-    for block in blocks { x = pass.block(x) { block($0, $1) } }
-    return norm(x, on: pass.tape)
+    let context = attention(queries: parts[0], keys: parts[1], values: parts[2], pass)  // [rows, hidden]
+    return output(context, on: pass.tape)  // [rows, hidden]
   }
 }

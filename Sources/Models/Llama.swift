@@ -6,6 +6,11 @@ import Tensor
 // Llama (Touvron et al., arXiv 2302.13971, with the grouped heads of arXiv 2307.09288) as transformers has it: rotary
 // positions, RMSNorm before each half of a block, gated feed-forward, weights stored [outputs, inputs].
 
+extension ModelFamily {
+  public static let llama = ModelFamily(
+    name: "llama", architecture: "LlamaForCausalLM", tiedByDefault: false, blueprint: LlamaBlueprint.self)
+}
+
 // MARK: Configuration
 
 /// A Llama `config.json`, of transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`).
@@ -14,12 +19,12 @@ struct LlamaBlueprint: ModelBlueprint {
   let activation: Activation
   let epsilon: Float
   /// Standard deviation of fresh weights.
-  let spread: Float
+  let initializerRange: Float
   let rotary: RotaryTable
   let attentionBias: Bool
   let feedForwardBias: Bool
 
-  init(_ config: JSONField) throws {
+  init(_ config: JSONField, _ family: ModelFamily) throws {
     let width = try config.size("hidden_size")
     let heads = try config.size("num_attention_heads")
     let keyValueHeads = try config.size("num_key_value_heads", default: heads)
@@ -35,16 +40,16 @@ struct LlamaBlueprint: ModelBlueprint {
     let vocabularySize = try config.size("vocab_size")
     let special = try ModelConfiguration.specialTokens(config, vocabularySize: vocabularySize)
     configuration = ModelConfiguration(
-      family: .llama, vocabularySize: vocabularySize,
+      family: family, vocabularySize: vocabularySize,
       contextLength: try config.size("max_position_embeddings", default: 2048), hiddenSize: width,
       layerCount: try config.size("num_hidden_layers", atMost: SizeLimits.layers), headCount: heads,
       keyValueHeadCount: keyValueHeads,
       headDimension: headDimension, innerSize: try config.size("intermediate_size"),
-      tied: try config.flag("tie_word_embeddings", default: false), bosTokenID: special.bos,
+      tied: try config.flag("tie_word_embeddings", default: family.tiedByDefault), bosTokenID: special.bos,
       eosTokenIDs: special.eos ?? [], raw: try config.object())
     activation = try config.activation("hidden_act", default: "silu")
     epsilon = Float(try config.positive("rms_norm_eps", default: 1e-6))
-    spread = Float(try config.positive("initializer_range", default: 0.02))
+    initializerRange = Float(try config.positive("initializer_range", default: 0.02))
     rotary = try Self.rotaryTable(config, headDimension: headDimension)
     attentionBias = try config.flag("attention_bias", default: false)
     feedForwardBias = try config.flag("mlp_bias", default: false)
@@ -85,73 +90,78 @@ struct LlamaBlueprint: ModelBlueprint {
   }
 }
 
-// MARK: Names in checkpoints
-
-private enum Key {
-  static let tokens = "model.embed_tokens"
-  static let norm = "model.norm"
-  static let head = "lm_head.weight"
-  static func block(_ layer: Int) -> String { "model.layers.\(layer)" }
-}
+// MARK: Model
 
 extension LlamaBlueprint {
+  private enum Key {
+    static let body = "model"
+    static let tokens = "embed_tokens"
+    static let layers = "layers"
+    static let head = "lm_head"
+  }
+
   var keys: CheckpointKeys {
     CheckpointKeys(
-      prefix: "model.", layers: "model.layers.", layerCount: "num_hidden_layers", embedding: "\(Key.tokens).weight",
-      head: Key.head, buffers: [".rotary_emb.inv_freq"])
+      prefix: "\(Key.body).", layers: "\(Key.body).\(Key.layers).", layerCount: "num_hidden_layers",
+      embedding: "\(Key.body).\(Key.tokens).weight", head: "\(Key.head).weight", buffers: [".rotary_emb.inv_freq"])
   }
 
-  var specifications: [ParameterSpecification] {
-    let sizes = configuration
-    let width = sizes.hiddenSize
-    let queries = sizes.headCount * sizes.headDimension
-    let keyValues = sizes.keyValueHeadCount * sizes.headDimension
-    func linear(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool) -> [ParameterSpecification] {
-      Linear.specifications(name, inputs: inputs, outputs: outputs, bias: bias, standardDeviation: spread)
-    }
-    var all = Embedding.specifications(Key.tokens, count: sizes.vocabularySize, width: width, standardDeviation: spread)
-    for layer in 0..<sizes.layerCount {
-      let block = Key.block(layer)
-      all += RMSNorm.specifications("\(block).input_layernorm", width: width)
-      all += linear("\(block).self_attn.q_proj", width, queries, bias: attentionBias)
-      all += linear("\(block).self_attn.k_proj", width, keyValues, bias: attentionBias)
-      all += linear("\(block).self_attn.v_proj", width, keyValues, bias: attentionBias)
-      all += linear("\(block).self_attn.o_proj", queries, width, bias: attentionBias)
-      all += RMSNorm.specifications("\(block).post_attention_layernorm", width: width)
-      all += linear("\(block).mlp.gate_proj", width, sizes.innerSize, bias: feedForwardBias)
-      all += linear("\(block).mlp.up_proj", width, sizes.innerSize, bias: feedForwardBias)
-      all += linear("\(block).mlp.down_proj", sizes.innerSize, width, bias: feedForwardBias)
-    }
-    all += RMSNorm.specifications(Key.norm, width: width)
-    if !sizes.tied {
-      all += Embedding.specifications("lm_head", count: sizes.vocabularySize, width: width, standardDeviation: spread)
-    }
-    return all
+  func layers(_ scope: ParameterScope) -> DecoderLayers {
+    let body = scope[Key.body]
+    let tokens = embedding(body[Key.tokens])
+    let blocks = (0..<configuration.layerCount).map { block($0, body[Key.layers][$0]) }
+    let norm = norm(body["norm"])
+    let head = configuration.tied ? tokens : embedding(scope[Key.head])
+    return DecoderLayers(embedding: tokens, blocks: blocks, norm: norm, head: head.table)
   }
 
-  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel { Llama(self, parameters) }
+  private func block(_ layer: Int, _ scope: ParameterScope) -> PreNormBlock {
+    let (width, inner) = (configuration.hiddenSize, configuration.innerSize)
+    return PreNormBlock(
+      attentionNorm: norm(scope["input_layernorm"]),
+      attention: LlamaAttention(self, layer: layer, scope["self_attn"]),
+      feedForwardNorm: norm(scope["post_attention_layernorm"]),
+      feedForward: GatedMLP(
+        gate: linear(scope["mlp"]["gate_proj"], width, inner, bias: feedForwardBias),
+        up: linear(scope["mlp"]["up_proj"], width, inner, bias: feedForwardBias),
+        down: linear(scope["mlp"]["down_proj"], inner, width, bias: feedForwardBias), activation: activation))
+  }
+
+  private func norm(_ scope: ParameterScope) -> RMSNorm {
+    RMSNorm(scope, width: configuration.hiddenSize, epsilon: epsilon)
+  }
+
+  private func embedding(_ scope: ParameterScope) -> Embedding {
+    Embedding(
+      scope, count: configuration.vocabularySize, width: configuration.hiddenSize, standardDeviation: initializerRange)
+  }
+
+  fileprivate func linear(_ scope: ParameterScope, _ inputs: Int, _ outputs: Int, bias: Bool) -> Linear {
+    Linear(scope, inputs: inputs, outputs: outputs, bias: bias, standardDeviation: initializerRange)
+  }
 }
 
 // MARK: Attention
 
-private struct LlamaAttention {
+private struct LlamaAttention: SequenceLayer {
   let queries: Linear
   let keys: Linear
   let values: Linear
   let output: Linear
   let rotary: RotaryTable
-  let headDimension: Int
   let attention: CausalAttention
 
-  init(_ name: String, layer: Int, _ blueprint: LlamaBlueprint, _ parameters: ParameterBuffer) {
+  init(_ blueprint: LlamaBlueprint, layer: Int, _ scope: ParameterScope) {
     let sizes = blueprint.configuration
-    let bias = blueprint.attentionBias
-    queries = Linear("\(name).q_proj", bias: bias, in: parameters)
-    keys = Linear("\(name).k_proj", bias: bias, in: parameters)
-    values = Linear("\(name).v_proj", bias: bias, in: parameters)
-    output = Linear("\(name).o_proj", bias: bias, in: parameters)
+    let (width, bias) = (sizes.hiddenSize, blueprint.attentionBias)
+    let (queryWidth, keyWidth) = (
+      sizes.headCount * sizes.headDimension, sizes.keyValueHeadCount * sizes.headDimension
+    )
+    queries = blueprint.linear(scope["q_proj"], width, queryWidth, bias: bias)
+    keys = blueprint.linear(scope["k_proj"], width, keyWidth, bias: bias)
+    values = blueprint.linear(scope["v_proj"], width, keyWidth, bias: bias)
+    output = blueprint.linear(scope["o_proj"], queryWidth, width, bias: bias)
     rotary = blueprint.rotary
-    headDimension = sizes.headDimension
     attention = CausalAttention(
       layer: layer, heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount,
       scale: 1 / Float(sizes.headDimension).squareRoot())
@@ -160,66 +170,11 @@ private struct LlamaAttention {
   func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
     func rotated(_ projection: Linear) -> Variable {
       pass.tape.rotary(
-        projection(x, on: pass.tape), headDimension: headDimension, positions: pass.packing.positions, table: rotary)
+        projection(x, on: pass.tape), headDimension: rotary.headDimension, positions: pass.packing.positions,
+        table: rotary)
     }
+    // [rows, heads * d]; keys and values [rows, keyValueHeads * d].
     let context = attention(queries: rotated(queries), keys: rotated(keys), values: values(x, on: pass.tape), pass)
-    return output(context, on: pass.tape)
-  }
-}
-
-// MARK: Block
-
-private struct LlamaBlock {
-  let attentionNorm: RMSNorm
-  let attention: LlamaAttention
-  let feedForwardNorm: RMSNorm
-  let feedForward: GatedMLP
-
-  init(layer: Int, _ blueprint: LlamaBlueprint, _ parameters: ParameterBuffer) {
-    let name = Key.block(layer)
-    let bias = blueprint.feedForwardBias
-    attentionNorm = RMSNorm("\(name).input_layernorm", epsilon: blueprint.epsilon, in: parameters)
-    attention = LlamaAttention("\(name).self_attn", layer: layer, blueprint, parameters)
-    feedForwardNorm = RMSNorm("\(name).post_attention_layernorm", epsilon: blueprint.epsilon, in: parameters)
-    feedForward = GatedMLP(
-      gate: Linear("\(name).mlp.gate_proj", bias: bias, in: parameters),
-      up: Linear("\(name).mlp.up_proj", bias: bias, in: parameters),
-      down: Linear("\(name).mlp.down_proj", bias: bias, in: parameters), activation: blueprint.activation)
-  }
-
-  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
-    let attended = pass.residual(x, attention(attentionNorm(x, on: pass.tape), pass))
-    return pass.residual(attended, feedForward(feedForwardNorm(attended, on: pass.tape), on: pass.tape))
-  }
-}
-
-// MARK: Model
-
-/// Llama with its language-model head.
-final class Llama: CausalLanguageModel {
-  var configuration: ModelConfiguration
-  let parameters: ParameterBuffer
-  let head: Parameter
-  var dropout: Dropout?
-  var precision = Precision.fp32
-  var recomputing = false
-  private let tokenEmbedding: Embedding
-  private let blocks: [LlamaBlock]
-  private let norm: RMSNorm
-
-  init(_ blueprint: LlamaBlueprint, _ parameters: ParameterBuffer) {
-    configuration = blueprint.configuration
-    self.parameters = parameters
-    tokenEmbedding = Embedding(Key.tokens, in: parameters)
-    blocks = (0..<configuration.layerCount).map { LlamaBlock(layer: $0, blueprint, parameters) }
-    norm = RMSNorm(Key.norm, epsilon: blueprint.epsilon, in: parameters)
-    head = configuration.tied ? tokenEmbedding.table : parameters[Key.head]
-  }
-
-  func hiddenStates(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
-    check(tokens, pass)
-    var x = pass.embeddingDropout(tokenEmbedding(tokens, on: pass.tape))
-    for block in blocks { x = pass.block(x) { block($0, $1) } }
-    return norm(x, on: pass.tape)
+    return output(context, on: pass.tape)  // [rows, hidden]
   }
 }

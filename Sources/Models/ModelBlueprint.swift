@@ -3,40 +3,49 @@ import JSON
 import NN
 import Tensor
 
-/// A family as read from a `config.json`: sizes, the parameters a checkpoint must hold, and how the model is built.
+/// A model as read from a `config.json`: sizes, the names of a checkpoint, and how the model is built.
 protocol ModelBlueprint: Sendable {
   /// - Throws: a `Diagnostic` naming the field that is missing, malformed or not supported.
-  init(_ config: JSONField) throws
+  init(_ config: JSONField, _ family: ModelFamily) throws
   var configuration: ModelConfiguration { get set }
-  /// Every parameter, in checkpoint order, under the name transformers saves it by.
-  var specifications: [ParameterSpecification] { get }
   var keys: CheckpointKeys { get }
-  /// The model over a buffer made from ``specifications``; gradients must have been allocated before.
-  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel
+  /// The model's layers, in checkpoint order, each parameter under the name transformers saves it by.
+  func layers(_ scope: ParameterScope) -> DecoderLayers
 }
 
 extension ModelBlueprint {
+  /// Every parameter, in checkpoint order. Takes no memory for them.
+  var specifications: [ParameterSpecification] { ParameterScope.declarations { _ = layers($0) } }
+
+  /// The model over a buffer made from ``specifications``; gradients must have been allocated before.
+  func build(_ parameters: ParameterBuffer) -> any CausalLanguageModel {
+    Decoder(configuration, layers(ParameterScope(parameters)), parameters)
+  }
+
   /// Refuses a model made anew that this machine could not hold, before anything is made.
   ///
   /// - Parameters:
   ///   - config: Where the sizes stand.
   ///   - memory: Bytes of the machine's memory.
   /// - Throws: a `Diagnostic` with the bytes asked for and those there are.
-  func checkMemory(_ config: JSONField, trainable: Bool, memory: Int) throws {
-    let room = memory / (trainable ? 2 : 1) / MemoryLayout<Float>.stride
-    var count = 0
+  func checkMemory(_ config: JSONField, training: ParameterSelection, memory: Int) throws {
+    let specifications = specifications
+    let trains = specifications.contains(where: training.contains)
+    var room = memory / MemoryLayout<Float>.stride
     for specification in specifications {
-      let (product, overflows) = specification.shape.reduce((1, false)) { partial, extent in
+      // A gradient is as large as the value.
+      let copies = training.contains(specification) ? 2 : 1
+      let (count, overflows) = specification.shape.reduce((copies, false)) { partial, extent in
         let (product, overflow) = partial.0.multipliedReportingOverflow(by: extent)
         return (product, partial.1 || overflow)
       }
-      guard !overflows, product <= room - count else {
+      guard !overflows, count <= room else {
         throw config.diagnostic(
-          "asks for more parameters than fit the \(memory) bytes of this machine's memory\(trainable ? " with their gradients" : "")"
+          "asks for more parameters than fit the \(memory) bytes of this machine's memory\(trains ? " with their gradients" : "")"
             + "; \(specification.name) alone has shape \(specification.shape)",
           remedy: "lower the sizes: layers, vocabulary, widths or context")
       }
-      count += product
+      room -= count
     }
   }
 }
@@ -61,24 +70,5 @@ struct CheckpointKeys: Sendable {
     let tail = name.dropFirst(layers.count)
     guard let dot = tail.firstIndex(of: "."), let index = Int(tail[..<dot]) else { return nil }
     return (index, String(tail[dot...]))
-  }
-}
-
-/// The blueprint of a `config.json`, by its `model_type`.
-///
-/// - Throws: a `Diagnostic` for a family Decant does not know, and what the family's own reading throws.
-func blueprint(of config: JSONField) throws -> any ModelBlueprint {
-  let families = ModelConfiguration.Family.allCases.map(\.rawValue).joined(separator: ", ")
-  let named = try config.required("model_type")
-  guard let family = ModelConfiguration.Family(rawValue: try named.string()) else {
-    throw named.diagnostic(
-      "names the family '\(try named.string())', which is not supported", remedy: "use a model of family \(families)")
-  }
-  try config.refuse("quantization_config", because: "quantised weights are not supported")
-  try config.refuse("add_cross_attention", unless: false, because: "only decoder-only models are supported")
-  try config.refuse("is_encoder_decoder", unless: false, because: "only decoder-only models are supported")
-  switch family {
-  case .gpt2: return try GPT2Blueprint(config)
-  case .llama: return try LlamaBlueprint(config)
   }
 }

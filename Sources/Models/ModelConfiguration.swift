@@ -5,13 +5,7 @@ import Tensor
 
 /// The sizes and special tokens every causal language model has, read from a `config.json`.
 public struct ModelConfiguration: Sendable, Equatable {
-  /// The families Decant knows, by their `model_type`.
-  public enum Family: String, Sendable, CaseIterable {
-    case gpt2
-    case llama
-  }
-
-  public var family: Family
+  public var family: ModelFamily
   /// Rows of the token embedding and of the head.
   public var vocabularySize: Int
   /// The longest sequence the model takes, in tokens.

@@ -92,9 +92,7 @@ extension ModelStore {
     var saved = configuration.raw
     // transformers 4 calls the stored type torch_dtype, transformers 5 dtype.
     saved[saved["torch_dtype"] == nil ? "dtype" : "torch_dtype"] = "float32"
-    if saved["architectures"] == nil {
-      saved["architectures"] = configuration.family == .gpt2 ? ["GPT2LMHeadModel"] : ["LlamaForCausalLM"]
-    }
+    if saved["architectures"] == nil { saved["architectures"] = [.string(configuration.family.architecture)] }
     return saved
   }
 

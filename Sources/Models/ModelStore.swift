@@ -22,13 +22,13 @@ public enum ModelStore {
   /// `model.safetensors` or its shards, of any floating-point type; weights become fp32.
   ///
   /// - Parameters:
-  ///   - trainable: True to allocate gradients.
-  ///   - precision: Of the model's matrix products. In bf16, matrices of a model that does not train are held in bf16
-  ///     too, and stay in the file where that holds them so.
+  ///   - training: The parameters that get gradients.
+  ///   - precision: Of the model's matrix products. In bf16, matrices that do not train are held in bf16 too, and stay in
+  ///     the file where that holds them so.
   /// - Throws: a `Diagnostic` that names the field or tensor that is missing, malformed, not finite or not supported, or
   ///   the checksum that the weights of a checkpoint should have.
   public static func load(
-    _ pathOrHubID: String, trainable: Bool, precision: Precision = .fp32
+    _ pathOrHubID: String, training: ParameterSelection, precision: Precision = .fp32
   ) throws -> LoadedModel {
     let directory = try resolve(pathOrHubID)
     var blueprint = try blueprint(of: document("config.json", in: directory))
@@ -46,9 +46,9 @@ public enum ModelStore {
       checkpoint: SafeTensorsCheckpoint(directory: directory), blueprint: blueprint, directory: directory)
     var seen: [String: Fingerprint] = [:]
     let matrices =
-      trainable || precision == .fp32
-      ? [:] : try weights.matricesInBF16 { seen[$0] = fingerprint(of: $1) }
-    let model = make(blueprint, trainable: trainable, matrices: matrices)
+      precision == .fp32
+      ? [:] : try weights.matricesInBF16(but: training) { seen[$0] = fingerprint(of: $1) }
+    let model = make(blueprint, training: training, matrices: matrices)
     try weights.load(into: model.parameters)
     model.precision = precision
     return LoadedModel(
@@ -69,12 +69,12 @@ public enum ModelStore {
   /// - Throws: a `Diagnostic` that names the field that is missing, malformed or not supported, and where the
   ///   parameters do not fit the machine's memory.
   public static func make(
-    _ configuration: JSONObject, stream: inout RandomStream, trainable: Bool
+    _ configuration: JSONObject, stream: inout RandomStream, training: ParameterSelection
   ) throws -> any CausalLanguageModel {
     let config = JSONField(.object(configuration))
     let blueprint = try blueprint(of: config)
-    try blueprint.checkMemory(config, trainable: trainable, memory: machineMemory)
-    let model = make(blueprint, trainable: trainable)
+    try blueprint.checkMemory(config, training: training, memory: machineMemory)
+    let model = make(blueprint, training: training)
     model.parameters.initialize(&stream)
     return model
   }
@@ -93,7 +93,7 @@ public enum ModelStore {
   ///
   /// - Throws: a `Diagnostic` for no layers, or one the teacher does not have.
   public static func student(
-    from teacher: any CausalLanguageModel, layers: [Int], trainable: Bool
+    from teacher: any CausalLanguageModel, layers: [Int], training: ParameterSelection
   ) throws -> any CausalLanguageModel {
     let count = teacher.configuration.layerCount
     guard !layers.isEmpty, layers.allSatisfy((0..<count).contains) else {
@@ -105,8 +105,8 @@ public enum ModelStore {
     configuration[keys.layerCount] = JSONValue(layers.count)
     let config = JSONField(.object(configuration))
     let blueprint = try blueprint(of: config)
-    try blueprint.checkMemory(config, trainable: trainable, memory: machineMemory)
-    let model = make(blueprint, trainable: trainable)
+    try blueprint.checkMemory(config, training: training, memory: machineMemory)
+    let model = make(blueprint, training: training)
     // What the teacher's generation settings say, which its config.json need not.
     model.configuration.eosTokenIDs = teacher.configuration.eosTokenIDs
     model.configuration.suppressedTokenIDs = teacher.configuration.suppressedTokenIDs
@@ -159,10 +159,10 @@ public enum ModelStore {
   }
 
   private static func make(
-    _ blueprint: some ModelBlueprint, trainable: Bool, matrices: [String: BFloat16Matrix] = [:]
+    _ blueprint: some ModelBlueprint, training: ParameterSelection, matrices: [String: BFloat16Matrix] = [:]
   ) -> any CausalLanguageModel {
     let parameters = ParameterBuffer(blueprint.specifications, matrices: matrices)
-    if trainable { parameters.allocateGradients() }
+    if parameters.specifications.contains(where: training.contains) { parameters.allocateGradients(for: training) }
     return blueprint.build(parameters)
   }
 

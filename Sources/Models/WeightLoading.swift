@@ -98,11 +98,16 @@ struct WeightLoading {
 
   /// Every matrix in bf16: where it lies in the file, if it is stored so, otherwise rounded.
   ///
-  /// - Parameter visit: Is lent each matrix's values before they are rounded.
+  /// - Parameters:
+  ///   - trainable: Those that are left out, since they train.
+  ///   - visit: Is lent each matrix's values before they are rounded.
   /// - Throws: as ``load(into:)``.
-  func matricesInBF16(visit: (String, Tensor) -> Void) throws -> [String: BFloat16Matrix] {
+  func matricesInBF16(
+    but trainable: ParameterSelection, visit: (String, Tensor) -> Void
+  ) throws -> [String: BFloat16Matrix] {
     var matrices: [String: BFloat16Matrix] = [:]
-    for specification in blueprint.specifications where specification.shape.count == 2 {
+    for specification in blueprint.specifications
+    where specification.shape.count == 2 && !trainable.contains(specification) {
       let name = names[specification.name]!
       let values = Storage(shape: specification.shape)
       try read(name, into: values.tensor)

@@ -1,7 +1,7 @@
 public import Tensor
 
 /// Two linear layers with an activation between them, row by row.
-public struct MLP: Sendable {
+public struct MLP: RowLayer, Sendable {
   public let up: Linear
   public let down: Linear
   public let activation: Activation
@@ -12,13 +12,14 @@ public struct MLP: Sendable {
     self.activation = activation
   }
 
+  /// `x` [rows, width] to the same shape, by way of [rows, inner].
   public func callAsFunction(_ x: Variable, on tape: Tape) -> Variable {
     down(tape.activation(up(x, on: tape), activation), on: tape)
   }
 }
 
 /// `down(activation(gate(x)) * up(x))`, the gated form (SwiGLU with SiLU; Shazeer, arXiv 2002.05202).
-public struct GatedMLP: Sendable {
+public struct GatedMLP: RowLayer, Sendable {
   public let gate: Linear
   public let up: Linear
   public let down: Linear
@@ -31,6 +32,7 @@ public struct GatedMLP: Sendable {
     self.activation = activation
   }
 
+  /// `x` [rows, width] to the same shape, by way of [rows, inner].
   public func callAsFunction(_ x: Variable, on tape: Tape) -> Variable {
     down(tape.gated(gate(x, on: tape), up(x, on: tape), activation), on: tape)
   }

@@ -13,10 +13,14 @@ public struct ForwardPass {
   public let dropout: Dropout?
   /// Whether a recording tape keeps nothing of a block but its input, and runs it again in the backward pass.
   public let recomputing: Bool
+  /// Hidden states to hand out; nil for none.
+  public let taps: Taps?
 
   /// Whole sequences, from position 0.
-  public init(tape: Tape, packing: Packing, dropout: Dropout? = nil, recomputing: Bool = false) {
-    self.init(tape: tape, packing: packing, cache: nil, dropout: dropout, recomputing: recomputing)
+  public init(
+    tape: Tape, packing: Packing, dropout: Dropout? = nil, recomputing: Bool = false, taps: Taps? = nil
+  ) {
+    self.init(tape: tape, packing: packing, cache: nil, dropout: dropout, recomputing: recomputing, taps: taps)
   }
 
   /// Sequences that continue slots of a cache; the tape must not be recording.
@@ -28,17 +32,19 @@ public struct ForwardPass {
       let start = Int32(cache.lengths[slot])
       for (offset, row) in packing.rows(sequence).enumerated() { continued.positions[row] = start + Int32(offset) }
     }
-    self.init(tape: tape, packing: continued, cache: (cache, slots), dropout: nil, recomputing: false)
+    self.init(tape: tape, packing: continued, cache: (cache, slots), dropout: nil, recomputing: false, taps: nil)
   }
 
   private init(
-    tape: Tape, packing: Packing, cache: (cache: KeyValueCache, slots: [Int])?, dropout: Dropout?, recomputing: Bool
+    tape: Tape, packing: Packing, cache: (cache: KeyValueCache, slots: [Int])?, dropout: Dropout?, recomputing: Bool,
+    taps: Taps?
   ) {
     self.tape = tape
     self.packing = packing
     self.cache = cache
     self.dropout = dropout
     self.recomputing = recomputing
+    self.taps = taps
   }
 
   /// One block of a model: what `body` makes of x. All else that it makes is forgotten as soon as it may be: at once on a
@@ -52,13 +58,20 @@ public struct ForwardPass {
     let result = tape.recomputed(x, stream: &stream) { tape, x, stream in
       // A dropout of its own for each run, so that the second one draws the same masks and moves no other stream.
       let own = dropout.map { Dropout(embedding: $0.embedding, residual: $0.residual, stream: stream) }
-      let pass = ForwardPass(tape: tape, packing: packing, cache: cache, dropout: own, recomputing: recomputing)
+      // Taps stay outside: a variable made in here is gone afterwards.
+      let pass = ForwardPass(
+        tape: tape, packing: packing, cache: cache, dropout: own, recomputing: recomputing, taps: nil)
       let result = body(x, pass)
       if let own { stream = own.stream }
       return result
     }
     dropout?.stream = stream
     return result
+  }
+
+  /// Hands out hidden states where they are asked for; to be called before anything else is made of them.
+  public func tap(_ place: Tap, _ x: Variable) {
+    if let taps, taps.places.contains(place) { taps.note(place, tape.branch(x)) }
   }
 
   /// Embedding dropout, where it is asked for.

@@ -23,6 +23,7 @@ public final class Tape {
     let shape: [Int]
     let operation: (any Operation)?
     var gradient: Tensor?
+    var keepsGradient = false
   }
 
   public let arena: Arena
@@ -33,6 +34,7 @@ public final class Tape {
   /// Weights laid out for products, where there are any; only for tapes that do not record.
   let packed: PackedWeights?
   private var nodes: [Node] = []
+  private var wentBackward = false
   /// Gradients no longer needed, by number of elements.
   private var spare: [Int: [Tensor]] = [:]
 
@@ -64,21 +66,41 @@ public final class Tape {
   /// Goes backward from a variable whose gradient is given, adding to the gradients of all parameters it came from.
   ///
   /// - Precondition: the tape records, and has not gone backward yet.
-  public func backward(from output: Variable, gradient: Tensor) {
+  public func backward(from output: Variable, gradient: Tensor) { backward(from: [(output, gradient)]) }
+
+  /// Goes backward from several variables at once, each with its gradient, as from the sum of losses that have those
+  /// gradients: each operation runs backward once, with the sum of what came to its result.
+  ///
+  /// - Precondition: the tape records, and has not gone backward yet.
+  public func backward(from roots: [(variable: Variable, gradient: Tensor)]) {
     precondition(recording, "a tape that does not record cannot go backward")
-    precondition(
-      gradient.shape == output.value.shape, "the gradient's shape \(gradient.shape) is not \(output.value.shape)")
-    accumulate(gradient, into: gradientTarget(of: output))
-    for index in (0...output.index).reversed() {
+    precondition(!wentBackward, "a tape goes backward once")
+    wentBackward = true
+    for (variable, gradient) in roots {
+      precondition(
+        gradient.shape == variable.value.shape,
+        "the gradient's shape \(gradient.shape) is not \(variable.value.shape)")
+      accumulate(gradient, into: gradientTarget(of: variable))
+    }
+    // Nothing behind the last root has a gradient.
+    let end = roots.reduce(0) { max($0, $1.variable.index + 1) }
+    for index in (0..<end).reversed() {
       guard let gradient = nodes[index].gradient, let operation = nodes[index].operation else { continue }
       operation.backward(gradient, on: self)
+      if nodes[index].keepsGradient { continue }
       nodes[index].gradient = nil
       spare[gradient.count, default: []].append(gradient)
     }
   }
 
-  /// The gradient of a variable made by ``input(_:)``, after a backward pass; nil where the output does not depend on
-  /// it.
+  /// Has the backward pass keep the gradient of a variable that an operation made, for ``gradient(of:)``; nothing
+  /// happens on a tape that does not record.
+  public func keepGradient(of variable: Variable) {
+    if recording { nodes[variable.index].keepsGradient = true }
+  }
+
+  /// The gradient of a variable made by ``input(_:)``, or named to ``keepGradient(of:)``, after a backward pass; nil
+  /// where the roots do not depend on it.
   public func gradient(of variable: Variable) -> Tensor? { nodes[variable.index].gradient }
 
   /// The gradient to add to, and whether it is new: then its contents are undefined and must be overwritten.

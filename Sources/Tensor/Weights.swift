@@ -19,11 +19,11 @@ import CKernels
   /// The nearest bf16 to each element, in memory of its own.
   public init(rounding tensor: Tensor) {
     let memory = Memory(count: (tensor.count + 1) / 2)
-    let halves = unsafe UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: UInt16.self)
+    let bf16 = unsafe UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: UInt16.self)
     Engine.parallel(count: tensor.count, grain: elementGrain) { range in
-      unsafe kernels.toBF16(halves + range.lowerBound, tensor.base + range.lowerBound, range.count)
+      unsafe kernels.toBF16(bf16 + range.lowerBound, tensor.base + range.lowerBound, range.count)
     }
-    unsafe self.init(base: halves, rows: tensor.rows, columns: tensor.columns, owner: memory)
+    unsafe self.init(base: bf16, rows: tensor.rows, columns: tensor.columns, owner: memory)
   }
 
   /// Some of the rows, as a view.

@@ -111,7 +111,7 @@ import Training
     var forecast = InferenceForecast(
       parameters: 100 << 20,
       decoding: DecodingMemory(
-        slots: 8, capacity: 192, weights: 110 << 20, cache: 800 << 20, pass: 70 << 20, sampling: 10 << 20))
+        batchSize: 8, capacity: 192, weights: 110 << 20, cache: 800 << 20, pass: 70 << 20, sampling: 10 << 20))
     #expect(
       "\(forecast)"
         == "up to 1,090 MiB expected: parameters 100, weights laid out 110, keys and values 800 (8 rows of 192 tokens), pass 80"
@@ -122,7 +122,7 @@ import Training
       #expect(warning.contains(words), "\(warning)")
     }
     #expect(forecast.shortage(limit: 220 << 20)?.contains("a smaller model") == true)
-    forecast.decoding.slots = 1
+    forecast.decoding.batchSize = 1
     #expect("\(forecast)".contains("(1 row of 192 tokens)"))
   }
 }

@@ -177,7 +177,7 @@ struct GeneratorTests {
       let forecast = try #require(generator.memory(prompts: prompts))
       let streams = prompts.indices.map(UInt64.init)
       let taken = try #require(try generator.generate(prompts: prompts, streamIndices: streams) { _, _ in })
-      #expect((taken.slots, taken.capacity, taken.cache) == (forecast.slots, forecast.capacity, forecast.cache))
+      #expect((taken.batchSize, taken.capacity, taken.cache) == (forecast.batchSize, forecast.capacity, forecast.cache))
       #expect((0.95...1.05).contains(Double(taken.pass) / Double(forecast.pass)), "\(taken) \(forecast)")
       #expect((0.7...1).contains(Double(taken.weights) / Double(forecast.weights)), "\(taken) \(forecast)")
     }

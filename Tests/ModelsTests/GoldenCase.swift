@@ -2,6 +2,7 @@ import Files
 import JSON
 import Models
 import SafeTensors
+import Tensor
 import TestSupport
 import Testing
 
@@ -19,6 +20,10 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
 
   func model(trainable: Bool = false) throws -> any CausalLanguageModel {
     try ModelStore.load(directory, trainable: trainable).model
+  }
+
+  func model(training: ParameterSelection) throws -> any CausalLanguageModel {
+    try ModelStore.load(directory, training: training).model
   }
 
   func json(_ file: String) throws -> JSONValue { try JSONValue.parse(try File.read("\(directory)/\(file)")) }

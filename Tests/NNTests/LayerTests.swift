@@ -4,14 +4,17 @@ import Tensor
 import TestSupport
 import Testing
 
-/// Parameters of the given specifications, filled with small random numbers.
-func parameters(_ specifications: [ParameterSpecification], seed: UInt64 = 3) -> ParameterBuffer {
-  let buffer = ParameterBuffer(specifications)
+/// What is built against a scope, and its parameters, filled with small random numbers.
+func filled<Layers>(
+  seed: UInt64 = 3, _ build: (ParameterScope) -> Layers
+) -> (layers: Layers, parameters: ParameterBuffer) {
+  let buffer = ParameterBuffer(ParameterScope.declarations { _ = build($0) })
   var stream = RandomStream(seed: seed, name: "parameters")
   for parameter in buffer.parameters {
     parameter.value.copy(from: (0..<parameter.value.count).map { _ in stream.uniform() - 0.5 })
   }
-  return buffer
+  buffer.allocateGradients()
+  return (build(ParameterScope(buffer)), buffer)
 }
 
 /// Random elements in an arena.
@@ -30,12 +33,13 @@ struct LayerTests {
   @Test("A linear layer, in both layouts, with and without bias", arguments: [true, false], [true, false])
   func linear(_ transposed: Bool, _ bias: Bool) {
     let layout: WeightLayout = transposed ? .inputByOutput : .outputByInput
-    let buffer = parameters(
-      Linear.specifications("l", inputs: 5, outputs: 3, bias: bias, layout: layout, standardDeviation: 1))
+    let (layer, buffer) = filled {
+      Linear($0["l"], inputs: 5, outputs: 3, bias: bias, layout: layout, standardDeviation: 1)
+    }
     #expect(buffer.contains("l.bias") == bias)
     #expect(buffer["l.weight"].role == .decayed)
     let x = random([4, 5], arena)
-    let result = Linear("l", bias: bias, layout: layout, in: buffer)(tape.input(x), on: tape).value.array()
+    let result = layer(tape.input(x), on: tape).value.array()
     let (input, weight) = (x.array(), buffer["l.weight"].value.array())
     let offsets = bias ? buffer["l.bias"].value.array() : [0, 0, 0]
     var expected: [Float] = []
@@ -51,13 +55,32 @@ struct LayerTests {
     expectClose(result, expected, absolute: 1e-6)
   }
 
+  @Test(
+    "What a scope declares has the names, in the order, that layers ask for, and a layer of another shape is refused")
+  func declarations() async {
+    let declared = ParameterScope.declarations { scope in
+      _ = Embedding(scope["tokens"], count: 7, width: 4, standardDeviation: 0.5)
+      _ = Linear(scope["block"][1]["up"], inputs: 4, outputs: 6, bias: true, standardDeviation: 1)
+    }
+    #expect(declared.map(\.name) == ["tokens.weight", "block.1.up.weight", "block.1.up.bias"])
+    #expect(declared.map(\.shape) == [[7, 4], [6, 4], [6]])
+    #expect(declared[0].initialization == .normal(standardDeviation: 0.5) && declared[2].initialization == .zeros)
+    await #expect(processExitsWith: .failure) {
+      let buffer = ParameterBuffer(
+        ParameterScope.declarations { _ = RMSNorm($0["norm"], width: 4, epsilon: 1e-5) })
+      _ = RMSNorm(ParameterScope(buffer)["norm"], width: 5, epsilon: 1e-5)
+    }
+  }
+
   @Test("Norms")
   func norms() {
-    let buffer = parameters(LayerNorm.specifications("n", width: 6) + RMSNorm.specifications("r", width: 6))
+    let (norms, buffer) = filled {
+      (LayerNorm($0["n"], width: 6, epsilon: 1e-2), RMSNorm($0["r"], width: 6, epsilon: 1e-2))
+    }
     #expect(buffer.parameters.allSatisfy { $0.role == .undecayed })
     let x = random([3, 6], arena)
-    let layer = LayerNorm("n", epsilon: 1e-2, in: buffer)(tape.input(x), on: tape).value.array()
-    let scaled = RMSNorm("r", epsilon: 1e-2, in: buffer)(tape.input(x), on: tape).value.array()
+    let layer = norms.0(tape.input(x), on: tape).value.array()
+    let scaled = norms.1(tape.input(x), on: tape).value.array()
     for row in 0..<3 {
       let values = x.rows(row..<row + 1).array()
       let mean = values.reduce(0, +) / 6
@@ -75,14 +98,12 @@ struct LayerTests {
 
   @Test("Feed-forward layers, plain and gated")
   func feedForward() {
-    func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> [ParameterSpecification] {
-      Linear.specifications(name, inputs: inputs, outputs: outputs, bias: false, standardDeviation: 1)
+    let ((gate, up, down), _) = filled { scope in
+      func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> Linear {
+        Linear(scope[name], inputs: inputs, outputs: outputs, bias: false, standardDeviation: 1)
+      }
+      return (linear("gate", 4, 8), linear("up", 4, 8), linear("down", 8, 4))
     }
-    let buffer = parameters(linear("gate", 4, 8) + linear("up", 4, 8) + linear("down", 8, 4))
-    let (gate, up, down) = (
-      Linear("gate", bias: false, in: buffer), Linear("up", bias: false, in: buffer),
-      Linear("down", bias: false, in: buffer)
-    )
     let x = tape.input(random([3, 4], arena))
     func project(_ layer: Linear, _ values: [Float]) -> [Float] {
       let tensor = arena.tensor([3, values.count / 3])

@@ -90,11 +90,12 @@ struct AdamWTests {
     #expect(other.values.array() == buffer.values.array())
   }
 
-  @Test("frozen parameters stay, and do not count in the norm")
-  func frozen() {
+  @Test("parameters that do not train stay, have no moments and do not count in the norm")
+  func subset() {
     let buffer = makeBuffer()
-    buffer.freeze("matrix")
+    buffer.allocateGradients(for: ParameterSelection { $0.name == "vector" })
     let optimizer = AdamW(parameters: buffer, weightDecay: 0.5)
+    #expect(optimizer.firstMoments.count == 16 && optimizer.secondMoments.count == 16)
     buffer["vector"].gradient!.fill(2)
     #expect((optimizer.gradientNorm() - 28.0.squareRoot()).magnitude < 1e-12)
     optimizer.step(learningRate: 0.1)

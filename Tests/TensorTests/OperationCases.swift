@@ -78,6 +78,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         } reference: {
           $0[0] + $0[1]
         },
+        OperationCase("scale \(size)", inputs: [size]) { tape, x, _ in
+          tape.scale(x[0], by: -1.75)
+        } reference: {
+          $0[0].map { -1.75 * $0 }
+        },
         OperationCase("add to itself \(size)", inputs: [size]) { tape, x, _ in
           tape.add(tape.add(x[0], x[0]), x[0])
         } reference: {

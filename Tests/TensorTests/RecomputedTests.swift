@@ -24,9 +24,7 @@ extension EngineSuite {
         })
       var stream = RandomStream(seed: 4, name: "parameters")
       buffer.initialize(&stream)
-      buffer.allocateGradients()
-      buffer.freeze("up")
-      buffer.freeze("bias")
+      buffer.allocateGradients(for: ParameterSelection { !["up", "bias"].contains($0.name) })
       return buffer
     }
 

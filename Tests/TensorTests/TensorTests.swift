@@ -73,10 +73,12 @@ struct TensorTests {
     let large = make(["a", "b", "c"])
     #expect(small["b"].value.array() == large["b"].value.array())
     #expect(small.offsets == [0, 16])
-    #expect(small["a"].frozen)
-    small.allocateGradients()
-    small.freeze("b")
-    #expect(!small["a"].frozen && small["b"].frozen)
+    #expect(!small["a"].trains && small.gradients == nil)
+    small.allocateGradients(for: ParameterSelection { $0.name == "b" })
+    #expect(!small["a"].trains && small["b"].trains)
+    #expect(small.gradientOffsets == [nil, 0] && small.gradients!.count == 16)
+    large.allocateGradients()
+    #expect(large.gradientOffsets == large.offsets && large.gradients!.count == large.values.count)
     #expect(small.elementCount == 30 && small.values.count == 32)
   }
 

@@ -41,7 +41,7 @@ struct AttentionShape {
 /// Products inside a task, on its thread alone.
 enum TaskProduct {
   /// Memory of the calling thread, one use each at a time.
-  enum Scratch: Int32 { case scores, scoreGradients, keys, values, turnedValues, block }
+  enum Scratch: Int32 { case scores, scoreGradients, keys, values, transposedValues, block }
 
   static func scratch(_ slot: Scratch, _ count: Int) -> UnsafeMutablePointer<Float> {
     unsafe poolScratch(slot.rawValue, count)
@@ -84,7 +84,7 @@ private struct Attention: Operation {
     let d = shape.headDimension
     shape.forTasks { rows, keyHead in
       let (first, length) = (rows.lowerBound, rows.count)
-      let turnedKeys = TaskProduct.pack(
+      let transposedKeys = TaskProduct.pack(
         .keys, shape.head(k, row: first, head: keyHead).transpose, inner: d, columns: length,
         precision: shape.precision)
       let values = TaskProduct.pack(
@@ -94,7 +94,7 @@ private struct Attention: Operation {
           let (row, visible) = (first + block.lowerBound, block.upperBound)
           let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
           unsafe TaskProduct.multiply(
-            shape.head(q, row: row, head: head), turnedKeys, into: scores, strideC: visible, rows: block.count,
+            shape.head(q, row: row, head: head), transposedKeys, into: scores, strideC: visible, rows: block.count,
             columns: visible, inner: d)
           unsafe kernels.causalSoftmax(
             scores, logSumExp.base + row * shape.heads + head, shape.heads, block.count, visible, block.lowerBound,
@@ -131,8 +131,9 @@ private struct Attention: Operation {
     let (k, v) = (
       shape.head(keys.value, row: first, head: keyHead), shape.head(values.value, row: first, head: keyHead)
     )
-    let turnedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length, precision: precision)
-    let turnedValues = TaskProduct.pack(.turnedValues, v.transpose, inner: d, columns: length, precision: precision)
+    let transposedKeys = TaskProduct.pack(.keys, k.transpose, inner: d, columns: length, precision: precision)
+    let transposedValues = TaskProduct.pack(
+      .transposedValues, v.transpose, inner: d, columns: length, precision: precision)
     let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d, precision: precision)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(length) { block in
@@ -142,7 +143,7 @@ private struct Attention: Operation {
         let scoreGradients = unsafe TaskProduct.scratch(.scoreGradients, count * visible)
         let statistics = row * shape.heads + head
         unsafe TaskProduct.multiply(
-          shape.head(q, row: row, head: head), turnedKeys, into: probabilities, strideC: visible, rows: count,
+          shape.head(q, row: row, head: head), transposedKeys, into: probabilities, strideC: visible, rows: count,
           columns: visible, inner: d)
         unsafe kernels.causalProbabilities(
           probabilities, logSumExp.base + statistics, shape.heads, count, visible, block.lowerBound, shape.scale)
@@ -151,13 +152,14 @@ private struct Attention: Operation {
             kernels.dot(shape.pointer(gradient, row: r, head: head), shape.pointer(output, row: r, head: head), d))
         }
         unsafe TaskProduct.multiply(
-          outputGradient, turnedValues, into: scoreGradients, strideC: visible, rows: count, columns: visible, inner: d)
+          outputGradient, transposedValues, into: scoreGradients, strideC: visible, rows: count, columns: visible,
+          inner: d)
         unsafe kernels.causalSoftmaxBackward(
           scoreGradients, probabilities, delta.base + statistics, shape.heads, count, visible, block.lowerBound,
           shape.scale)
-        let turnedProbabilities = unsafe Gemm.Operand(base: probabilities, stride: visible, transposed: true)
+        let transposedProbabilities = unsafe Gemm.Operand(base: probabilities, stride: visible, transposed: true)
         unsafe TaskProduct.multiply(
-          turnedProbabilities, TaskProduct.pack(.block, outputGradient, inner: count, columns: d),
+          transposedProbabilities, TaskProduct.pack(.block, outputGradient, inner: count, columns: d),
           into: shape.pointer(dv, row: first, head: keyHead), strideC: dv.columns, rows: visible, columns: d,
           inner: count, accumulate: true)
         let scores = unsafe Gemm.Operand(base: scoreGradients, stride: visible)

@@ -74,7 +74,7 @@ public enum CachedAttention {
     _ output: Tensor
   ) {
     let (before, d) = (k.length - rows.count, shape.headDimension)
-    let turnedKeys = TaskProduct.pack(.keys, k.operand(keyHead).transpose, inner: d, columns: k.length)
+    let transposedKeys = TaskProduct.pack(.keys, k.operand(keyHead).transpose, inner: d, columns: k.length)
     let values = TaskProduct.pack(.values, v.operand(keyHead), inner: k.length, columns: d)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(rows.count) { block in
@@ -82,7 +82,7 @@ public enum CachedAttention {
         let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
         let unusedLogSumExp = unsafe TaskProduct.scratch(.scoreGradients, block.count)
         unsafe TaskProduct.multiply(
-          shape.head(q, row: row, head: head), turnedKeys, into: scores, strideC: visible, rows: block.count,
+          shape.head(q, row: row, head: head), transposedKeys, into: scores, strideC: visible, rows: block.count,
           columns: visible, inner: d)
         unsafe kernels.causalSoftmax(
           scores, unusedLogSumExp, 1, block.count, visible, before + block.lowerBound, shape.scale)

@@ -38,9 +38,9 @@ public struct CachedLayer: Sendable {
     unsafe memory.base + (text * heads + head) * capacity * columns
   }
 
-  fileprivate func halves(text: Int, head: Int) -> UnsafeMutablePointer<UInt16> {
-    let halves = unsafe UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: UInt16.self)
-    return unsafe halves + (text * heads + head) * capacity * columns
+  fileprivate func bf16(text: Int, head: Int) -> UnsafeMutablePointer<UInt16> {
+    let base = unsafe UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: UInt16.self)
+    return unsafe base + (text * heads + head) * capacity * columns
   }
 }
 
@@ -60,7 +60,7 @@ public struct CachedRows: Sendable {
   func head(_ head: Int) -> Head {
     switch layer.precision {
     case .fp32: unsafe .fp32(layer.floats(text: text, head: head))
-    case .bf16: unsafe .bf16(layer.halves(text: text, head: head))
+    case .bf16: unsafe .bf16(layer.bf16(text: text, head: head))
     }
   }
 

@@ -21,6 +21,27 @@ private struct Addition: Operation {
   }
 }
 
+private struct Branch: Operation {
+  let input: Variable
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    tape.accumulate(gradient, into: tape.gradientTarget(of: input))
+  }
+}
+
+private struct Scaled: Operation {
+  let input: Variable
+  let factor: Float
+
+  func backward(_ gradient: Tensor, on tape: Tape) {
+    tape.accumulateGradient(of: input) { target in
+      forElements(of: target) { start, count in
+        unsafe kernels.accumulateScaled(target.base + start, factor, gradient.base + start, count)
+      }
+    }
+  }
+}
+
 private struct Activated: Operation {
   let input: Variable
   let function: Activation
@@ -122,6 +143,21 @@ extension Tape {
     }
     return record(y, Addition(first: a, second: b))
   }
+
+  /// `factor * x`.
+  public func scale(_ x: Variable, by factor: Float) -> Variable {
+    let y = arena.tensor(x.value.shape)
+    forElements(of: y) { start, count in
+      unsafe (y.base + start).update(from: x.value.base + start, count: count)
+      unsafe kernels.scale(y.base + start, factor, count)
+    }
+    return record(y, Scaled(input: x, factor: factor))
+  }
+
+  /// x once more, as a variable of its own over the same memory: a root for losses on x. What comes back to it is added
+  /// to the gradient of x last, after what comes from all that is made of x later; so the sum has the same bits whether
+  /// that is recomputed or not.
+  public func branch(_ x: Variable) -> Variable { record(x.value, Branch(input: x)) }
 
   /// The function of each element of x.
   public func activation(_ x: Variable, _ function: Activation) -> Variable {

@@ -17,7 +17,7 @@ private struct Linear: Operation {
   func backward(_ gradient: Tensor, on tape: Tape) {
     let (inputGradient, isNew) = tape.gradientTarget(of: input)
     Gemm.multiply(
-      gradient, weight.value, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew,
+      gradient, weight.weights, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew,
       precision: tape.precision)
     if let weightGradient = weight.gradient {
       switch layout {

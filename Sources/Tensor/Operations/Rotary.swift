@@ -78,12 +78,12 @@ private struct Rotation: Operation {
   let table: RotaryTable
 
   func backward(_ gradient: Tensor, on tape: Tape) {
-    // The inverse of a rotation is its transpose: turn the gradient back.
-    let turned = tape.arena.tensor(gradient.shape)
-    table.rotate(gradient, positions: positions, into: turned, direction: -1)
+    // The inverse of a rotation is its transpose: rotate the gradient back.
+    let rotated = tape.arena.tensor(gradient.shape)
+    table.rotate(gradient, positions: positions, into: rotated, direction: -1)
     tape.accumulateGradient(of: input) { target in
       Engine.parallel(count: target.count, grain: elementGrain) { range in
-        unsafe kernels.accumulate(target.base + range.lowerBound, turned.base + range.lowerBound, range.count)
+        unsafe kernels.accumulate(target.base + range.lowerBound, rotated.base + range.lowerBound, range.count)
       }
     }
   }
@@ -104,7 +104,7 @@ extension RotaryTable {
 }
 
 extension Tape {
-  /// Each head of x, of shape `[rows, heads * headDimension]`, turned by the angles of its row's position: elements i
+  /// Each head of x, of shape `[rows, heads * headDimension]`, rotated by the angles of its row's position: elements i
   /// and `i + headDimension / 2` form a pair, as in transformers.
   public func rotary(_ x: Variable, headDimension: Int, positions: [Int32], table: RotaryTable) -> Variable {
     precondition(

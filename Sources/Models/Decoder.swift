@@ -1,0 +1,79 @@
+import NN
+import Tensor
+
+/// What a family's model is made of, in the order in which a token passes through it.
+struct DecoderLayers {
+  let embedding: any TokenEmbedding
+  let blocks: [any SequenceLayer]
+  let norm: any RowLayer
+  /// [vocabulary, hidden].
+  let head: Parameter
+}
+
+/// Tokens to what the first block reads.
+protocol TokenEmbedding {
+  /// [rows, hidden] of the packed `tokens` of a pass.
+  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable
+}
+
+/// The table of the tokens alone, where a model learns no positions.
+extension Embedding: TokenEmbedding {
+  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable { self(tokens, on: pass.tape) }
+}
+
+/// A layer in which the positions of a sequence see each other: an attention, or a block around one.
+protocol SequenceLayer {
+  /// `x` [rows, hidden] to the same shape.
+  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable
+}
+
+/// `a = x + attention(norm(x))`, then `a + feedForward(norm(a))` (Xiong et al., arXiv 2002.04745), with residual dropout
+/// on what is added.
+struct PreNormBlock: SequenceLayer {
+  let attentionNorm: any RowLayer
+  let attention: any SequenceLayer
+  let feedForwardNorm: any RowLayer
+  let feedForward: any RowLayer
+
+  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
+    // All [rows, hidden].
+    let attended = pass.residual(x, attention(attentionNorm(x, on: pass.tape), pass))
+    return pass.residual(attended, feedForward(feedForwardNorm(attended, on: pass.tape), on: pass.tape))
+  }
+}
+
+/// Embedding, blocks, final norm and head: a model of any family.
+final class Decoder: CausalLanguageModel {
+  var configuration: ModelConfiguration
+  let parameters: ParameterBuffer
+  var dropout: Dropout?
+  var precision = Precision.fp32
+  var recomputing = false
+  private let layers: DecoderLayers
+
+  /// - Parameter layers: Bound to the parameters.
+  init(_ configuration: ModelConfiguration, _ layers: DecoderLayers, _ parameters: ParameterBuffer) {
+    self.configuration = configuration
+    self.layers = layers
+    self.parameters = parameters
+  }
+
+  var head: Parameter { layers.head }
+
+  func embed(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
+    check(tokens, pass)
+    return layers.embedding(tokens, pass)
+  }
+
+  func body(_ embeddings: Variable, _ pass: ForwardPass) -> Variable {
+    check(embeddings, pass)
+    // [rows, hidden] from here on.
+    var x = pass.embeddingDropout(embeddings)
+    pass.tap(.embedding, x)
+    for (index, block) in layers.blocks.enumerated() {
+      x = pass.block(x) { block($0, $1) }
+      pass.tap(.block(index), x)
+    }
+    return layers.norm(x, on: pass.tape)
+  }
+}
