@@ -40,6 +40,7 @@ let rooms = """
 let testArrows = [
   "Sequences": ["RandomStreams"],
   "JSON": ["RandomStreams"],
+  "Configuration": ["RandomStreams"],
   "Tokenizers": ["RandomStreams"],
   "Tensor": ["Files"],
   "Optimizers": ["RandomStreams"],

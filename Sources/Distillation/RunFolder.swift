@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 public import Files
 import Telemetry
@@ -76,7 +77,8 @@ public struct RunFolder: Sendable {
   /// `training.recompute`, which changes no byte of the result and may be what lets the run go on.
   func record(_ text: String, resuming: Bool) throws {
     guard resuming, File.exists(configuration) else { return try File.write(Array(text.utf8), to: configuration) }
-    let before = String(decoding: try File.read(configuration), as: UTF8.self).split(separator: "\n")
+    // Written anew, since an earlier version laid the same tree out in other lines.
+    let before = try ConfigurationFile(path: configuration).text.split(separator: "\n")
     let now = text.split(separator: "\n")
     guard
       let line = (0..<max(before.count, now.count)).first(where: { index in
