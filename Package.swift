@@ -16,7 +16,7 @@ let rooms = """
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
   Tokenizers: CPCRE2 Diagnostics Files JSON
-  Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
+  Tensor: CKernels COpenBLAS COneDNN RandomStreams Files Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Sequences Fingerprints Diagnostics
@@ -42,7 +42,6 @@ let testArrows = [
   "JSON": ["RandomStreams"],
   "Configuration": ["RandomStreams"],
   "Tokenizers": ["RandomStreams"],
-  "Tensor": ["Files"],
   "Optimizers": ["RandomStreams"],
   "TeacherSignal": ["RandomStreams"],
   "Divergences": ["Files", "JSON"],
