@@ -11,7 +11,7 @@ let rooms = """
   Fingerprints: CXXHash
   RandomStreams:
   Sequences: Fingerprints Diagnostics
-  JSON: CSimdJSON Diagnostics
+  JSON: CSimdJSON Fingerprints Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
