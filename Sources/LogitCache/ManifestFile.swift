@@ -37,9 +37,13 @@ extension CacheManifest {
       columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
     formatVersion = version
-    kernels = try version == 1 ? [] : numerics.required("kernels").elements().map { try $0.string() }
-    guard version == 1 || !kernels.isEmpty && Set(kernels).count == kernels.count else {
-      throw try numerics.required("kernels").diagnostic("must name the kernels that made the cache, none twice")
+    kernels = []
+    if version > 1 {
+      let list = try numerics.required("kernels")
+      kernels = try list.elements().map { try $0.string() }
+      guard !kernels.isEmpty, Set(kernels).count == kernels.count else {
+        throw list.diagnostic("must name the kernels that made the cache, none twice")
+      }
     }
     let list = try json.required("shards")
     stores = try list.elements().map { try $0.string() }

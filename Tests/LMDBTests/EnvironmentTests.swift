@@ -14,6 +14,15 @@ import Testing
 #endif
 
 @Suite("Environments") struct EnvironmentTests {
+  /// A closed store that holds one value of so many bytes.
+  private static func store(ofBytes count: Int) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
+    let items = environment.database("items")
+    try environment.write { try $0.put([UInt8](repeating: 1, count: count), for: [1], in: items) }
+    return folder
+  }
+
   @Test("a missing store is refused when reading and made when writing") func missing() throws {
     let folder = try TemporaryFolder()
     expectDiagnostic(.input, file: folder.file("none"), saying: "no store", "check the path") {
@@ -38,12 +47,7 @@ import Testing
   @Test("a store of other bytes or cut short is refused", arguments: [1, 4096, 100_000]) func otherBytes(size: Int)
     throws
   {
-    let folder = try TemporaryFolder()
-    do {
-      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
-      let items = environment.database("items")
-      try environment.write { try $0.put([UInt8](repeating: 1, count: 1_000_000), for: [1], in: items) }
-    }
+    let folder = try Self.store(ofBytes: 1_000_000)
     let data = try File.read(folder.file("data.mdb"))
     _ = try folder.write(Array(data[..<size]), to: "data.mdb")
     expectDiagnostic(.failure) { _ = try Environment(folder: folder.path, .init(databases: ["items"])) }
@@ -75,12 +79,7 @@ import Testing
   }
 
   @Test("a small store that lost its last pages is damaged when read, and kills nobody") func smallCut() throws {
-    let folder = try TemporaryFolder()
-    do {
-      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
-      let items = environment.database("items")
-      try environment.write { try $0.put([UInt8](repeating: 1, count: 20_000), for: [1], in: items) }
-    }
+    let folder = try Self.store(ofBytes: 20_000)
     let data = try File.read(folder.file("data.mdb"))
     _ = try folder.write(Array(data[..<10_000]), to: "data.mdb")
     expectDiagnostic(.failure, saying: "damaged") {
