@@ -11,14 +11,14 @@ let rooms = """
   Fingerprints: CXXHash
   RandomStreams:
   Sequences: Fingerprints Diagnostics
-  JSON: CSimdJSON Diagnostics
+  JSON: CSimdJSON Fingerprints Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
   Telemetry: Diagnostics Files JSON
   Provenance: Fingerprints JSON Files Telemetry Diagnostics
   Tokenizers: CPCRE2 Fingerprints Diagnostics Files JSON
-  Tensor: CKernels COpenBLAS COneDNN RandomStreams Diagnostics
+  Tensor: CKernels COpenBLAS COneDNN RandomStreams Files Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Sequences Fingerprints Diagnostics
@@ -44,8 +44,8 @@ let rooms = """
 let testArrows = [
   "Sequences": ["RandomStreams"],
   "JSON": ["RandomStreams"],
+  "Configuration": ["RandomStreams"],
   "Tokenizers": ["RandomStreams"],
-  "Tensor": ["Files"],
   "Optimizers": ["RandomStreams"],
   "TeacherSignal": ["RandomStreams"],
   "Divergences": ["Files", "JSON"],

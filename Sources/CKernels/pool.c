@@ -1,5 +1,4 @@
 #define _GNU_SOURCE
-#include "CPULimits.h"
 #include "Pool.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -115,11 +114,9 @@ void poolRun(int tasks, void (*body)(void *, int), void *context) {
   pthread_mutex_unlock(&running);
 }
 
-int poolAvailableCPUs(void) {
+int poolAffinityCPUs(void) {
   cpu_set_t set;
   int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int quota = controlGroupCPUs("/proc/self/cgroup", "/sys/fs/cgroup");
-  if (quota < count) count = quota;
   return count < 1 ? 1 : count;
 }
 

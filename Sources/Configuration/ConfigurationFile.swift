@@ -71,13 +71,13 @@ public struct ConfigurationFile: Sendable {
   }
 
   /// The configuration as YAML, overrides included.
-  public var text: String { YAMLWriter.text(root) }
+  public var text: String { YAMLEmitter.text(root) }
 
   /// A part of a configuration as YAML.
-  public static func text(of node: ConfigurationNode) -> String { YAMLWriter.text(node) }
+  public static func text(of node: ConfigurationNode) -> String { YAMLEmitter.text(node) }
 
   /// A value, such as a configuration with all its defaults, as YAML that reads back as an equal value.
   public static func text(of value: some Encodable) throws -> String {
-    YAMLWriter.text(try NodeEncoder.node(value))
+    YAMLEmitter.text(try NodeEncoder.node(value))
   }
 }

@@ -1,7 +1,7 @@
 import CYAML
 import Diagnostics
 
-/// Reads one YAML 1.1 document into a tree through libyaml's event parser: the one file that touches libyaml.
+/// Reads one YAML 1.1 document into a tree through libyaml's event parser.
 ///
 /// Refused with their line, because a configuration is clearer without: anchors, aliases and merge keys (`<<`), tags,
 /// duplicate keys, keys that are no scalars, more than one document, and more than 64 levels.

@@ -90,7 +90,7 @@ struct SampleSource {
     let paths = try files.paths()
     let folder = try IndexFolder(
       place, named: (paths + [options.text, "\(builder.fingerprint)"]).joined(separator: "\n"))
-    let dataset = try Dataset(files, options, unpackedIn: folder.path)
+    let dataset = try Dataset(files, options, decompressedIn: folder.path)
     var said = ContinuousClock.now
     let index = try SampleIndex(dataset, builder, folder: folder.path, threads: Engine.threads) { rows in
       guard ContinuousClock.now - said > .seconds(5) else { return }

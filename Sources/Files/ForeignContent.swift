@@ -10,11 +10,11 @@ public enum ForeignContent {
 
   private static let marks = [
     Mark(
-      bytes: [0x1F, 0x8B], message: "is gzip-compressed", remedy: "unpack it (gunzip) and name the file that gives"),
-    Mark(bytes: [0x28, 0xB5, 0x2F, 0xFD], message: "is zstd-compressed", remedy: "unpack it (unzstd) first"),
-    Mark(bytes: [0xFD] + Array("7zXZ".utf8), message: "is xz-compressed", remedy: "unpack it (unxz) first"),
-    Mark(bytes: Array("BZh91AY&SY".utf8), message: "is bzip2-compressed", remedy: "unpack it (bunzip2) first"),
-    Mark(bytes: Array("PK\u{3}\u{4}".utf8), message: "is a zip archive", remedy: "unpack it (unzip) first"),
+      bytes: [0x1F, 0x8B], message: "is gzip-compressed", remedy: "decompress it (gunzip) and name the file that gives"),
+    Mark(bytes: [0x28, 0xB5, 0x2F, 0xFD], message: "is zstd-compressed", remedy: "decompress it (unzstd) first"),
+    Mark(bytes: [0xFD] + Array("7zXZ".utf8), message: "is xz-compressed", remedy: "decompress it (unxz) first"),
+    Mark(bytes: Array("BZh91AY&SY".utf8), message: "is bzip2-compressed", remedy: "decompress it (bunzip2) first"),
+    Mark(bytes: Array("PK\u{3}\u{4}".utf8), message: "is a zip archive", remedy: "extract it (unzip) first"),
     Mark(
       bytes: Array("ARROW1\0".utf8), message: "is an Arrow file",
       remedy: "export it as JSONL, such as with Dataset.to_json of the datasets library"),

@@ -19,7 +19,7 @@ extension MappedFile {
       try writer.flush()
     } catch let fault as Diagnostic where fault.category == .failure && folder == nil && fault.file == writer.path {
       throw Diagnostic.failure(
-        "\(fault.message), for the unpacked content of \(path)", file: fault.file,
+        "\(fault.message), for the decompressed content of \(path)", file: fault.file,
         remedy: "free some space there, or set TMPDIR to a folder that has room")
     }
     return try MappedFile(descriptor: descriptor, path: path)

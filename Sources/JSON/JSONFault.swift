@@ -166,7 +166,7 @@ package struct JSONFault: ~Escapable {
   // MARK: Messages
 
   func fault(_ message: String, at offset: Int) -> Diagnostic {
-    .input("is not valid JSON: \(message)", file: file, line: firstLine + bytes.lines(in: 0..<offset))
+    .input("is not valid JSON: \(message)", file: file, line: firstLine + bytes.lineFeeds(in: 0..<offset))
   }
 
   func unexpected(_ expected: String) -> Diagnostic {

@@ -194,7 +194,7 @@ public struct JSONScanner: ~Copyable, ~Escapable {
 
   /// A diagnostic of category `input` at the current place, for a caller that finds fault with what it read.
   public func diagnostic(_ message: String) -> Diagnostic {
-    .input(message, file: file, line: firstLine + bytes.lines(in: 0..<position))
+    .input(message, file: file, line: firstLine + bytes.lineFeeds(in: 0..<position))
   }
 
   private func unexpected(_ expected: String) -> Diagnostic {

@@ -9,15 +9,24 @@ extension Span<UInt8> {
     }
   }
 
-  /// Line feeds in a range, which may reach beyond the end.
-  func lines(in range: Range<Int>) -> Int {
-    let part = extracting(range.clamped(to: indices))
-    var count = 0
-    var next = 0
-    while let found = part.firstIndex(of: 0x0A, from: next) {
-      count += 1
+  /// Offset at or behind `start` where a text begins, nil where it is not there.
+  ///
+  /// - Precondition: the text is not empty.
+  package func firstIndex(of text: [UInt8], from start: Int) -> Int? {
+    precondition(!text.isEmpty, "a search for no bytes")
+    var next = start
+    while let found = firstIndex(of: text[0], from: next), found + text.count <= count {
+      if text.indices.allSatisfy({ self[found + $0] == text[$0] }) { return found }
       next = found + 1
     }
+    return nil
+  }
+
+  /// How many line feeds a range holds, which may reach beyond the end.
+  package func lineFeeds(in range: Range<Int>) -> Int {
+    let part = extracting(range.clamped(to: indices))
+    var count = 0
+    for index in part.indices where part[index] == 0x0A { count += 1 }
     return count
   }
 

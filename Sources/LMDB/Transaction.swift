@@ -150,12 +150,16 @@ public struct WriteTransaction: Transaction, ~Copyable {
   /// Removes a key; false where it was not there.
   @discardableResult
   public mutating func remove(_ key: [UInt8], from database: Database) throws -> Bool {
-    guard try contains(key, in: database) else { return false }
     let context = self.context
+    var wasThere = true
     try attempt("remove from \(database.name)") {
-      unsafe context.withKey(key) { key in unsafe mdb_del(context.pointer, context.index(of: database), &key, nil) }
+      let code = unsafe context.withKey(key) { key in
+        unsafe mdb_del(context.pointer, context.index(of: database), &key, nil)
+      }
+      wasThere = code != MDB_NOTFOUND
+      return wasThere ? code : MDB_SUCCESS
     }
-    return true
+    return wasThere
   }
 
   /// Removes every key from `first` to the last one before `end`; returns how many.

@@ -37,7 +37,7 @@ public struct CacheManifest: Sendable, Equatable {
   /// The token that ends the responses; nil where there are none, and in caches that do not say.
   public var endOfText: Int32?
   /// Folders of the LMDB environments, inside the cache's own.
-  public internal(set) var shards: [String] = ["shard-0000"]
+  public internal(set) var stores: [String] = ["shard-0000"]
 
   public init(
     teacher: Fingerprint, teacherPath: String, precision: String, kernels: String, tokenizer: Fingerprint,

@@ -28,9 +28,9 @@ extension LogitCache {
     let lock = try LogitCacheWriter.lock(directory)
     defer { withExtendedLifetime(lock) {} }
     var result = RepairedCache(records: 0, samples: 0, damages: [])
-    for name in manifest.shards {
+    for name in manifest.stores {
       let folder = "\(directory)/\(name)"
-      try Shard.settle(folder)
+      try RecordStore.settle(folder)
       let damages = try Self.damages(folder, directory: directory, manifest)
       if !damages.isEmpty { try rebuild(folder, directory: directory, manifest) }
       let found = try verified(folder, directory: directory, manifest)
@@ -41,7 +41,7 @@ extension LogitCache {
     return result
   }
 
-  /// What is wrong with one shard: what a check finds, and sound samples that nothing leads to, as in a copy that was made
+  /// What is wrong with one store: what a check finds, and sound samples that nothing leads to, as in a copy that was made
   /// while the cache grew.
   ///
   /// - Throws: a `Diagnostic` where it is not the store that is at fault.
@@ -62,14 +62,14 @@ extension LogitCache {
   private static func verified(
     _ folder: String, directory: String, _ manifest: CacheManifest
   ) throws -> CacheVerification {
-    let shard = try Shard(folder: folder, formatVersion: manifest.formatVersion, readOnly: true)
-    return try LogitCache(directory: directory, manifest: manifest, shards: [shard]).verify()
+    let store = try RecordStore(folder: folder, formatVersion: manifest.formatVersion, readOnly: true)
+    return try LogitCache(directory: directory, manifest: manifest, stores: [store]).verify()
   }
 
   // MARK: Rebuilding
 
   private static func rebuild(_ folder: String, directory: String, _ manifest: CacheManifest) throws {
-    let fresh = Shard.rebuiltFolder(folder)
+    let fresh = RecordStore.rebuiltFolder(folder)
     try File.remove(fresh)
     do {
       try fill(fresh, from: folder, directory: directory, manifest)
@@ -79,35 +79,35 @@ extension LogitCache {
       try? File.remove(fresh)
       throw error
     }
-    try Shard.replace(folder, by: fresh)
+    try RecordStore.replace(folder, by: fresh)
   }
 
   private static func fill(_ fresh: String, from folder: String, directory: String, _ manifest: CacheManifest) throws {
-    let shard = try Shard(folder: fresh, formatVersion: manifest.formatVersion, readOnly: false)
+    let store = try RecordStore(folder: fresh, formatVersion: manifest.formatVersion, readOnly: false)
     // Without a file there is nothing to rescue.
     guard let file = try? StoreFile(folder: folder) else { return }
-    var rescue = Rescue(cache: LogitCache(directory: directory, manifest: manifest, shards: [shard]), shard: shard)
+    var rescue = Rescue(cache: LogitCache(directory: directory, manifest: manifest, stores: [store]), store: store)
     try unsafe Record.forEach(in: file.bytes) { try unsafe rescue.take($0) }
     try unsafe file.forEachMisplacedValue { value in
       try unsafe Record.forEach(in: value) { try unsafe rescue.take($0) }
     }
     try rescue.finish()
     try rescue.checkManifest()
-    try rescuePlans(of: file, into: shard, isOld: manifest.formatVersion == 1)
+    try rescuePlans(of: file, into: store, isOld: manifest.formatVersion == 1)
   }
 
   /// Plans that are whole; one that is not comes again with the next precompute of its data set.
-  private static func rescuePlans(of file: StoreFile, into shard: Shard, isOld: Bool) throws {
+  private static func rescuePlans(of file: StoreFile, into store: RecordStore, isOld: Bool) throws {
     let chunks = (file.entries(of: "plans") ?? []).filter { $0.key.count == 24 }
     let checksums = file.entries(of: "totals") ?? []
     for dataset in Set(chunks.map { Array($0.key.prefix(16)) }) {
       let own = chunks.filter { $0.key.starts(with: dataset) }
       let name = unsafe dataset.withUnsafeBytes { unsafe Record.fingerprint($0, at: 0) }
-      let stored = checksums.first { $0.key == Shard.checksumName(name) }?.value
+      let stored = checksums.first { $0.key == RecordStore.checksumName(name) }?.value
       guard let keys = Self.keys(of: own), stored == Fingerprint(of: keys).bytes || isOld && stored == nil else {
         continue
       }
-      var plan = try PlanWriter(shard, name)
+      var plan = try PlanWriter(store, name)
       for start in stride(from: 0, to: keys.count, by: 16) {
         try plan.append(unsafe keys.withUnsafeBytes { unsafe Record.fingerprint($0, at: start) })
       }
@@ -119,7 +119,7 @@ extension LogitCache {
   private static func keys(of chunks: [StoreFile.Entry]) -> [UInt8]? {
     var keys: [UInt8] = []
     for (number, chunk) in chunks.enumerated() {
-      let isLast = number == chunks.count - 1, size = 16 * Shard.keysPerChunk
+      let isLast = number == chunks.count - 1, size = 16 * RecordStore.keysPerChunk
       guard Array(chunk.key.dropFirst(16)) == Key.number(UInt64(number)), chunk.value.count % 16 == 0,
         isLast ? chunk.value.count <= size : chunk.value.count == size
       else { return nil }
@@ -132,15 +132,15 @@ extension LogitCache {
 /// Sound samples on their way into a new store, each once.
 private struct Rescue {
   let cache: LogitCache
-  let shard: Shard
+  let store: RecordStore
   private var seen = Set<Fingerprint>()
   private var waiting: [[Encoded]] = []
   private var waitingBytes = 0
   private var foreign = 0
 
-  init(cache: LogitCache, shard: Shard) {
+  init(cache: LogitCache, store: RecordStore) {
     self.cache = cache
-    self.shard = shard
+    self.store = store
   }
 
   /// Takes the samples of a record whose sum is right.
@@ -167,8 +167,8 @@ private struct Rescue {
     let records = waiting
     (waiting, waitingBytes) = ([], 0)
     guard !records.isEmpty else { return }
-    try shard.environment.write { transaction in
-      for record in records { try shard.put(record[...], &transaction) }
+    try store.environment.write { transaction in
+      for record in records { try store.put(record[...], &transaction) }
     }
   }
 
@@ -184,11 +184,11 @@ private struct Rescue {
 
 // MARK: - Taking a store's place
 
-extension Shard {
-  /// Where a shard is rebuilt.
+extension RecordStore {
+  /// Where a store is rebuilt.
   static func rebuiltFolder(_ folder: String) -> String { "\(folder).rebuilt" }
 
-  /// Puts a finished store in a shard's place: both names change hands in one step where the file system can do that.
+  /// Puts a finished store in a store's place: both names change hands in one step where the file system can do that.
   static func replace(_ folder: String, by fresh: String) throws {
     if File.exists(folder), StoreFile.exchange(fresh, folder) {
       try File.synchronizeFolder(of: folder)

@@ -29,17 +29,17 @@ extension LogitCache {
   public func statistics() throws -> CacheStatistics {
     let samples = try count
     let others = try manifest.kernels.indices.dropFirst().map { number in
-      try shards.reduce(0) { sum, shard in
-        try sum + shard.environment.read { try shard.total(named: Shard.total(ofKernels: number), $0) }
+      try stores.reduce(0) { sum, store in
+        try sum + store.environment.read { try store.total(named: RecordStore.total(ofKernels: number), $0) }
       }
     }
     return CacheStatistics(
       samples: samples, tokens: try sum(.tokens), positions: try sum(.positions),
-      records: try shards.reduce(0) { sum, shard in
-        try sum + shard.environment.read { try $0.count(of: shard.records) }
+      records: try stores.reduce(0) { sum, store in
+        try sum + store.environment.read { try $0.count(of: store.records) }
       },
       payloadBytes: try sum(.payloadBytes),
-      fileBytes: shards.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) },
+      fileBytes: stores.reduce(0) { $0 + (File.size("\($1.environment.folder)/data.mdb") ?? 0) },
       samplesByKernels: manifest.kernels.isEmpty ? [] : [samples - others.reduce(0, +)] + others)
   }
 }

@@ -28,23 +28,23 @@ extension LogitCache {
     let lock = try LogitCacheWriter.lock(directory)
     defer { withExtendedLifetime(lock) {} }
     let old = try CacheManifest(directory: directory)
-    try removeForeignShards(directory, old)
+    try removeForeignStores(directory, old)
     guard old.formatVersion < CacheManifest.currentFormat else {
       return UpgradedCache(formatVersion: old.formatVersion, samples: 0, plans: 0, plansLeftOut: 0)
     }
-    for name in old.shards { try Shard.settle("\(directory)/\(name)") }
+    for name in old.stores { try RecordStore.settle("\(directory)/\(name)") }
     var manifest = old
     manifest.formatVersion = CacheManifest.currentFormat
     manifest.kernels = [CacheManifest.unknownKernels]
-    manifest.shards = old.shards.indices.map { freshName($0, besides: old.shards) }
+    manifest.stores = old.stores.indices.map { freshName($0, besides: old.stores) }
     var result = UpgradedCache(formatVersion: old.formatVersion, samples: 0, plans: 0, plansLeftOut: 0)
     do {
-      for (before, after) in zip(old.shards, manifest.shards) {
-        let shard = try Shard(folder: "\(directory)/\(before)", formatVersion: old.formatVersion, readOnly: true)
-        let fresh = try Shard(
+      for (before, after) in zip(old.stores, manifest.stores) {
+        let store = try RecordStore(folder: "\(directory)/\(before)", formatVersion: old.formatVersion, readOnly: true)
+        let fresh = try RecordStore(
           folder: "\(directory)/\(after)", formatVersion: manifest.formatVersion, readOnly: false)
         var move = Move(
-          from: LogitCache(directory: directory, manifest: old, shards: [shard]), shard, to: fresh, manifest)
+          from: LogitCache(directory: directory, manifest: old, stores: [store]), store, to: fresh, manifest)
         try move.samples()
         try move.plans()
         result.samples += move.sampleCount
@@ -53,25 +53,25 @@ extension LogitCache {
       }
       let found = try LogitCache(
         directory: directory, manifest: manifest,
-        shards: manifest.shards.map {
-          try Shard(folder: "\(directory)/\($0)", formatVersion: manifest.formatVersion, readOnly: true)
+        stores: manifest.stores.map {
+          try RecordStore(folder: "\(directory)/\($0)", formatVersion: manifest.formatVersion, readOnly: true)
         }
       ).verify()
       if let damage = found.damages.first { throw damage }
     } catch {
-      for name in manifest.shards { try? File.remove("\(directory)/\(name)") }
+      for name in manifest.stores { try? File.remove("\(directory)/\(name)") }
       throw error
     }
     try manifest.write(to: directory)
-    try removeForeignShards(directory, manifest)
+    try removeForeignStores(directory, manifest)
     return result
   }
 
   /// What an upgrade left that was killed: stores that no manifest names yet, or none names any more.
-  private static func removeForeignShards(_ directory: String, _ manifest: CacheManifest) throws {
+  private static func removeForeignStores(_ directory: String, _ manifest: CacheManifest) throws {
     for name in try File.list(directory) where name.hasPrefix("shard-") {
       let stem = name.split(separator: ".", maxSplits: 1).first.map(String.init) ?? name
-      if !manifest.shards.contains(stem) { try File.remove("\(directory)/\(name)") }
+      if !manifest.stores.contains(stem) { try File.remove("\(directory)/\(name)") }
     }
   }
 
@@ -82,11 +82,11 @@ extension LogitCache {
   }
 }
 
-/// One shard's way into a new one.
+/// One store's way into a new one.
 private struct Move {
   private let cache: LogitCache
-  private let shard: Shard
-  private let fresh: Shard
+  private let store: RecordStore
+  private let fresh: RecordStore
   private let manifest: CacheManifest
   private(set) var sampleCount = 0
   private(set) var planCount = 0
@@ -94,9 +94,9 @@ private struct Move {
   private var waiting: [[Encoded]] = []
   private var waitingBytes = 0
 
-  init(from cache: LogitCache, _ shard: Shard, to fresh: Shard, _ manifest: CacheManifest) {
+  init(from cache: LogitCache, _ store: RecordStore, to fresh: RecordStore, _ manifest: CacheManifest) {
     self.cache = cache
-    self.shard = shard
+    self.store = store
     self.fresh = fresh
     self.manifest = manifest
   }
@@ -110,22 +110,22 @@ private struct Move {
       sampleCount += encoded.count
       waitingBytes += encoded.reduce(0) { $0 + $1.payload.count }
       waiting.append(encoded)
-      if waitingBytes > 8 << 20 { try store() }
+      if waitingBytes > 8 << 20 { try putWaiting() }
     }
-    try store()
+    try putWaiting()
   }
 
   /// The samples of the first record whose number is `first` or more; nil where there is none.
   private func record(from first: UInt64) throws -> (number: UInt64, samples: [Encoded])? {
-    try shard.environment.read { transaction in
-      try transaction.withCursor(over: shard.records) { cursor in
+    try store.environment.read { transaction in
+      try transaction.withCursor(over: store.records) { cursor in
         cursor.seek(Key.number(first))
         return try unsafe cursor.next { key, value in
           guard key.count == 8, let number = unsafe Key.number(in: key) else {
-            throw shard.damage("a record has a key that is no number")
+            throw store.damage("a record has a key that is no number")
           }
           do { return (number, try unsafe upgraded(value)) } catch let damage as Diagnostic {
-            throw shard.located(damage, record: number)
+            throw store.located(damage, record: number)
           }
         }
       }
@@ -142,7 +142,7 @@ private struct Move {
     }
   }
 
-  private mutating func store() throws {
+  private mutating func putWaiting() throws {
     let records = waiting
     (waiting, waitingBytes) = ([], 0)
     guard !records.isEmpty else { return }
@@ -160,7 +160,7 @@ private struct Move {
       }
       var writer = try PlanWriter(fresh, plan.dataset)
       try plan.forEach { _, key in
-        guard let sample = try cache.sample(key) else { throw shard.damage("the sample \(key) of a plan has gone") }
+        guard let sample = try cache.sample(key) else { throw store.damage("the sample \(key) of a plan has gone") }
         try writer.append(manifest.key(sample.sequence))
       }
       try writer.finish()

@@ -10,42 +10,42 @@ public import TeacherSignal
 public final class LogitCache: Sendable {
   public let directory: String
   public let manifest: CacheManifest
-  let shards: [Shard]
+  let stores: [RecordStore]
 
   /// Opens a cache for reading.
   ///
-  /// - Throws: a `Diagnostic` where the folder is no cache or a shard is missing or damaged.
+  /// - Throws: a `Diagnostic` where the folder is no cache or a store is missing or damaged.
   public convenience init(directory: String) throws {
     let manifest = try CacheManifest(directory: directory)
-    let shards = try manifest.shards.map {
-      try Shard(folder: "\(directory)/\($0)", formatVersion: manifest.formatVersion, readOnly: true)
+    let stores = try manifest.stores.map {
+      try RecordStore(folder: "\(directory)/\($0)", formatVersion: manifest.formatVersion, readOnly: true)
     }
-    self.init(directory: directory, manifest: manifest, shards: shards)
+    self.init(directory: directory, manifest: manifest, stores: stores)
   }
 
-  init(directory: String, manifest: CacheManifest, shards: [Shard]) {
+  init(directory: String, manifest: CacheManifest, stores: [RecordStore]) {
     self.directory = directory
     self.manifest = manifest
-    self.shards = shards
+    self.stores = stores
   }
 
   /// Number of samples.
   public var count: Int {
     get throws {
-      try shards.reduce(0) { sum, shard in try sum + shard.environment.read { try $0.count(of: shard.samples) } }
+      try stores.reduce(0) { sum, store in try sum + store.environment.read { try $0.count(of: store.samples) } }
     }
   }
   /// Number of tokens over all samples, prompts included.
   public var tokens: Int { get throws { try sum(.tokens) } }
 
-  func sum(_ total: Shard.Total) throws -> Int {
-    try shards.reduce(0) { sum, shard in try sum + shard.environment.read { try shard.total(total, $0) } }
+  func sum(_ total: RecordStore.Total) throws -> Int {
+    try stores.reduce(0) { sum, store in try sum + store.environment.read { try store.total(total, $0) } }
   }
 
   /// True where the signal of a sample is there; does not read it.
   public func contains(_ key: Fingerprint) throws -> Bool {
-    for shard in shards {
-      if try shard.environment.read({ try $0.contains(key.bytes, in: shard.samples) }) { return true }
+    for store in stores {
+      if try store.environment.read({ try $0.contains(key.bytes, in: store.samples) }) { return true }
     }
     return false
   }
@@ -54,8 +54,8 @@ public final class LogitCache: Sendable {
   ///
   /// - Throws: a `Diagnostic` of category `failure` naming the record where it is damaged.
   public func sample(_ key: Fingerprint) throws -> ScoredSample? {
-    for shard in shards {
-      let sample = try unsafe shard.withPayload(of: key) { try unsafe decode($0, of: key) }
+    for store in stores {
+      let sample = try unsafe store.withPayload(of: key) { try unsafe decode($0, of: key) }
       if let sample { return sample }
     }
     return nil
@@ -105,12 +105,12 @@ public final class LogitCache: Sendable {
 
   /// The first key in key order; nil where there is no sample.
   public func firstKey() throws -> Fingerprint? {
-    try shards.compactMap { try KeyWalk($0).firstKey() }.min { $0.isBefore($1) }
+    try stores.compactMap { try KeyWalk($0).firstKey() }.min { $0.isBefore($1) }
   }
 
   /// Calls `body` with the key of every sample, each once, in key order, holding some hundred at a time.
   public func forEachKey(_ body: (Fingerprint) throws -> Void) throws {
-    var walks = shards.map(KeyWalk.init)
+    var walks = stores.map(KeyWalk.init)
     while true {
       var least: Fingerprint?
       for index in walks.indices {
@@ -127,16 +127,16 @@ extension Fingerprint {
   fileprivate func isBefore(_ other: Fingerprint) -> Bool { (high, low) < (other.high, other.low) }
 }
 
-/// A walk over the keys of a shard that holds no transaction between steps.
+/// A walk over the keys of a store that holds no transaction between steps.
 private struct KeyWalk {
-  private let shard: Shard
+  private let store: RecordStore
   private var keys: ArraySlice<Fingerprint> = []
   private var last: Fingerprint?
   private var isAtEnd = false
 
   private static let step = 512
 
-  init(_ shard: Shard) { self.shard = shard }
+  init(_ store: RecordStore) { self.store = store }
 
   /// The next key; nil at the end.
   mutating func first() throws -> Fingerprint? {
@@ -150,13 +150,13 @@ private struct KeyWalk {
   consuming func firstKey() throws -> Fingerprint? { try first() }
 
   private mutating func fill() throws {
-    let (shard, last) = (shard, last)
-    let found = try shard.environment.read { transaction in
-      try transaction.withCursor(over: shard.samples) { cursor in
+    let (store, last) = (store, last)
+    let found = try store.environment.read { transaction in
+      try transaction.withCursor(over: store.samples) { cursor in
         var found: [Fingerprint] = []
         if let last { cursor.seek(last.bytes + [0]) }
         while found.count < Self.step,
-          let key = try unsafe cursor.next({ key, _ in try unsafe shard.fingerprint(ofKey: key) })
+          let key = try unsafe cursor.next({ key, _ in try unsafe store.fingerprint(ofKey: key) })
         {
           found.append(key)
         }
@@ -175,17 +175,17 @@ extension LogitCache {
   /// The samples of a data set in its order; nil where the data set was never planned here. Samples may still be missing:
   /// see ``forEachMissing(of:_:)``.
   public func plan(of dataset: Fingerprint) throws -> CachePlan? {
-    for shard in shards {
-      if let plan = try shard.environment.read({ try shard.plan(of: dataset, $0) }) { return plan }
+    for store in stores {
+      if let plan = try store.environment.read({ try store.plan(of: dataset, $0) }) { return plan }
     }
     return nil
   }
 
   /// The plans of the data sets that were planned here.
   public func plans() throws -> [CachePlan] {
-    try shards.flatMap { shard in
-      try shard.environment.read { transaction in
-        try shard.datasets(transaction).compactMap { try shard.plan(of: $0, transaction) }
+    try stores.flatMap { store in
+      try store.environment.read { transaction in
+        try store.datasets(transaction).compactMap { try store.plan(of: $0, transaction) }
       }
     }
   }

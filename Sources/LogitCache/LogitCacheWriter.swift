@@ -13,7 +13,7 @@ public final class LogitCacheWriter: Sendable {
   /// The place of this process's kernels in the manifest's list: 0 where they began the cache.
   public let kernels: Int
   private let lock: FileLock
-  private var shard: Shard { cache.shards[cache.shards.count - 1] }
+  private var store: RecordStore { cache.stores[cache.stores.count - 1] }
 
   /// Opens a cache to add to it, or makes one where the folder is missing or empty. Where other kernels began it, the
   /// manifest is told of these before they write anything; a cache of version 1 stays one, and does not say.
@@ -41,12 +41,12 @@ public final class LogitCacheWriter: Sendable {
     try found.check(wanted: manifest, directory: directory)
     let current = try Self.joined(found, by: manifest, directory: directory)
     kernels = current.kernels.firstIndex(of: manifest.kernels[0]) ?? 0
-    for name in current.shards { try Shard.settle("\(directory)/\(name)") }
-    let shards = try current.shards.map {
-      try Shard(
+    for name in current.stores { try RecordStore.settle("\(directory)/\(name)") }
+    let stores = try current.stores.map {
+      try RecordStore(
         folder: "\(directory)/\($0)", formatVersion: current.formatVersion, readOnly: false, mapSize: mapSize)
     }
-    cache = LogitCache(directory: directory, manifest: current, shards: shards)
+    cache = LogitCache(directory: directory, manifest: current, stores: stores)
   }
 
   /// The manifest with the kernels of this process among its own.
@@ -74,7 +74,7 @@ public final class LogitCacheWriter: Sendable {
   /// - Parameter dataset: Fingerprint of the data and of how rows become samples.
   /// - Throws: what `body` throws, or a `Diagnostic` of the store.
   public func setPlan(of dataset: Fingerprint, _ body: (inout PlanWriter) throws -> Void) throws {
-    var plan = try PlanWriter(shard, dataset)
+    var plan = try PlanWriter(store, dataset)
     try body(&plan)
     try plan.finish()
   }
@@ -112,12 +112,12 @@ public final class LogitCacheWriter: Sendable {
       fresh.append(Encoded(sample, key: key, payload: try manifest.record(of: sample)))
     }
     if fresh.isEmpty { return 0 }
-    try shard.environment.write { transaction in
+    try store.environment.write { transaction in
       var start = 0, bytes = 0
       for index in fresh.indices {
         bytes += fresh[index].payload.count
         if bytes >= Record.targetBytes || index == fresh.count - 1 {
-          try shard.put(fresh[start...index], &transaction)
+          try store.put(fresh[start...index], &transaction)
           (start, bytes) = (index + 1, 0)
         }
       }
@@ -158,12 +158,12 @@ struct Encoded {
   }
 }
 
-extension Shard {
+extension RecordStore {
   /// Stores one record with its index entries and adds it to the totals.
   func put(_ samples: ArraySlice<Encoded>, _ transaction: inout WriteTransaction) throws {
     let number = try nextRecord(transaction)
     guard number < UInt64(1) << 56 else { throw damage("the last record has the number \(number - 1)") }
-    let (bytes, slices) = Record.pack(samples.map { ($0.key, $0.payload) })
+    let (bytes, slices) = Record.group(samples.map { ($0.key, $0.payload) })
     try transaction.insert(bytes, for: Key.number(number), in: records)
     for slice in slices {
       let place = Place(record: number, offset: slice.offset, length: slice.length)

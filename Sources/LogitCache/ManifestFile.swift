@@ -25,24 +25,30 @@ extension CacheManifest {
         field: "format_version", remedy: "use the version of Decant that made it, or make it again")
     }
     let numerics = try json.required("numerics")
+    let codec = try json.required("codec")
     let vocabularySize = try json.required("vocabulary_size").integer(in: 1...Int(Int32.max))
     self.init(
       teacher: try json.required("teacher").fingerprint(), teacherPath: try json.required("teacher_path").string(),
       precision: try version == 1 ? numerics.string() : numerics.required("precision").string(), kernels: "",
-      tokenizer: try json.required("tokenizer").fingerprint(), codec: try json.required("codec").codec(),
+      tokenizer: try json.required("tokenizer").fingerprint(),
+      codec: try SignalCodec(identifier: codec.string()) { codec.diagnostic($0) },
       topK: try json.required("top_k").integer(in: 1...vocabularySize), vocabularySize: vocabularySize,
       selection: try version == 1 ? "all" : json.required("selection").string(),
       columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
     formatVersion = version
-    kernels = try version == 1 ? [] : numerics.required("kernels").elements().map { try $0.string() }
-    guard version == 1 || !kernels.isEmpty && Set(kernels).count == kernels.count else {
-      throw try numerics.required("kernels").diagnostic("must name the kernels that made the cache, none twice")
+    kernels = []
+    if version > 1 {
+      let list = try numerics.required("kernels")
+      kernels = try list.elements().map { try $0.string() }
+      guard !kernels.isEmpty, Set(kernels).count == kernels.count else {
+        throw list.diagnostic("must name the kernels that made the cache, none twice")
+      }
     }
     let list = try json.required("shards")
-    shards = try list.elements().map { try $0.string() }
+    stores = try list.elements().map { try $0.string() }
     // Names come from a file: they must not lead out of the folder.
-    guard !shards.isEmpty, shards.allSatisfy(File.isPlainName) else {
+    guard !stores.isEmpty, stores.allSatisfy(File.isPlainName) else {
       throw list.diagnostic("must name at least one folder inside the cache")
     }
     // Last, so that what is wrong by itself is named by its field.
@@ -85,7 +91,7 @@ extension CacheManifest {
       "numerics": ["precision": .string(precision), "kernels": .array(kernels.map { .string($0) })],
       "tokenizer": .string(tokenizer.description), "codec": .string(codec.identifier), "top_k": .integer(Int64(topK)),
       "vocabulary_size": .integer(Int64(vocabularySize)), "selection": .string(selection),
-      "columns": .array(columns.map { .string($0) }), "shards": .array(shards.map { .string($0) }),
+      "columns": .array(columns.map { .string($0) }), "shards": .array(stores.map { .string($0) }),
     ]
     if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
     json["checksum"] = .string(Self.checksum(of: json).description)
@@ -95,21 +101,5 @@ extension CacheManifest {
   /// A fingerprint of all other fields.
   private static func checksum(of json: JSONObject) -> Fingerprint {
     Fingerprint(of: JSONValue.object(json).serialized())
-  }
-}
-
-extension JSONField {
-  func fingerprint() throws -> Fingerprint {
-    guard let fingerprint = Fingerprint(try string()) else { throw diagnostic("must be 32 hexadecimal digits") }
-    return fingerprint
-  }
-
-  func codec() throws -> SignalCodec {
-    let name = try string()
-    guard let codec = SignalCodec.allCases.first(where: { $0.identifier == name }) else {
-      throw diagnostic(
-        "names the codec \(name), which is none of \(SignalCodec.allCases.map(\.identifier).joined(separator: ", "))")
-    }
-    return codec
   }
 }

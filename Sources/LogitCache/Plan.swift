@@ -5,7 +5,7 @@ import LMDB
 /// The samples of a data set in its order, repeated ones as often as they stand in it. Read from the store a chunk at a
 /// time, so that it takes no memory to speak of, however long it is.
 public struct CachePlan: Sendable {
-  let shard: Shard
+  let store: RecordStore
   public let dataset: Fingerprint
   /// Number of samples, repeated ones counted as often as they stand there.
   public let count: Int
@@ -16,13 +16,13 @@ public struct CachePlan: Sendable {
   /// - Precondition: `index` is in `0 ..< count`.
   public func key(at index: Int) throws -> Fingerprint {
     precondition((0..<count).contains(index), "sample \(index) of a plan of \(count)")
-    let offset = 16 * (index % Shard.keysPerChunk)
-    let key = try shard.environment.read { transaction in
-      try unsafe transaction.withValue(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans) {
+    let offset = 16 * (index % RecordStore.keysPerChunk)
+    let key = try store.environment.read { transaction in
+      try unsafe transaction.withValue(of: store.chunkKey(dataset, index / RecordStore.keysPerChunk), in: store.plans) {
         unsafe offset + 16 <= $0.count ? Record.fingerprint($0, at: offset) : nil
       }
     }
-    guard let key, let key else { throw shard.damage("the plan of data set \(dataset) has no sample \(index)") }
+    guard let key, let key else { throw store.damage("the plan of data set \(dataset) has no sample \(index)") }
     return key
   }
 
@@ -32,12 +32,12 @@ public struct CachePlan: Sendable {
   public func forEach(_ body: (Int, Fingerprint) throws -> Void) throws {
     var index = 0
     while index < count {
-      let chunk = try shard.environment.read { transaction in
-        try transaction.value(of: shard.chunkKey(dataset, index / Shard.keysPerChunk), in: shard.plans)
+      let chunk = try store.environment.read { transaction in
+        try transaction.value(of: store.chunkKey(dataset, index / RecordStore.keysPerChunk), in: store.plans)
       }
-      let expected = min(Shard.keysPerChunk, count - index)
+      let expected = min(RecordStore.keysPerChunk, count - index)
       guard let chunk, chunk.count == 16 * expected else {
-        throw shard.damage("the plan of data set \(dataset) has no sample \(index)")
+        throw store.damage("the plan of data set \(dataset) has no sample \(index)")
       }
       for place in 0..<expected {
         try body(index + place, unsafe chunk.withUnsafeBytes { unsafe Record.fingerprint($0, at: 16 * place) })
@@ -49,37 +49,37 @@ public struct CachePlan: Sendable {
 
 /// A plan in the making: keys are taken one by one and stored by the thousands.
 public struct PlanWriter: ~Copyable {
-  private let shard: Shard
+  private let store: RecordStore
   private let dataset: Fingerprint
   private var waiting: [Fingerprint] = []
   private var count = 0
   private let sum = FingerprintStream()
 
   /// Keys that go into one transaction: its pages wait in memory.
-  private static let keysPerTransaction = 64 * Shard.keysPerChunk
+  private static let keysPerTransaction = 64 * RecordStore.keysPerChunk
 
   /// Takes the data set's old plan out of sight.
-  init(_ shard: Shard, _ dataset: Fingerprint) throws {
-    self.shard = shard
+  init(_ store: RecordStore, _ dataset: Fingerprint) throws {
+    self.store = store
     self.dataset = dataset
-    _ = try shard.environment.write { try $0.remove(Shard.checksumName(dataset), from: shard.totals) }
+    _ = try store.environment.write { try $0.remove(RecordStore.checksumName(dataset), from: store.totals) }
   }
 
   /// Adds the key of the next sample.
   public mutating func append(_ key: Fingerprint) throws {
     waiting.append(key)
     sum.append(key.bytes)
-    if waiting.count == Self.keysPerTransaction { try store() }
+    if waiting.count == Self.keysPerTransaction { try putWaiting() }
   }
 
-  private mutating func store() throws {
-    let (keys, first) = (waiting, count / Shard.keysPerChunk)
-    let (shard, dataset) = (shard, dataset)
-    try shard.environment.write { transaction in
-      for start in stride(from: 0, to: keys.count, by: Shard.keysPerChunk) {
-        let part = keys[start..<min(start + Shard.keysPerChunk, keys.count)]
-        let name = shard.chunkKey(dataset, first + start / Shard.keysPerChunk)
-        try transaction.put(part.flatMap(\.bytes), for: name, in: shard.plans)
+  private mutating func putWaiting() throws {
+    let (keys, first) = (waiting, count / RecordStore.keysPerChunk)
+    let (store, dataset) = (store, dataset)
+    try store.environment.write { transaction in
+      for start in stride(from: 0, to: keys.count, by: RecordStore.keysPerChunk) {
+        let part = keys[start..<min(start + RecordStore.keysPerChunk, keys.count)]
+        let name = store.chunkKey(dataset, first + start / RecordStore.keysPerChunk)
+        try transaction.put(part.flatMap(\.bytes), for: name, in: store.plans)
       }
     }
     count += keys.count
@@ -88,19 +88,19 @@ public struct PlanWriter: ~Copyable {
 
   /// Stores the rest, removes what an older plan had beyond it, and makes the plan visible: in one transaction.
   consuming func finish() throws {
-    if waiting.count > Shard.keysPerChunk { try store() }
-    let (shard, dataset, keys, before) = (shard, dataset, waiting, count)
+    if waiting.count > RecordStore.keysPerChunk { try putWaiting() }
+    let (store, dataset, keys, before) = (store, dataset, waiting, count)
     let total = before + keys.count, checksum = sum.fingerprint
     // A data set without samples has one empty chunk.
-    let end = max(1, (total + Shard.keysPerChunk - 1) / Shard.keysPerChunk)
-    try shard.environment.write { transaction in
+    let end = max(1, (total + RecordStore.keysPerChunk - 1) / RecordStore.keysPerChunk)
+    try store.environment.write { transaction in
       if !keys.isEmpty || total == 0 {
-        let name = shard.chunkKey(dataset, before / Shard.keysPerChunk)
-        try transaction.put(keys.flatMap(\.bytes), for: name, in: shard.plans)
+        let name = store.chunkKey(dataset, before / RecordStore.keysPerChunk)
+        try transaction.put(keys.flatMap(\.bytes), for: name, in: store.plans)
       }
       try transaction.remove(
-        from: shard.chunkKey(dataset, end), upTo: dataset.bytes + Key.number(.max), in: shard.plans)
-      try transaction.put(checksum.bytes, for: Shard.checksumName(dataset), in: shard.totals)
+        from: store.chunkKey(dataset, end), upTo: dataset.bytes + Key.number(.max), in: store.plans)
+      try transaction.put(checksum.bytes, for: RecordStore.checksumName(dataset), in: store.totals)
     }
   }
 }
@@ -108,7 +108,7 @@ public struct PlanWriter: ~Copyable {
 /// Plans are kept in chunks under (data set, chunk number), with a checksum of all keys among the totals, which makes them
 /// visible: nothing else could tell a key that was damaged from one that is still to come. Plans of the earliest caches
 /// have none.
-extension Shard {
+extension RecordStore {
   func chunkKey(_ dataset: Fingerprint, _ number: Int) -> [UInt8] { dataset.bytes + Key.number(UInt64(number)) }
 
   /// The plan of a data set, nil where there is none or it is not complete.
@@ -137,7 +137,7 @@ extension Shard {
     guard stored == nil || stored == sum.fingerprint.bytes else {
       throw damage("the plan of data set \(dataset) is not what its checksum says")
     }
-    return CachePlan(shard: self, dataset: dataset, count: count)
+    return CachePlan(store: self, dataset: dataset, count: count)
   }
 
   /// The data sets that have a plan, or one that was begun.

@@ -25,7 +25,7 @@ enum Record {
   }
 
   /// The record of some encoded samples and where each one is in it.
-  static func pack(_ samples: [(key: Fingerprint, payload: [UInt8])]) -> (bytes: [UInt8], slices: [Slice]) {
+  static func group(_ samples: [(key: Fingerprint, payload: [UInt8])]) -> (bytes: [UInt8], slices: [Slice]) {
     var bytes = mark + bigEndian(UInt32(samples.count)), slices: [Slice] = []
     var offset = headerBytes + entryBytes * samples.count
     for sample in samples {

@@ -1,8 +1,11 @@
 import Diagnostics
 import LMDB
 
-/// All samples of a store's versions as one list, oldest first, for the process that writes the store: nobody else can
-/// prune it, so no version needs to be held, and one costs two numbers however many there are.
+/// All samples of the versions that are in a store as one list, oldest first, for the process that writes the store:
+/// nobody else can prune it, so no version needs to be held, and one costs two numbers however many there are.
+///
+/// Draws are from the end of the list: from the newest so many samples. So ``prune(drawnFrom:keep:resumableAt:)`` may take
+/// samples from its front, and a history that is made anew of what is left gives the same draws.
 public struct ReplayHistory: Sendable {
   private let writer: ReplayWriter
   private let topK: Int
@@ -10,7 +13,7 @@ public struct ReplayHistory: Sendable {
   private var numbers: [Int] = []
   /// Samples before each version.
   private var starts: [Int] = []
-  /// Samples over all versions.
+  /// Samples over all versions that are there.
   public private(set) var count = 0
 
   /// The history of the versions that are there.
@@ -57,22 +60,71 @@ public struct ReplayHistory: Sendable {
     count += version.sampleCount
   }
 
+  /// Removes versions whose samples can no longer be drawn, neither by this run nor by one that resumes from a checkpoint;
+  /// the samples that stay have lower indices afterwards, as many as were removed before them.
+  ///
+  /// What can be drawn is counted back from the oldest checkpoint that is kept, since a run that resumes there takes back
+  /// the versions after it (``ReplayWriter/rollBack(to:)``) and draws from those before: the versions that hold the newest
+  /// `capacity` samples up to that one stay, the newest `keep` up to that one, and all after it. A version that somebody
+  /// reads stays until a later prune.
+  ///
+  /// - Parameters:
+  ///   - capacity: How many of the newest samples are drawn from.
+  ///   - keep: Fewest versions that stay, whatever their samples.
+  ///   - version: ``version`` as it was at the oldest checkpoint that may be resumed from; 0 where that was before the
+  ///     first version, or there is no checkpoint yet, and nothing is removed.
+  /// - Returns: what was removed, and what was due but is read.
+  /// - Throws: a `Diagnostic` of the store; the history is then to be given up.
+  /// - Precondition: `capacity` and `keep` are at least 1.
+  @discardableResult
+  public mutating func prune(
+    drawnFrom capacity: Int, keep: Int, resumableAt version: Int
+  ) throws -> ReplayWriter.Pruned {
+    precondition(capacity >= 1, "cannot draw from the newest \(capacity) samples")
+    precondition(keep >= 1, "cannot keep \(keep) versions")
+    let resumable = numbers.firstIndex { $0 > version } ?? numbers.count
+    guard resumable > keep else { return .init(removed: [], held: []) }
+    let samples = resumable < starts.count ? starts[resumable] : count
+    let needed = samples > capacity ? place(of: samples - capacity) : 0
+    let pruned = try writer.prune(numbers[..<min(needed, resumable - keep)])
+    remove(pruned.removed)
+    return pruned
+  }
+
+  /// Takes versions out of the list; a version that is held may stay among those before them.
+  private mutating func remove(_ versions: [Int]) {
+    let gone = Set(versions)
+    var left = (numbers: [Int](), starts: [Int](), count: 0)
+    for (place, number) in numbers.enumerated() where !gone.contains(number) {
+      left.numbers.append(number)
+      left.starts.append(left.count)
+      left.count += (place + 1 < starts.count ? starts[place + 1] : count) - starts[place]
+    }
+    (numbers, starts, count) = left
+  }
+
   /// A sample of the list, and where it stands.
   ///
   /// - Throws: a `Diagnostic` of category `failure` where the sample is damaged.
   /// - Precondition: `index` is in `0 ..< count`.
   public func sample(at index: Int) throws -> (sample: ReplaySample, version: Int, index: Int) {
     precondition((0..<count).contains(index), "sample \(index) of a history of \(count)")
-    // The last version that starts at or before the index: one without samples starts where the next one does.
+    let version = place(of: index)
+    let within = index - starts[version]
+    let sample = try writer.store.sample(
+      version: numbers[version], index: within, topK: topK, vocabularySize: vocabularySize)
+    return (sample, numbers[version], within)
+  }
+
+  /// The place in ``numbers`` of the version that holds a sample: the last one that starts at or before it, since one
+  /// without samples starts where the next one does.
+  private func place(of index: Int) -> Int {
     var low = 0, high = starts.count
     while high - low > 1 {
       let middle = (low + high) / 2
       if starts[middle] <= index { low = middle } else { high = middle }
     }
-    let place = index - starts[low]
-    let sample = try writer.store.sample(
-      version: numbers[low], index: place, topK: topK, vocabularySize: vocabularySize)
-    return (sample, numbers[low], place)
+    return low
   }
 }
 

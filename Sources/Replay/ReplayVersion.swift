@@ -141,11 +141,8 @@ extension ReplayVersion {
   /// - Throws: a `Diagnostic` naming the field that is missing or wrong.
   init(_ json: JSONField) throws {
     let decoding = try json.required("decoding"), codecName = try json.required("codec")
-    let name = try codecName.string(), seed = try json.required("seed")
-    guard let codec = SignalCodec.allCases.first(where: { $0.identifier == name }) else {
-      throw codecName.diagnostic(
-        "names the codec \(name), which is none of \(SignalCodec.allCases.map(\.identifier).joined(separator: ", "))")
-    }
+    let codec = try SignalCodec(identifier: codecName.string()) { codecName.diagnostic($0) }
+    let seed = try json.required("seed")
     guard let seed = UInt64(try seed.string()) else { throw seed.diagnostic("must be a whole number") }
     let vocabularySize = try json.required("vocabulary_size").integer(in: 1...1 << 24)
     origin = ReplayOrigin(
@@ -184,12 +181,5 @@ extension ReplayVersion {
     func digits(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
     let date = unsafe "\(parts.tm_year + 1900)-\(digits(parts.tm_mon + 1))-\(digits(parts.tm_mday))"
     return unsafe "\(date)T\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))Z"
-  }
-}
-
-extension JSONField {
-  fileprivate func fingerprint() throws -> Fingerprint {
-    guard let fingerprint = Fingerprint(try string()) else { throw diagnostic("must be 32 hexadecimal digits") }
-    return fingerprint
   }
 }

@@ -95,9 +95,7 @@ public final class ReplayWriter: Sendable {
   @discardableResult
   public func prune(keep: Int) throws -> Pruned {
     precondition(keep >= 0, "cannot keep \(keep) versions")
-    var pruned = Pruned(removed: [], held: [])
-    for version in try store.numbers().dropLast(keep) { try remove(version, &pruned) }
-    return pruned
+    return try prune(store.numbers().dropLast(keep))
   }
 
   /// Removes one version, such as one that is damaged, unless somebody reads it.
@@ -105,21 +103,25 @@ public final class ReplayWriter: Sendable {
   /// - Throws: a `Diagnostic` of category `input` where there is no such version.
   @discardableResult
   public func prune(version: Int) throws -> Pruned {
-    guard try store.numbers().contains(version) else {
+    let key = Key.number(UInt64(max(0, version)))
+    guard try store.environment.read({ try $0.contains(key, in: store.versionTable) }) else {
       throw Diagnostic.input(
         "the replay store has no version \(version)", file: store.directory,
         remedy: "list the versions with decant replay info")
     }
-    var pruned = Pruned(removed: [], held: [])
-    try remove(version, &pruned)
-    return pruned
+    return try prune([version])
   }
 
-  private func remove(_ version: Int, _ pruned: inout Pruned) throws {
-    let removed = try Pins.whileFree(version, in: store.directory) {
-      try store.environment.write { transaction in try Self.remove(version, from: store, &transaction) }
+  /// Removes versions in their order, each in a transaction of its own, unless somebody reads them.
+  func prune(_ versions: some Sequence<Int>) throws -> Pruned {
+    var pruned = Pruned(removed: [], held: [])
+    for version in versions {
+      let removed = try Pins.whileFree(version, in: store.directory) {
+        try store.environment.write { transaction in try Self.remove(version, from: store, &transaction) }
+      }
+      if removed { pruned.removed.append(version) } else { pruned.held.append(version) }
     }
-    if removed { pruned.removed.append(version) } else { pruned.held.append(version) }
+    return pruned
   }
 
   /// Takes back all versions after `number`, so that the next one is `number + 1` again: for a run that resumes from a

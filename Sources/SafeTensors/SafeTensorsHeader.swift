@@ -53,10 +53,10 @@ struct SafeTensorsHeader {
   }
 
   private static func entry(_ field: JSONField, dataStart: Int, fileSize: Int) throws -> TensorEntry {
-    let name = try field.required("dtype").string()
+    let dtype = try field.required("dtype"), name = try dtype.string()
     guard let type = ElementType(rawValue: name) else {
       let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
-      throw try field.required("dtype").diagnostic("is \(name), which is none of \(known)")
+      throw dtype.diagnostic("is \(name), which is none of \(known)")
     }
     let shape = try field.required("shape").elements().map { try $0.integer(in: 0 ... .max) }
     let offsets = try field.required("data_offsets")

@@ -65,10 +65,10 @@ public struct Dataset: Sendable {
   ///     content, so that it is found again; nil keeps it in files without a name as long as the data set is open.
   /// - Throws: a `Diagnostic` of category `input` for a pattern that matches nothing, a file named twice, a folder, a
   ///   damaged compressed file, a Parquet file, a text in UTF-16; of category `failure` where the disk is full.
-  public init(_ files: DataFiles, _ options: Options = Options(), unpackedIn folder: String? = nil) throws {
+  public init(_ files: DataFiles, _ options: Options = Options(), decompressedIn folder: String? = nil) throws {
     self.options = options
     paths = try files.paths()
-    self.files = try paths.map { try RowFile(path: $0, options, unpackedIn: folder) }
+    self.files = try paths.map { try RowFile(path: $0, options, decompressedIn: folder) }
   }
 
   /// The files in short, for messages and accounts.
@@ -76,7 +76,7 @@ public struct Dataset: Sendable {
     paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
   }
 
-  /// A fingerprint of the files' contents, unpacked, and of how they are read. It does not depend on their names, but on
+  /// A fingerprint of the files' contents, decompressed, and of how they are read. It does not depend on their names, but on
   /// how the rows are divided among them.
   public var fingerprint: Fingerprint {
     let contents = files.map { "\($0.fingerprint)" }

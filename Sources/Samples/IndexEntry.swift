@@ -6,7 +6,7 @@ extension SampleIndex {
   public struct Entry: Sendable, Equatable {
     /// Which of the data set's files its row is in, from 0.
     public var file: Int
-    /// The row's bytes in that file, unpacked.
+    /// The row's bytes in that file, decompressed.
     public var bytes: Range<Int>
     /// One-based line of the row in its file.
     public var line: Int

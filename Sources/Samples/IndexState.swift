@@ -56,10 +56,7 @@ struct IndexState: Sendable, Equatable {
     let stored = try json.required("checksum").string()
     object["checksum"] = nil
     guard stored == "\(Self.checksum(of: object))" else { throw Diagnostic.failure("has a state that is damaged") }
-    guard let samples = Fingerprint(try json.required("samples").string()) else {
-      throw Diagnostic.failure("has a state without a fingerprint")
-    }
-    self.samples = samples
+    samples = try json.required("samples").fingerprint()
     isComplete = try json.required("complete").bool()
     let place = try json.required("next")
     next = Place(
@@ -94,10 +91,7 @@ extension IndexState.KnownFile {
       guard let number = Number(try field.string()) else { throw field.diagnostic("is no number") }
       return number
     }
-    guard let content = Fingerprint(try json.required("content").string()) else {
-      throw json.diagnostic("has no fingerprint")
-    }
-    self.content = content
+    content = try json.required("content").fingerprint()
     identity = FileIdentity(
       place: .init(device: try number("device", UInt64.self), inode: try number("inode", UInt64.self)),
       size: try json.count("size"), modified: try number("modified", Int.self),

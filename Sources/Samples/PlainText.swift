@@ -1,3 +1,5 @@
+import JSON
+
 /// What of a plain text is no content: byte order marks, and how its lines end.
 enum PlainText {
   /// The UTF-8 of U+FEFF.
@@ -16,9 +18,8 @@ enum PlainText {
   }
 
   /// True where ``writeWithLineFeeds(_:_:)`` may give other bytes.
-  static func needsLineFeeds(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    let search = unsafe ByteSearch(bytes)
-    return search.first(0x0D, from: 0) != nil || search.first(byteOrderMark, from: 0) != nil
+  static func needsLineFeeds(_ bytes: Span<UInt8>) -> Bool {
+    bytes.firstIndex(of: 0x0D, from: 0) != nil || bytes.firstIndex(of: byteOrderMark, from: 0) != nil
   }
 
   /// Lends the text to `body` with a line feed for each of `\r\n` and `\r`, and without byte order marks where lines

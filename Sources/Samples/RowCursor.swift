@@ -29,19 +29,18 @@ struct RowCursor: Sendable {
     // A local of its own: lending the span straight from the file crashes the compiler (Swift 6.3.1).
     let buffer = unsafe file.bytes
     let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
-    let search = unsafe ByteSearch(buffer)
     switch file.form {
-    case .lines(let newline): return nextLine(bytes, search, newline)
-    case .array: return try nextElement(bytes, search)
-    case .text(let separator): return nextText(bytes, search, separator)
+    case .lines(let newline): return nextLine(bytes, newline)
+    case .array: return try nextElement(bytes)
+    case .text(let separator): return nextText(bytes, separator)
     }
   }
 
   // MARK: JSONL
 
-  private mutating func nextLine(_ bytes: Span<UInt8>, _ search: ByteSearch, _ newline: UInt8) -> RowPlace? {
+  private mutating func nextLine(_ bytes: Span<UInt8>, _ newline: UInt8) -> RowPlace? {
     while position <= bytes.count {
-      let end = search.first(newline, from: position) ?? bytes.count
+      let end = bytes.firstIndex(of: newline, from: position) ?? bytes.count
       let range = PlainText.withoutMark(position..<end, of: bytes)
       let own = line
       position = end + 1
@@ -54,14 +53,14 @@ struct RowCursor: Sendable {
   // MARK: Plain text
 
   private mutating func nextText(
-    _ bytes: Span<UInt8>, _ search: ByteSearch, _ separator: TextSeparator
+    _ bytes: Span<UInt8>, _ separator: TextSeparator
   ) -> RowPlace? {
     while position <= bytes.count {
-      let (part, next) = separator.part(from: position, of: bytes, search)
+      let (part, next) = separator.part(from: position, of: bytes)
       let range = TextSeparator.trimmed(part, of: bytes)
       let start = min(max(range.lowerBound, position), bytes.count)
-      let own = line + search.lineFeeds(in: position..<start)
-      line = own + search.lineFeeds(in: start..<min(next, bytes.count))
+      let own = line + bytes.lineFeeds(in: position..<start)
+      line = own + bytes.lineFeeds(in: start..<min(next, bytes.count))
       position = next
       if !range.isEmpty { return RowPlace(bytes: range, line: own) }
     }
@@ -70,15 +69,15 @@ struct RowCursor: Sendable {
 
   // MARK: JSON array
 
-  private mutating func nextElement(_ bytes: Span<UInt8>, _ search: ByteSearch) throws -> RowPlace? {
+  private mutating func nextElement(_ bytes: Span<UInt8>) throws -> RowPlace? {
     if position > bytes.count { return nil }
     var elements = try JSONArrayElements(bytes, from: position, file: file.path)
     guard let element = try elements.next() else {
       position = bytes.count + 1
       return nil
     }
-    let own = line + search.lineFeeds(in: position..<element.lowerBound)
-    line = own + search.lineFeeds(in: element)
+    let own = line + bytes.lineFeeds(in: position..<element.lowerBound)
+    line = own + bytes.lineFeeds(in: element)
     position = element.upperBound
     return RowPlace(bytes: element, line: own)
   }

@@ -6,7 +6,7 @@ import Synchronization
 
 /// A file of rows, mapped: any of its rows can be read at any time, from any thread, and none is kept.
 ///
-/// A compressed file is unpacked first, and so is a plain text whose lines end otherwise than with `\n` written anew: to
+/// A compressed file is decompressed first, and so is a plain text whose lines end otherwise than with `\n` written anew: to
 /// a file in the folder that is given, where it is found again, else to one without a name.
 final class RowFile: Sendable {
   /// How the bytes are divided into rows.
@@ -26,7 +26,7 @@ final class RowFile: Sendable {
   let identity: FileIdentity?
   /// What rows are read from.
   private let file: MappedFile
-  /// What the user gave, unpacked.
+  /// What the user gave, decompressed.
   private let content: MappedFile
   private let known = Mutex<Fingerprint?>(nil)
   /// Readers that no thread uses now.
@@ -41,7 +41,7 @@ final class RowFile: Sendable {
 
   /// - Throws: a `Diagnostic` of category `input` for a folder, what is no text in UTF-8 by its first bytes, and a
   ///   damaged compressed file; of category `failure` where there is no room for its content.
-  init(path: String, _ options: Dataset.Options, unpackedIn folder: String?) throws {
+  init(path: String, _ options: Dataset.Options, decompressedIn folder: String?) throws {
     self.path = path
     self.options = options
     guard !File.isFolder(path) else {
@@ -50,7 +50,7 @@ final class RowFile: Sendable {
     }
     let given = try MappedFile(path: path)
     identity = given.identity
-    content = try Self.content(of: given, unpackedIn: folder)
+    content = try Self.content(of: given, decompressedIn: folder)
     let bytes = unsafe content.bytes
     try unsafe ForeignContent.refuse(bytes, file: path)
     if let separator = options.separator {
@@ -65,7 +65,7 @@ final class RowFile: Sendable {
   /// The bytes of all rows; valid while this object lives.
   var bytes: UnsafeRawBufferPointer { unsafe file.bytes }
 
-  /// A fingerprint of what the user gave, unpacked.
+  /// A fingerprint of what the user gave, decompressed.
   var fingerprint: Fingerprint {
     known.withLock { known in
       if let known { return known }
@@ -78,18 +78,18 @@ final class RowFile: Sendable {
   /// Takes a fingerprint that is known already.
   func adopt(_ fingerprint: Fingerprint) { known.withLock { $0 = $0 ?? fingerprint } }
 
-  private static func content(of packed: MappedFile, unpackedIn folder: String?) throws -> MappedFile {
-    let bytes = unsafe packed.bytes
-    guard let packing = unsafe Packing(bytes) else { return packed }
-    let name = folder == nil ? "" : "\(Spool.unpacked)\(unsafe Fingerprint(of: bytes))"
-    return try Spool.file(name, in: folder, of: packed.path) { writer in
-      try unsafe packing.unpack(bytes, file: packed.path) { unsafe try writer.append($0) }
+  private static func content(of given: MappedFile, decompressedIn folder: String?) throws -> MappedFile {
+    let bytes = unsafe given.bytes
+    guard let compression = unsafe Compression(bytes) else { return given }
+    let name = folder == nil ? "" : "\(Spool.decompressed)\(unsafe Fingerprint(of: bytes))"
+    return try Spool.file(name, in: folder, of: given.path) { writer in
+      try unsafe compression.decompress(bytes, file: given.path) { unsafe try writer.append($0) }
     }
   }
 
   private static func withLineFeeds(_ content: MappedFile, of path: String, in folder: String?) throws -> MappedFile {
     let bytes = unsafe content.bytes
-    guard unsafe PlainText.needsLineFeeds(bytes) else { return content }
+    guard unsafe PlainText.needsLineFeeds(Span(_unsafeBytes: bytes)) else { return content }
     let name = folder == nil ? "" : "\(Spool.lines)\(unsafe Fingerprint(of: bytes))"
     return try Spool.file(name, in: folder, of: path) { writer in
       try unsafe PlainText.writeWithLineFeeds(bytes) { unsafe try writer.append($0) }
@@ -99,7 +99,8 @@ final class RowFile: Sendable {
   private static func form(_ buffer: UnsafeRawBufferPointer) -> Form {
     let first = unsafe buffer.first { !TextSeparator.isSpace($0) && $0 < 0x80 }
     if first == UInt8(ascii: "[") { return .array }
-    return .lines(newline: unsafe ByteSearch(buffer).first(0x0A, from: 0) == nil ? 0x0D : 0x0A)
+    let bytes = unsafe Span<UInt8>(_unsafeBytes: buffer)
+    return .lines(newline: bytes.firstIndex(of: 0x0A, from: 0) == nil ? 0x0D : 0x0A)
   }
 
   // MARK: Rows

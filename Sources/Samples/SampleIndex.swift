@@ -34,7 +34,7 @@ public final class SampleIndex: Sendable {
   /// Finds the index of a data set's samples, or builds it.
   ///
   /// - Parameters:
-  ///   - folder: Holds the index and nothing else but what the data set unpacked there; made where it is missing.
+  ///   - folder: Holds the index and nothing else but what the data set decompressed there; made where it is missing.
   ///   - threads: How many read rows at once while it is built.
   ///   - onRows: Called from time to time during a build with the rows read so far; what it throws stops the build,
   ///     which is gone on with by the next one.

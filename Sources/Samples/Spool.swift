@@ -23,13 +23,13 @@ enum Spool {
   }
 
   /// Names of spools begin so.
-  static let unpacked = "unpacked-"
+  static let decompressed = "unpacked-"
   static let lines = "lines-"
 
   /// Removes the spools of a folder that a data set does not read from: those of what its files held before. Who reads
   /// from them keeps what is mapped.
   static func removeOthers(in folder: String, keeping names: Set<String>) throws {
-    for entry in try File.list(folder) where entry.hasPrefix(unpacked) || entry.hasPrefix(lines) {
+    for entry in try File.list(folder) where entry.hasPrefix(decompressed) || entry.hasPrefix(lines) {
       let isBeingWritten = entry.contains(".tmp-")
       if !isBeingWritten && !names.contains(entry) { try File.remove("\(folder)/\(entry)") }
     }

@@ -1,4 +1,5 @@
 import Diagnostics
+import JSON
 
 /// What divides a plain text into rows.
 public enum TextSeparator: Sendable, Equatable {
@@ -35,20 +36,20 @@ public enum TextSeparator: Sendable, Equatable {
 
   /// The part that begins at a place, from one separator to the next, and where the part after it begins: beyond the end
   /// of the bytes for the last one.
-  func part(from start: Int, of bytes: Span<UInt8>, _ search: ByteSearch) -> (part: Range<Int>, next: Int) {
+  func part(from start: Int, of bytes: Span<UInt8>) -> (part: Range<Int>, next: Int) {
     let end = bytes.count
     switch self {
     case .file: return (start..<end, end + 1)
     case .line:
-      let stop = search.first(0x0A, from: start) ?? end
+      let stop = bytes.firstIndex(of: 0x0A, from: start) ?? end
       return (start..<stop, stop + 1)
     case .literal(let text):
-      guard let stop = search.first(Array(text.utf8), from: start) else { return (start..<end, end + 1) }
+      guard let stop = bytes.firstIndex(of: Array(text.utf8), from: start) else { return (start..<end, end + 1) }
       return (start..<stop, stop + text.utf8.count)
     case .blankLine:
       var line = start
       while line <= end {
-        let stop = search.first(0x0A, from: line) ?? end
+        let stop = bytes.firstIndex(of: 0x0A, from: line) ?? end
         if (line..<stop).allSatisfy({ Self.isSpace(bytes[$0]) }) { return (start..<line, stop + 1) }
         line = stop + 1
       }

@@ -1,4 +1,4 @@
-import Diagnostics
+public import Diagnostics
 
 /// How a signal is written as bytes: the one table of codecs. A record names its codec and version, so a reader needs no
 /// other knowledge than the vocabulary size, and damaged bytes are told from good ones.
@@ -11,7 +11,7 @@ public enum SignalCodec: String, Sendable, CaseIterable, Codable {
   /// Sorted ids by Elias-Fano and log-probs quantised so that KL(teacher, cached) stays below 1e-4, fp32 tail and
   /// target: about 150 bytes a position at top-k 64 and a vocabulary of 50 thousand.
   case compact
-  /// Packed ids in rank order and fp32 values: what comes out is bit for bit what went in.
+  /// Ids in rank order, each in as few bits as the vocabulary takes, and fp32 values: what comes out is bit for bit what went in.
   case exact
 
   /// What does the work.
@@ -27,6 +27,17 @@ public enum SignalCodec: String, Sendable, CaseIterable, Codable {
 
   /// Name and version of the codec's bits as manifests record them, such as `compact/1`.
   public var identifier: String { "\(rawValue)/\(positions.version)" }
+
+  /// The codec that an ``identifier`` names.
+  ///
+  /// - Parameter refusal: Makes the diagnostic to throw of what is wrong, where there is no such codec.
+  public init(identifier: String, refusal: (String) -> Diagnostic) throws {
+    guard let codec = Self.allCases.first(where: { $0.identifier == identifier }) else {
+      let known = Self.allCases.map(\.identifier).joined(separator: ", ")
+      throw refusal("names the codec \(identifier), which is none of \(known)")
+    }
+    self = codec
+  }
 
   /// About how many bytes a position takes, tail and target included.
   ///

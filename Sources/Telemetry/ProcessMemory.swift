@@ -25,28 +25,7 @@ public struct ProcessMemory: Sendable {
     let machine = kibibytes("MemAvailable", in: "/proc/meminfo").map {
       $0 + (kibibytes("RssAnon", in: "/proc/self/status") ?? 0)
     }
-    return ([machine].compactMap(\.self) + controlGroupLimits).min()
-  }
-
-  /// Limits of the control groups that the process is in, and of those above them.
-  private var controlGroupLimits: [Int] {
-    lines("/proc/self/cgroup").flatMap { line -> [Int] in
-      // Number, controllers and path; version 2 has one hierarchy, without a name of controllers.
-      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard parts.count == 3 else { return [] }
-      if parts[1].isEmpty { return limits("/sys/fs/cgroup", parts[2], "memory.max") }
-      guard parts[1].split(separator: ",").contains("memory") else { return [] }
-      return limits("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes")
-    }
-  }
-
-  /// What stands in `file` of the group at `path` and of every group above it; "max" is no limit.
-  private func limits(_ mount: String, _ path: Substring, _ file: String) -> [Int] {
-    let names = path.split(separator: "/")
-    return (0...names.count).compactMap { count in
-      let folder = ([mount] + names.prefix(count).map(String.init)).joined(separator: "/")
-      return lines("\(folder)/\(file)").first.flatMap { Int($0) }
-    }
+    return [machine, ControlGroups(root: root).memory].compactMap(\.self).min()
   }
 
   /// The number behind `name:` in a file of lines such as `MemAvailable: 123 kB`, in bytes.

@@ -1,5 +1,6 @@
 import CKernels
 import Diagnostics
+import Files
 import Glibc
 import Synchronization
 
@@ -20,7 +21,7 @@ public enum Engine {
     }
     try load()
     start()
-    if let threads { poolResize(Int32(min(threads, Int(poolAvailableCPUs())))) }
+    if let threads { poolResize(Int32(min(threads, availableCPUs))) }
   }
 
   /// Number of threads that share the work.
@@ -137,8 +138,11 @@ public enum Engine {
     do { try load() } catch {
       ((error as? Diagnostic) ?? .failure("\(error)")).endProcess()
     }
-    poolResize(poolAvailableCPUs())
+    poolResize(Int32(availableCPUs))
   }()
+
+  /// CPUs this process may use: its affinity mask, limited by the quota of its control groups.
+  private static var availableCPUs: Int { min(Int(poolAffinityCPUs()), ControlGroups().cpus ?? .max) }
 
   /// Makes sure that the threads are there.
   static func start() { _ = started }

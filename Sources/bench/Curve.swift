@@ -126,7 +126,7 @@ struct Curve: Sendable {
     setting: "teacher of 12 layers of 768, vocabulary 50,257, top-64, cache write, 2 x 256 tokens",
     axis: "threads",
     explanation: """
-      Nearly all of it is matrix products, which divide well; packing the records and their transaction stay on one \
+      Nearly all of it is matrix products, which divide well; grouping samples to records and storing them stay on one \
       thread.
       """,
     values: threads, cost: { 1 / Double($0) }

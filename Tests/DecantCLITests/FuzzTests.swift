@@ -204,12 +204,12 @@ import Training
     }
   }
 
-  @Test("compressed rows", arguments: ["gzip", "zstd"]) func compressedRows(packing: String) throws {
+  @Test("compressed rows", arguments: ["gzip", "zstd"]) func compressedRows(format: String) throws {
     let lines = Array((0..<40).map { "{\"prompt\":\"p \($0)\",\"response\":\"r \($0 * $0)\"}\n" }.joined().utf8)
     let parts = [Array(lines.prefix(700)), Array(lines.dropFirst(700))]
-    let pack = { (bytes: [UInt8]) in packing == "gzip" ? Packed.gzip(bytes) : Packed.zstd(bytes) }
-    Fuzz.run("\(packing) rows", [pack(lines), parts.flatMap(pack)], .bytes) { bytes, _ in
-      try Dataset(DataFiles(folder.write(bytes, to: "rows.\(packing)"))).forEachRow { _ in }
+    let compress = { (bytes: [UInt8]) in format == "gzip" ? Compressed.gzip(bytes) : Compressed.zstd(bytes) }
+    Fuzz.run("\(format) rows", [compress(lines), parts.flatMap(compress)], .bytes) { bytes, _ in
+      try Dataset(DataFiles(folder.write(bytes, to: "rows.\(format)"))).forEachRow { _ in }
     }
   }
 

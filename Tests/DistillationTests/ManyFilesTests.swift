@@ -11,7 +11,7 @@ import TestSupport
 import Testing
 import Training
 
-@Suite("Data of several files, packed and weighted") struct ManyFilesTests {
+@Suite("Data of several files, compressed and weighted") struct ManyFilesTests {
   private let world: TinyWorld
   private let lines: [[UInt8]]
 
@@ -22,11 +22,12 @@ import Training
 
   private func file(_ name: String) -> String { world.folder.file(name) }
 
-  /// Some rows as a file, packed as its name says.
+  /// Some rows as a file, compressed as its name says.
   private func write(_ rows: Range<Int>, to name: String) throws {
     let bytes = Array(lines[rows].joined())
     _ = try world.folder.write(
-      name.hasSuffix(".gz") ? Packed.gzip(bytes) : name.hasSuffix(".zst") ? Packed.zstd(bytes) : bytes, to: name)
+      name.hasSuffix(".gz") ? Compressed.gzip(bytes) : name.hasSuffix(".zst") ? Compressed.zstd(bytes) : bytes, to: name
+    )
   }
 
   private func precompute(_ data: DataFiles, _ cache: String) throws -> Precompute.Outcome {
@@ -41,7 +42,7 @@ import Training
     return bytes
   }
 
-  @Test("parts, plain and packed, by a pattern or one by one, give the cache of the whole") func parts() throws {
+  @Test("parts, plain and compressed, by a pattern or one by one, give the cache of the whole") func parts() throws {
     try write(0..<10, to: "part-1.jsonl")
     try write(10..<11, to: "part-2.jsonl.gz")
     try write(11..<24, to: "part-3.jsonl.zst")
@@ -139,7 +140,7 @@ import Training
     }
   }
 
-  @Test("rows of a packed file are answered, and a cut output is completed") func generates() throws {
+  @Test("rows of a compressed file are answered, and a cut output is completed") func generates() throws {
     try write(0..<24, to: "rows.jsonl.gz")
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 6
@@ -149,13 +150,13 @@ import Training
       ).run()
     }
     _ = try run(world.train, "plain.jsonl")
-    _ = try run(file("rows.jsonl.gz"), "packed.jsonl")
+    _ = try run(file("rows.jsonl.gz"), "compressed.jsonl")
     let whole = try File.read(file("plain.jsonl"))
-    #expect(try File.read(file("packed.jsonl")) == whole)
-    try File.truncate(file("packed.jsonl"), to: whole.count / 2)
-    let outcome = try run(file("rows.jsonl.gz"), "packed.jsonl")
+    #expect(try File.read(file("compressed.jsonl")) == whole)
+    try File.truncate(file("compressed.jsonl"), to: whole.count / 2)
+    let outcome = try run(file("rows.jsonl.gz"), "compressed.jsonl")
     #expect(outcome.resumedRows > 0 && outcome.resumedRows < 24)
-    #expect(try File.read(file("packed.jsonl")) == whole)
+    #expect(try File.read(file("compressed.jsonl")) == whole)
     // The index of a finished output has gone.
     #expect(try !File.list(world.folder.path).contains { $0.hasSuffix(".index") })
   }

@@ -13,8 +13,17 @@ import Testing
   private let trap = ExitTest.Condition.signal(SIGTRAP)
 #endif
 
-struct EnvironmentTests {
-  @Test func `A missing store is refused when reading and made when writing`() throws {
+@Suite("Environments") struct EnvironmentTests {
+  /// A closed store that holds one value of so many bytes.
+  private static func store(ofBytes count: Int) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
+    let items = environment.database("items")
+    try environment.write { try $0.put([UInt8](repeating: 1, count: count), for: [1], in: items) }
+    return folder
+  }
+
+  @Test("a missing store is refused when reading and made when writing") func missing() throws {
     let folder = try TemporaryFolder()
     expectDiagnostic(.input, file: folder.file("none"), saying: "no store", "check the path") {
       _ = try Environment(folder: folder.file("none"), .init(databases: [], readOnly: true))
@@ -28,20 +37,17 @@ struct EnvironmentTests {
     #expect(!File.exists(folder.file("none")))
   }
 
-  @Test func `A database that is not there is refused when reading`() throws {
+  @Test("a database that is not there is refused when reading") func noDatabase() throws {
     let store = try Store()
     expectDiagnostic(.failure, saying: "no database named other") {
       _ = try Environment(folder: store.environment.folder, .init(databases: ["other"], readOnly: true))
     }
   }
 
-  @Test(arguments: [1, 4096, 100_000]) func `A store of other bytes or cut short is refused`(size: Int) throws {
-    let folder = try TemporaryFolder()
-    do {
-      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
-      let items = environment.database("items")
-      try environment.write { try $0.put([UInt8](repeating: 1, count: 1_000_000), for: [1], in: items) }
-    }
+  @Test("a store of other bytes or cut short is refused", arguments: [1, 4096, 100_000]) func otherBytes(size: Int)
+    throws
+  {
+    let folder = try Self.store(ofBytes: 1_000_000)
     let data = try File.read(folder.file("data.mdb"))
     _ = try folder.write(Array(data[..<size]), to: "data.mdb")
     expectDiagnostic(.failure) { _ = try Environment(folder: folder.path, .init(databases: ["items"])) }
@@ -51,7 +57,7 @@ struct EnvironmentTests {
     _ = try Environment(folder: folder.path, .init(databases: ["items"]))
   }
 
-  @Test func `A store that ends inside of a page is damaged, wherever it ends`() throws {
+  @Test("a store that ends inside of a page is damaged, wherever it ends") func cut() throws {
     let folder = try TemporaryFolder()
     do {
       let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
@@ -72,13 +78,8 @@ struct EnvironmentTests {
     }
   }
 
-  @Test func `A small store that lost its last pages is damaged when read, and kills nobody`() throws {
-    let folder = try TemporaryFolder()
-    do {
-      let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
-      let items = environment.database("items")
-      try environment.write { try $0.put([UInt8](repeating: 1, count: 20_000), for: [1], in: items) }
-    }
+  @Test("a small store that lost its last pages is damaged when read, and kills nobody") func smallCut() throws {
+    let folder = try Self.store(ofBytes: 20_000)
     let data = try File.read(folder.file("data.mdb"))
     _ = try folder.write(Array(data[..<10_000]), to: "data.mdb")
     expectDiagnostic(.failure, saying: "damaged") {
@@ -86,7 +87,7 @@ struct EnvironmentTests {
     }
   }
 
-  @Test func `Two environments of a process share a store, whichever goes first`() throws {
+  @Test("two environments of a process share a store, whichever goes first") func shared() throws {
     let folder = try TemporaryFolder()
     var writer: Environment? = try Environment(folder: folder.path, .init(databases: ["items"]))
     let reader = try Environment(folder: folder.path, .init(databases: ["items"], readOnly: true))
@@ -97,7 +98,7 @@ struct EnvironmentTests {
     try again.write { try $0.put([1], for: [1], in: again.database("more")) }
   }
 
-  @Test func `Threads read whole transactions while another writes`() throws {
+  @Test("threads read whole transactions while another writes") func threads() throws {
     let store = try Store()
     let torn = Atomic(0), reads = Atomic(0), done = Atomic(false)
     let reader = try Thread {
@@ -122,7 +123,7 @@ struct EnvironmentTests {
     #expect(torn.load(ordering: .relaxed) == 0)
   }
 
-  @Test func `A limit on address space makes the map smaller`() async {
+  @Test("a limit on address space makes the map smaller") func addressSpace() async {
     await #expect(processExitsWith: .success) {
       var limit = rlimit(rlim_cur: 64 << 30, rlim_max: 64 << 30)
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
@@ -132,7 +133,7 @@ struct EnvironmentTests {
     }
   }
 
-  @Test func `Misuse traps`() async {
+  @Test("misuse traps") func misuse() async {
     await #expect(processExitsWith: trap) {
       let store = try Store()
       try store.environment.write { _ in try store.environment.write { _ in } }
@@ -148,8 +149,8 @@ struct EnvironmentTests {
   }
 }
 
-struct KilledWriterTests {
-  @Test func `Writes that do not wait for the disk are there after a kill`() async throws {
+@Suite("Writers that are killed") struct KilledWriterTests {
+  @Test("writes that do not wait for the disk are there after a kill") func unsynchronized() async throws {
     let folder = try TemporaryFolder()
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
       let environment = try Environment(folder: path, .init(databases: ["numbers"]))
@@ -165,7 +166,7 @@ struct KilledWriterTests {
     #expect(try environment.read { try $0.count(of: numbers) } == 101)
   }
 
-  @Test func `A writer killed inside a transaction leaves what was committed and no lock`() async throws {
+  @Test("a writer killed inside a transaction leaves what was committed and no lock") func killed() async throws {
     let folder = try TemporaryFolder()
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
       let environment = try Environment(folder: path, .init(databases: ["items"]))

@@ -20,8 +20,8 @@ struct Store {
 
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-struct TransactionTests {
-  @Test func `What was written is read back, also after the store was closed`() throws {
+@Suite("Transactions") struct TransactionTests {
+  @Test("what was written is read back, also after the store was closed") func readBack() throws {
     let folder = try TemporaryFolder()
     for round in 0..<2 {
       let environment = try Environment(folder: folder.path, .init(databases: ["items"]))
@@ -44,7 +44,7 @@ struct TransactionTests {
     }
   }
 
-  @Test func `A write that throws changes nothing`() throws {
+  @Test("a write that throws changes nothing") func rollback() throws {
     struct Stop: Error {}
     let store = try Store()
     #expect(throws: Stop.self) {
@@ -56,7 +56,7 @@ struct TransactionTests {
     #expect(try store.count() == 0)
   }
 
-  @Test func `A full map is a diagnostic, dooms its transaction and leaves the store usable`() throws {
+  @Test("a full map is a diagnostic, dooms its transaction and leaves the store usable") func full() throws {
     let store = try Store(mapSize: 1 << 20)
     try store.environment.write { try $0.put([1], for: [1], in: store.items) }
     let value = [UInt8](repeating: 1, count: 50_000)
@@ -71,7 +71,7 @@ struct TransactionTests {
     #expect(try store.count() == 2)
   }
 
-  @Test func `A reader keeps its snapshot and its bytes while others write`() throws {
+  @Test("a reader keeps its snapshot and its bytes while others write") func snapshot() throws {
     let store = try Store()
     let value = [UInt8](repeating: 3, count: 5000)
     try store.environment.write { try $0.put(value, for: [1], in: store.items) }
@@ -93,7 +93,7 @@ struct TransactionTests {
     #expect(store.environment.fileBytes > 4_000_000)
   }
 
-  @Test func `Removing tells whether the key was there, and ranges stop before their end`() throws {
+  @Test("removing tells whether the key was there, and ranges stop before their end") func removal() throws {
     let store = try Store()
     try store.environment.write { transaction in
       for key in UInt8(0)..<10 { try transaction.put([key], for: [key], in: store.items) }
@@ -106,8 +106,8 @@ struct TransactionTests {
   }
 }
 
-struct CursorTests {
-  @Test func `A cursor walks in key order from the start, from a key and from the end`() throws {
+@Suite("Cursors") struct CursorTests {
+  @Test("a cursor walks in key order from the start, from a key and from the end") func walk() throws {
     let store = try Store()
     try store.environment.write { transaction in
       for number in [5, 1, 300, 70] as [UInt64] {
@@ -139,7 +139,7 @@ struct CursorTests {
     #expect(last == 300)
   }
 
-  @Test func `An error thrown from a cursor's closure reaches the caller`() throws {
+  @Test("an error thrown from a cursor's closure reaches the caller") func thrown() throws {
     struct Stop: Error {}
     let store = try Store()
     try store.environment.write { try $0.put([1], for: [1], in: store.items) }
@@ -151,7 +151,7 @@ struct CursorTests {
     #expect(throws: Stop.self) { try walk() }
   }
 
-  @Test func `An empty database has no entries`() throws {
+  @Test("an empty database has no entries") func empty() throws {
     let store = try Store()
     try store.environment.read { transaction in
       try transaction.withCursor(over: store.items) { cursor in

@@ -8,9 +8,11 @@ import TeacherSignal
 import TestSupport
 import Testing
 
-struct CacheManifestTests {
-  @Test(arguments: ["teacher", "numerics", "tokenizer", "codec", "top_k", "vocabulary_size"])
-  func `A cache made from something else is refused with both values`(field: String) throws {
+@Suite("The manifest of a cache") struct CacheManifestTests {
+  @Test(
+    "a cache made from something else is refused with both values",
+    arguments: ["teacher", "numerics", "tokenizer", "codec", "top_k", "vocabulary_size"])
+  func otherOrigin(field: String) throws {
     let folder = try TemporaryFolder()
     _ = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     var other = manifest()
@@ -35,7 +37,7 @@ struct CacheManifestTests {
     #expect(values[field]!.allSatisfy { message.contains($0) })
   }
 
-  @Test func `A moved teacher is the same teacher`() throws {
+  @Test("a moved teacher is the same teacher") func movedTeacher() throws {
     let folder = try TemporaryFolder()
     _ = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     var moved = manifest()
@@ -43,14 +45,16 @@ struct CacheManifestTests {
     _ = try LogitCacheWriter(directory: folder.path, manifest: moved)
   }
 
-  @Test(arguments: [
-    ("\"fp32\"", "32", "numerics.precision"), ("\"format_version\": 2", "\"format_version\": 3", "format_version"),
-    ("\"exact/1\"", "\"exact/9\"", "codec"), ("\"top_k\": 8", "\"top_k\": 0", "top_k"),
-    ("\"shard-0000\"", "\"../elsewhere\"", "shards"), ("\"shard-0000\"", "", "shards"),
-    ("\"checksum\"", "\"bhecksum\"", "checksum"),
-    ("\"teacher\": \"", "\"teacher\": \"x", "teacher"),
-  ])
-  func `A manifest that is not right names its field`(text: String, replacement: String, field: String) throws {
+  @Test(
+    "a manifest that is not right names its field",
+    arguments: [
+      ("\"fp32\"", "32", "numerics.precision"), ("\"format_version\": 2", "\"format_version\": 3", "format_version"),
+      ("\"exact/1\"", "\"exact/9\"", "codec"), ("\"top_k\": 8", "\"top_k\": 0", "top_k"),
+      ("\"shard-0000\"", "\"../elsewhere\"", "shards"), ("\"shard-0000\"", "", "shards"),
+      ("\"checksum\"", "\"bhecksum\"", "checksum"),
+      ("\"teacher\": \"", "\"teacher\": \"x", "teacher"),
+    ])
+  func wrongField(text: String, replacement: String, field: String) throws {
     let folder = try TemporaryFolder()
     _ = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     let file = folder.file("manifest.json")
@@ -61,7 +65,7 @@ struct CacheManifestTests {
     expectDiagnostic(.input, file: file, field: field) { _ = try LogitCache(directory: folder.path) }
   }
 
-  @Test func `A folder of something else is left alone`() throws {
+  @Test("a folder of something else is left alone") func otherFolder() throws {
     let folder = try TemporaryFolder()
     let file = try folder.write("mine", to: "notes.txt")
     expectDiagnostic(.input, saying: "notes.txt") {
@@ -73,7 +77,7 @@ struct CacheManifestTests {
   }
 }
 
-struct DamageTests {
+@Suite("A damaged cache") struct DamageTests {
   /// Flips bits in the middle of a sample's stored bytes.
   private func damage(_ sample: ScoredSample, in folder: TemporaryFolder) throws {
     let encoded = try SignalCodec.exact.encode(sample, vocabularySize: teacher.vocabularySize)
@@ -89,7 +93,8 @@ struct DamageTests {
     try #require(written == 24)
   }
 
-  @Test func `A damaged record is reported, its neighbours survive, and a repair makes room for a new run`() throws {
+  @Test("a damaged record is reported, its neighbours survive, and a repair makes room for a new run")
+  func damagedRecord() throws {
     let folder = try TemporaryFolder()
     let all = (0..<4).map { samples(10, name: "batch \($0)") }
     do {
@@ -100,8 +105,8 @@ struct DamageTests {
     try damage(victim, in: folder)
 
     let cache = try LogitCache(directory: folder.path)
-    let shard = folder.file("shard-0000")
-    expectDiagnostic(.failure, file: shard, field: "record 2", saying: "checksum", "repair") {
+    let store = folder.file("shard-0000")
+    expectDiagnostic(.failure, file: store, field: "record 2", saying: "checksum", "repair") {
       _ = try cache.sample(victim.key)
     }
     for batch in [0, 1, 3] { #expect(try all[batch].map { try cache.sample($0.key) } == all[batch]) }
@@ -120,7 +125,7 @@ struct DamageTests {
     #expect(try writer.cache.sample(victim.key) == victim)
   }
 
-  @Test func `A sound cache is left as it is by a repair`() throws {
+  @Test("a sound cache is left as it is by a repair") func sound() throws {
     let folder = try TemporaryFolder()
     do { try LogitCacheWriter(directory: folder.path, manifest: manifest()).append(samples(10)) }
     let before = try File.read(folder.file("shard-0000/data.mdb"))
@@ -129,7 +134,9 @@ struct DamageTests {
     #expect(try File.read(folder.file("shard-0000/data.mdb")) == before)
   }
 
-  @Test func `A writer killed at any moment leaves whole batches, and the next run completes them`() async throws {
+  @Test("a writer killed at any moment leaves whole batches, and the next run completes them") func killed()
+    async throws
+  {
     let folder = try TemporaryFolder()
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
       let writer = try LogitCacheWriter(directory: path, manifest: manifest())
@@ -152,7 +159,7 @@ struct DamageTests {
     #expect(try writer.append(samples(10, name: "\(count / 10)")) == 10)
   }
 
-  @Test func `A full store keeps what was there`() throws {
+  @Test("a full store keeps what was there") func full() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest(), mapSize: 1 << 20)
     try writer.append(samples(10))

@@ -38,14 +38,14 @@ struct DamagedWorld {
 
   func complete() throws -> [[UInt8]] { try Self.complete(folder.path, batches, dataset) }
 
-  /// Changes databases of the shard.
+  /// Changes databases of the store.
   func change(_ body: (inout WriteTransaction, (String) -> Database) throws -> Void) throws {
     let environment = try Environment(
       folder: folder.file("shard-0000"), .init(databases: ["records", "samples", "plans", "totals"]))
     try environment.write { try body(&$0) { environment.database($0) } }
   }
 
-  /// Changes bytes of the shard's file.
+  /// Changes bytes of the store's file.
   func rewrite(_ change: (inout [UInt8]) -> Void) throws {
     var bytes = try File.read(folder.file("shard-0000/data.mdb"))
     change(&bytes)
@@ -75,13 +75,16 @@ struct DamagedWorld {
   }
 }
 
-@Suite struct IndexDamageTests {
-  @Test(arguments: [
-    "next_record", "totals gone", "totals largest", "foreign total", "short total", "swapped entries", "shifted entry",
-    "long entry", "extra key", "short key", "index lost", "short record key", "records lost", "plan chunk cut",
-    "plan chunks swapped", "plan seal alone", "sample twice",
-  ])
-  func `What was stored beside the records is checked against them`(what: String) throws {
+@Suite("A damaged index of a cache") struct IndexDamageTests {
+  @Test(
+    "what was stored beside the records is checked against them",
+    arguments: [
+      "next_record", "totals gone", "totals largest", "foreign total", "short total", "swapped entries",
+      "shifted entry",
+      "long entry", "extra key", "short key", "index lost", "short record key", "records lost", "plan chunk cut",
+      "plan chunks swapped", "plan seal alone", "sample twice",
+    ])
+  func besideRecords(what: String) throws {
     let world = try DamagedWorld()
     let keys = world.all.map(\.key.bytes)
     try world.change { transaction, database in
@@ -129,7 +132,7 @@ struct DamagedWorld {
     try world.expectMended(what)
   }
 
-  @Test func `A lost next record number overwrites nothing, and a new run alone goes on`() throws {
+  @Test("a lost next record number overwrites nothing, and a new run alone goes on") func lostNumber() throws {
     let world = try DamagedWorld()
     try world.change { transaction, database in
       try transaction.put(Key.number(0), for: Array("next_record".utf8), in: database("totals"))
@@ -140,12 +143,14 @@ struct DamagedWorld {
     #expect(try (world.all + more).map { try cache.sample($0.key) } == world.all + more)
   }
 
-  @Test(arguments: [
-    "first meta page", "both meta pages", "cut", "empty", "missing", "zeroed page", "exchanged pages",
-    "lost newest state",
-    "lock of other bytes", "shard missing",
-  ])
-  func `A store whose pages are damaged is mended from its records`(what: String) throws {
+  @Test(
+    "a store whose pages are damaged is mended from its records",
+    arguments: [
+      "first meta page", "both meta pages", "cut", "empty", "missing", "zeroed page", "exchanged pages",
+      "lost newest state",
+      "lock of other bytes", "store missing",
+    ])
+  func damagedPages(what: String) throws {
     let world = try DamagedWorld()
     let file = world.folder.file("shard-0000/data.mdb")
     switch what {
@@ -154,7 +159,7 @@ struct DamagedWorld {
     case "cut": try world.rewrite { $0.removeLast($0.count / 2) }
     case "empty": try world.rewrite { $0 = [] }
     case "missing": try File.remove(file)
-    case "shard missing": try File.remove(world.folder.file("shard-0000"))
+    case "store missing": try File.remove(world.folder.file("shard-0000"))
     case "zeroed page": try world.rewrite { $0.replaceSubrange(16384..<20480, with: repeatElement(0, count: 4096)) }
     case "exchanged pages":
       try world.rewrite { bytes in
@@ -181,7 +186,8 @@ struct DamagedWorld {
     }
   }
 
-  @Test func `A reader's store becomes writable under it when a writer of the process comes`() throws {
+  @Test("a reader's store becomes writable under it when a writer of the process comes") func readerThenWriter() throws
+  {
     let world = try DamagedWorld()
     let cache = try LogitCache(directory: world.folder.path)
     #expect(try cache.count == 36)
@@ -191,7 +197,8 @@ struct DamagedWorld {
     #expect(try world.all.map { try cache.sample($0.key) } == world.all)
   }
 
-  @Test func `A read that goes on while a writer of the process opens the store sees its snapshot to the end`() throws {
+  @Test("a read that goes on while a writer of the process opens the store sees its snapshot to the end")
+  func snapshot() throws {
     let world = try DamagedWorld()
     let cache = try LogitCache(directory: world.folder.path)
     var threads: [Thread] = []
@@ -207,7 +214,7 @@ struct DamagedWorld {
     #expect(try cache.count == 66)
   }
 
-  @Test func `A store that takes the place of one still open is another store`() throws {
+  @Test("a store that takes the place of one still open is another store") func replacedStore() throws {
     let world = try DamagedWorld()
     let old = try LogitCache(directory: world.folder.path)
     let aside = try TemporaryFolder()

@@ -7,8 +7,8 @@ import TeacherSignal
 import TestSupport
 import Testing
 
-struct LogitCacheTests {
-  @Test func `A cache remembers what its responses end with, and is not gone on with another end`() throws {
+@Suite("The logit cache") struct LogitCacheTests {
+  @Test("a cache remembers what its responses end with, and is not gone on with another end") func endOfText() throws {
     let folder = try TemporaryFolder()
     var made = manifest()
     made.endOfText = 7
@@ -27,7 +27,9 @@ struct LogitCacheTests {
     _ = try LogitCacheWriter(directory: older.path, manifest: made)
   }
 
-  @Test func `Samples come back by key, also after the cache was closed, and a second run adds nothing`() throws {
+  @Test("samples come back by key, also after the cache was closed, and a second run adds nothing") func roundTrip()
+    throws
+  {
     let folder = try TemporaryFolder()
     let wanted = samples(50)
     for expected in [50, 0] {
@@ -43,14 +45,14 @@ struct LogitCacheTests {
     #expect(try !cache.contains(Fingerprint(of: "other")))
   }
 
-  @Test func `Equal samples of a batch are stored once`() throws {
+  @Test("equal samples of a batch are stored once") func equalSamples() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     #expect(try writer.append(samples(3) + samples(3)) == 3)
     #expect(try writer.cache.statistics().samples == 3)
   }
 
-  @Test func `A key depends on everything that made the signal and on nothing else`() {
+  @Test("a key depends on everything that made the signal and on nothing else") func keys() {
     let base = manifest()
     func key(_ change: (inout CacheManifest) -> Void, _ ids: [Int32] = [1, 2, 3], _ prompt: Int = 2) -> Fingerprint {
       var changed = base
@@ -69,7 +71,7 @@ struct LogitCacheTests {
     #expect(key({ _ in }, [1, 2], 0) == key({ _ in }, [1, 2], 1), "both score from position 0")
   }
 
-  @Test func `A reader sees what a writer of the same folder adds`() throws {
+  @Test("a reader sees what a writer of the same folder adds") func readerSeesWriter() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest(codec: .compact))
     let reader = try LogitCache(directory: folder.path)
@@ -82,7 +84,7 @@ struct LogitCacheTests {
     #expect(statistics.payloadBytes > 0 && statistics.fileBytes > statistics.payloadBytes)
   }
 
-  @Test func `A second writer is refused while the first lives`() throws {
+  @Test("a second writer is refused while the first lives") func secondWriter() throws {
     let folder = try TemporaryFolder()
     let first = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     expectDiagnostic(.input, saying: "in use by process") {
@@ -92,7 +94,7 @@ struct LogitCacheTests {
   }
 }
 
-struct PlanTests {
+@Suite("Plans of a cache") struct PlanTests {
   private func keys(_ plan: CachePlan?) throws -> [Fingerprint]? {
     try plan.map { plan in
       var keys: [Fingerprint] = []
@@ -105,7 +107,7 @@ struct PlanTests {
     }
   }
 
-  @Test func `A plan keeps a data set's order and tells what remains`() throws {
+  @Test("a plan keeps a data set's order and tells what remains") func order() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     let all = samples(600), data = Fingerprint(of: "data")
@@ -130,7 +132,7 @@ struct PlanTests {
     #expect(keys.map(\.description) == all.map(\.key.description).sorted())
   }
 
-  @Test func `Data sets share a cache, and a plan set again replaces the old one`() throws {
+  @Test("data sets share a cache, and a plan set again replaces the old one") func sharedCache() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     let keys = samples(700).map(\.key), one = Fingerprint(of: "one"), two = Fingerprint(of: "two")
@@ -149,8 +151,8 @@ struct PlanTests {
   }
 }
 
-struct ExportTests {
-  @Test func `Export writes one object per sample in the documented shape`() throws {
+@Suite("The export of a cache") struct ExportTests {
+  @Test("export writes one object per sample in the documented shape") func shape() throws {
     let folder = try TemporaryFolder()
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     var sample = samples(1)[0]

@@ -35,17 +35,17 @@ import Testing
 
   @Test("what a killed repair left is finished or forgotten", arguments: ["rebuilt", "moved", "both"])
   func killed(left: String) throws {
-    let shard = folder.file("shard-0000")
+    let store = folder.file("shard-0000")
     switch left {
     // Killed while it filled the new store.
     case "rebuilt": _ = try folder.write("half a store", to: "shard-0000.rebuilt")
     // Killed between the two renames that stand in where names cannot be exchanged.
-    case "moved": try File.move(shard, to: "\(shard).damaged")
+    case "moved": try File.move(store, to: "\(store).damaged")
     default:
-      try File.makeFolder("\(shard).rebuilt")
-      try File.write(try File.read(data), to: "\(shard).rebuilt/data.mdb")
+      try File.makeFolder("\(store).rebuilt")
+      try File.write(try File.read(data), to: "\(store).rebuilt/data.mdb")
       try File.write([1, 2, 3], to: data)
-      try File.move(shard, to: "\(shard).damaged")
+      try File.move(store, to: "\(store).damaged")
     }
     let writer = try LogitCacheWriter(directory: folder.path, manifest: manifest())
     #expect(try writer.cache.count == 40)

@@ -30,8 +30,8 @@ extension ReplayWriter {
   }
 }
 
-struct ReplayTests {
-  @Test func `Versions are numbered in order and give back what was published`() throws {
+@Suite("The replay store") struct ReplayTests {
+  @Test("versions are numbered in order and give back what was published") func numbered() throws {
     let folder = try TemporaryFolder()
     for step in [100, 200] { try ReplayWriter(directory: folder.path).publish(10, step: step) }
     let store = try ReplayStore(directory: folder.path)
@@ -50,7 +50,7 @@ struct ReplayTests {
     }
   }
 
-  @Test func `The same samples have the same content fingerprint in any batches, others another`() throws {
+  @Test("the same samples have the same content fingerprint in any batches, others another") func content() throws {
     let folder = try TemporaryFolder()
     let writer = try ReplayWriter(directory: folder.path)
     let first = try writer.publish(9)
@@ -60,7 +60,7 @@ struct ReplayTests {
     #expect(first.content != other.content)
   }
 
-  @Test func `A version is invisible until it is complete`() throws {
+  @Test("a version is invisible until it is complete") func invisible() throws {
     let folder = try TemporaryFolder()
     let writer = try ReplayWriter(directory: folder.path)
     let reader = try ReplayStore(directory: folder.path)
@@ -73,7 +73,7 @@ struct ReplayTests {
     #expect(try reader.latest()?.number == 1)
   }
 
-  @Test func `A publication that fails leaves nothing and its number is given again`() throws {
+  @Test("a publication that fails leaves nothing and its number is given again") func failedPublication() throws {
     struct Stop: Error {}
     let folder = try TemporaryFolder()
     let writer = try ReplayWriter(directory: folder.path)
@@ -89,7 +89,9 @@ struct ReplayTests {
     #expect(try writer.store.open(version: 2).sample(at: 1) == samples(2, step: 300)[1])
   }
 
-  @Test func `A killed publication is cleaned when the store is next opened for writing`() async throws {
+  @Test("a killed publication is cleaned when the store is next opened for writing") func killedPublication()
+    async throws
+  {
     let folder = try TemporaryFolder()
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
       let writer = try ReplayWriter(directory: path)
@@ -109,8 +111,8 @@ struct ReplayTests {
   }
 }
 
-struct PruneTests {
-  @Test func `Prune keeps the newest versions and those that are held`() throws {
+@Suite("Pruning a replay store") struct PruneTests {
+  @Test("prune keeps the newest versions and those that are held") func newest() throws {
     let folder = try TemporaryFolder()
     let writer = try ReplayWriter(directory: folder.path)
     for step in 1...5 { try writer.publish(4, step: step) }
@@ -127,7 +129,7 @@ struct PruneTests {
     #expect(try store.open(version: 4).count == 4)
   }
 
-  @Test func `Space of pruned versions is used again`() throws {
+  @Test("space of pruned versions is used again") func space() throws {
     let folder = try TemporaryFolder()
     let writer = try ReplayWriter(directory: folder.path)
     var sizes: [Int] = []
@@ -140,8 +142,8 @@ struct PruneTests {
   }
 }
 
-struct ReplayDamageTests {
-  @Test func `A damaged sample is named, its neighbours survive`() throws {
+@Suite("Damage to a replay store") struct ReplayDamageTests {
+  @Test("a damaged sample is named, its neighbours survive") func damagedSample() throws {
     let folder = try TemporaryFolder()
     do { _ = try ReplayWriter(directory: folder.path).publish(20) }
     let victim = samples(20)[7]
@@ -161,14 +163,14 @@ struct ReplayDamageTests {
     #expect(others == samples(20).enumerated().filter { $0.offset != 7 }.map(\.element))
   }
 
-  @Test func `A second writer is refused while the first lives`() throws {
+  @Test("a second writer is refused while the first lives") func secondWriter() throws {
     let folder = try TemporaryFolder()
     let first = try ReplayWriter(directory: folder.path)
     expectDiagnostic(.input, saying: "in use by process") { _ = try ReplayWriter(directory: folder.path) }
     try first.publish(1)
   }
 
-  @Test func `A missing store is refused`() throws {
+  @Test("a missing store is refused") func missing() throws {
     let folder = try TemporaryFolder()
     expectDiagnostic(.input, saying: "no store") { _ = try ReplayStore(directory: folder.file("none")) }
   }

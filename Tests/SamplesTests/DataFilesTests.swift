@@ -92,7 +92,7 @@ import Testing
     _ = try folder.write("\n" + line("a") + line("b"), to: "1.jsonl")
     _ = try folder.write("[{\"text\":\"c\"},\n{\"text\":\"d\"}]", to: "2.jsonl")
     _ = try folder.write("", to: "3.jsonl")
-    _ = try folder.write(Packed.gzip(Array(line("e").utf8)), to: "4.jsonl")
+    _ = try folder.write(Compressed.gzip(Array(line("e").utf8)), to: "4.jsonl")
     let dataset = try Dataset(DataFiles(folder.file("*.jsonl")))
     var places: [[Int]] = []
     try dataset.forEachRow { places.append([$0.file, $0.line]) }
@@ -107,7 +107,7 @@ import Testing
 
   @Test("that are wrong are told with their own file and line") func faults() throws {
     _ = try folder.write(line("a"), to: "1.jsonl")
-    let bad = try folder.write(Packed.zstd(Array((line("b") + "{\"text\":\n").utf8)), to: "2.jsonl.zst")
+    let bad = try folder.write(Compressed.zstd(Array((line("b") + "{\"text\":\n").utf8)), to: "2.jsonl.zst")
     expectDiagnostic(file: bad, line: 2, saying: "is not valid JSON") {
       try Dataset(DataFiles(folder.file("*"))).forEachRow { _ in }
     }
@@ -130,12 +130,12 @@ import Testing
     for (index, (text, options)) in texts.enumerated() {
       let bytes = Array(text.utf8)
       let plain = try Dataset(DataFiles(folder.write(bytes, to: "plain\(index)")), options)
-      for packed in [
-        Packed.gzip(bytes), Packed.zstd(bytes),
-        Packed.gzip(Array(bytes.prefix(7))) + Packed.gzip(Array(bytes.dropFirst(7))),
+      for compressed in [
+        Compressed.gzip(bytes), Compressed.zstd(bytes),
+        Compressed.gzip(Array(bytes.prefix(7))) + Compressed.gzip(Array(bytes.dropFirst(7))),
       ] {
-        let path = try folder.write(packed, to: "packed")
-        let dataset = try Dataset(DataFiles(path), options, unpackedIn: keeps ? folder.file("index") : nil)
+        let path = try folder.write(compressed, to: "compressed")
+        let dataset = try Dataset(DataFiles(path), options, decompressedIn: keeps ? folder.file("index") : nil)
         #expect(try contents(dataset) == contents(plain))
         #expect(dataset.fingerprint == plain.fingerprint && dataset.path == path)
       }
@@ -143,34 +143,34 @@ import Testing
     #expect(File.exists(folder.file("index")) == keeps)
   }
 
-  @Test("are unpacked once where they are kept, and unpacked anew for other content") func kept() throws {
-    let path = try folder.write(Packed.gzip(Array(line("a").utf8)), to: "d.gz")
+  @Test("are decompressed once where they are kept, and decompressed anew for other content") func kept() throws {
+    let path = try folder.write(Compressed.gzip(Array(line("a").utf8)), to: "d.gz")
     let index = folder.file("index")
-    let first = try Dataset(DataFiles(path), unpackedIn: index)
+    let first = try Dataset(DataFiles(path), decompressedIn: index)
     let names = try File.list(index)
     #expect(names.count == 1 && names[0].hasPrefix("unpacked-"))
     // What is there is taken: a copy that says something else shows it.
     try File.write(Array(line("kept").utf8), to: "\(index)/\(names[0])")
-    #expect(try contents(Dataset(DataFiles(path), unpackedIn: index)) == [.text("kept")])
+    #expect(try contents(Dataset(DataFiles(path), decompressedIn: index)) == [.text("kept")])
     #expect(try contents(first) == [.text("a")])
-    _ = try folder.write(Packed.gzip(Array(line("b").utf8)), to: "d.gz")
-    #expect(try contents(Dataset(DataFiles(path), unpackedIn: index)) == [.text("b")])
+    _ = try folder.write(Compressed.gzip(Array(line("b").utf8)), to: "d.gz")
+    #expect(try contents(Dataset(DataFiles(path), decompressedIn: index)) == [.text("b")])
     #expect(try File.list(index).count == 2)
   }
 
   @Test("of a damaged compressed file are refused, and nothing is left of it") func damaged() throws {
-    let packed = Packed.gzip(Array((0..<5000).map { line("row \($0)") }.joined().utf8))
-    let path = try folder.write(Array(packed.dropLast(9)), to: "d.jsonl.gz")
+    let compressed = Compressed.gzip(Array((0..<5000).map { line("row \($0)") }.joined().utf8))
+    let path = try folder.write(Array(compressed.dropLast(9)), to: "d.jsonl.gz")
     expectDiagnostic(file: path, saying: "was cut short", "copy or download it again") {
-      _ = try Dataset(DataFiles(path), unpackedIn: folder.file("index"))
+      _ = try Dataset(DataFiles(path), decompressedIn: folder.file("index"))
     }
     #expect(try File.list(folder.file("index")) == [])
-    let twice = try folder.write(Packed.gzip(packed), to: "twice.gz")
+    let twice = try folder.write(Compressed.gzip(compressed), to: "twice.gz")
     expectDiagnostic(file: twice, saying: "is gzip-compressed") { _ = try Dataset(DataFiles(twice)) }
   }
 
-  @Test("that find no room when they are unpacked say so, and leave nothing behind") func noRoom() async throws {
-    let path = try folder.write(Packed.gzip([UInt8](repeating: 0x61, count: 4 << 20)), to: "d.txt.gz")
+  @Test("that find no room when they are decompressed say so, and leave nothing behind") func noRoom() async throws {
+    let path = try folder.write(Compressed.gzip([UInt8](repeating: 0x61, count: 4 << 20)), to: "d.txt.gz")
     await #expect(processExitsWith: .success) { [path = path as String, index = folder.file("index") as String] in
       // As on a full disk, writing fails from some byte on.
       signal(SIGXFSZ, SIG_IGN)
@@ -178,7 +178,7 @@ import Testing
       _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
       for folder in [index, nil] {
         expectDiagnostic(.failure, saying: "larger than is allowed", "remedy:") {
-          _ = try Dataset(DataFiles(path), .init(separator: .line), unpackedIn: folder)
+          _ = try Dataset(DataFiles(path), .init(separator: .line), decompressedIn: folder)
         }
       }
       let left = try File.list(index)
@@ -189,8 +189,8 @@ import Testing
   @Test("of a damaged compressed file are read or refused, never a crash", arguments: [true, false])
   func fuzz(gzip: Bool) throws {
     let bytes = Array((line("a") + line("b") + line("c")).utf8)
-    let packed = gzip ? Packed.gzip(bytes) : Packed.zstd(bytes)
-    for mutated in Mutations(of: packed, count: 300) {
+    let compressed = gzip ? Compressed.gzip(bytes) : Compressed.zstd(bytes)
+    for mutated in Mutations(of: compressed, count: 300) {
       let path = try folder.write(mutated, to: "fuzz")
       do { try Dataset(DataFiles(path)).forEachRow { _ in } } catch let fault as Diagnostic {
         #expect(fault.category == .input && fault.file == path)

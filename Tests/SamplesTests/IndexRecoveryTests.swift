@@ -98,17 +98,17 @@ import Testing
     try expectEqual(index, path)
   }
 
-  @Test("for other rows of compressed files leaves nothing unpacked that is not read") func spools() throws {
+  @Test("for other rows of compressed files leaves nothing decompressed that is not read") func spools() throws {
     func open(_ rows: Range<Int>) throws -> SampleIndex {
-      let path = try folder.write(Packed.zstd(Array(toyLines(rows).utf8)), to: "d.zst")
+      let path = try folder.write(Compressed.zstd(Array(toyLines(rows).utf8)), to: "d.zst")
       return try SampleIndex(
-        Dataset(DataFiles(path), Self.options, unpackedIn: place), toyBuilder(), folder: place, threads: 1)
+        Dataset(DataFiles(path), Self.options, decompressedIn: place), toyBuilder(), folder: place, threads: 1)
     }
-    func unpacked() throws -> [String] { try File.list(place).filter { $0.hasPrefix("unpacked-") } }
+    func decompressed() throws -> [String] { try File.list(place).filter { $0.hasPrefix("unpacked-") } }
     let first = try open(0..<100)
-    let before = try unpacked()
+    let before = try decompressed()
     _ = try open(0..<200)
-    #expect(try before.count == 1 && unpacked().count == 1 && unpacked() != before)
+    #expect(try before.count == 1 && decompressed().count == 1 && decompressed() != before)
     // What is mapped stays readable.
     #expect(try first.sample(at: 50).line > 50)
   }

@@ -130,9 +130,9 @@ func toyLines(_ range: Range<Int>) -> String {
     let names = ["a.jsonl", "b.jsonl.gz", "c.jsonl.zst"]
     for (number, name) in names.enumerated() {
       let text = Array(toyLines([0..<1200, 1200..<1201, 1201..<5000][number]).utf8)
-      _ = try folder.write(number == 0 ? text : number == 1 ? Packed.gzip(text) : Packed.zstd(text), to: name)
+      _ = try folder.write(number == 0 ? text : number == 1 ? Compressed.gzip(text) : Compressed.zstd(text), to: name)
     }
-    let dataset = try Dataset(DataFiles(names.map(folder.file)), options, unpackedIn: place)
+    let dataset = try Dataset(DataFiles(names.map(folder.file)), options, decompressedIn: place)
     let index = try SampleIndex(dataset, toyBuilder(), folder: place, threads: 2)
     let set = try SampleSet(Dataset.load(whole, options), toyBuilder())
     #expect(index.count == set.samples.count && index.counts.duplicates == set.duplicateCount)
@@ -145,7 +145,8 @@ func toyLines(_ range: Range<Int>) -> String {
     // Found again without a row being read: there is nothing to tokenise with.
     var calls = 0
     let again = try SampleIndex(
-      Dataset(DataFiles(names.map(folder.file)), options, unpackedIn: place), toyBuilder(), folder: place, threads: 2,
+      Dataset(DataFiles(names.map(folder.file)), options, decompressedIn: place), toyBuilder(), folder: place,
+      threads: 2,
       onRows: { _ in calls += 1 })
     #expect(again.origin == .found && calls == 0 && again.counts == index.counts)
   }

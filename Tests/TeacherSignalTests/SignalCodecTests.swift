@@ -52,14 +52,14 @@ private func meanDivergence(_ teacher: SparseSignal, _ cached: SparseSignal) -> 
   return sum / Double(teacher.positionCount)
 }
 
-struct SignalCodecTests {
-  @Test(arguments: teachers) func `Exact gives back every bit`(teacher: SyntheticTeacher) throws {
+@Suite("Codecs of signals") struct SignalCodecTests {
+  @Test("exact gives back every bit", arguments: teachers) func exact(teacher: SyntheticTeacher) throws {
     let signal = signal(teacher)
     let bytes = try SignalCodec.exact.encode(signal, vocabularySize: teacher.vocabularySize)
     #expect(try SignalCodec.decode(bytes, vocabularySize: teacher.vocabularySize) == signal)
   }
 
-  @Test(arguments: teachers) func `Compact keeps the ids, tail and target and stays near the teacher`(
+  @Test("compact keeps the ids, tail and target and stays near the teacher", arguments: teachers) func compact(
     teacher: SyntheticTeacher
   ) throws {
     let signal = signal(teacher)
@@ -82,8 +82,10 @@ struct SignalCodecTests {
     #expect(worstSum < 1e-5, "rows sum to one")
   }
 
-  @Test(arguments: [(50257, 1.0, 150), (50257, 1.5, 150), (151_936, 1.3, 165)])
-  func `A compact position at top-k 64 stays within its budget of bytes`(
+  @Test(
+    "a compact position at top-k 64 stays within its budget of bytes",
+    arguments: [(50257, 1.0, 150), (50257, 1.5, 150), (151_936, 1.3, 165)])
+  func budget(
     vocabularySize: Int, slope: Double, budget: Int
   ) throws {
     let signal = signal(SyntheticTeacher(vocabularySize: vocabularySize, topK: 64, slope: slope))
@@ -91,7 +93,7 @@ struct SignalCodecTests {
     #expect(bytes.count <= budget * signal.positionCount)
   }
 
-  @Test func `Compact takes log-probs at the ends of the range`() throws {
+  @Test("compact takes log-probs at the ends of the range") func extremes() throws {
     let signal = SparseSignal(
       topK: 4, ids: [9, 3, 5, 1], logProbs: [0, -1e-30, -1020, -1e30], tailLogProb: [-.infinity],
       targetLogProb: [-.infinity])
@@ -102,25 +104,29 @@ struct SignalCodecTests {
     #expect(cached.logProbs[3] < -1023)
   }
 
-  @Test(arguments: [
-    (SparseSignal(topK: 1, ids: [4], logProbs: [.nan], tailLogProb: [-1], targetLogProb: [-1]), "log-prob nan"),
-    (SparseSignal(topK: 1, ids: [4], logProbs: [0.5], tailLogProb: [-1], targetLogProb: [-1]), "above zero"),
-    (SparseSignal(topK: 1, ids: [10], logProbs: [-1], tailLogProb: [-1], targetLogProb: [-1]), "outside"),
-    (SparseSignal(topK: 1, ids: [4], logProbs: [-1], tailLogProb: [.nan], targetLogProb: [-1]), "tail"),
-    (SparseSignal(topK: 1, ids: [4], logProbs: [-1], tailLogProb: [-1], targetLogProb: [.nan]), "target"),
-    (SparseSignal(topK: 2, ids: [4, 4], logProbs: [-1, -2], tailLogProb: [-1], targetLogProb: [-1]), "twice"),
-    (SparseSignal(topK: 2, ids: [4, 5], logProbs: [-2, -1], tailLogProb: [-1], targetLogProb: [-1]), "order"),
-  ])
-  func `Neither codec writes an invalid signal`(signal: SparseSignal, word: String) {
+  @Test(
+    "neither codec writes an invalid signal",
+    arguments: [
+      (SparseSignal(topK: 1, ids: [4], logProbs: [.nan], tailLogProb: [-1], targetLogProb: [-1]), "log-prob nan"),
+      (SparseSignal(topK: 1, ids: [4], logProbs: [0.5], tailLogProb: [-1], targetLogProb: [-1]), "above zero"),
+      (SparseSignal(topK: 1, ids: [10], logProbs: [-1], tailLogProb: [-1], targetLogProb: [-1]), "outside"),
+      (SparseSignal(topK: 1, ids: [4], logProbs: [-1], tailLogProb: [.nan], targetLogProb: [-1]), "tail"),
+      (SparseSignal(topK: 1, ids: [4], logProbs: [-1], tailLogProb: [-1], targetLogProb: [.nan]), "target"),
+      (SparseSignal(topK: 2, ids: [4, 4], logProbs: [-1, -2], tailLogProb: [-1], targetLogProb: [-1]), "twice"),
+      (SparseSignal(topK: 2, ids: [4, 5], logProbs: [-2, -1], tailLogProb: [-1], targetLogProb: [-1]), "order"),
+    ])
+  func invalid(signal: SparseSignal, word: String) {
     for codec in SignalCodec.allCases {
       expectDiagnostic(.failure, saying: "position 0", word) { _ = try codec.encode(signal, vocabularySize: 10) }
     }
   }
 }
 
-struct SampleCodecTests {
-  @Test(arguments: SignalCodec.allCases, [(0, 0), (1, 0), (2, 0), (2, 2), (9, 4)])
-  func `A sample comes back with its tokens and prompt`(codec: SignalCodec, lengths: (Int, Int)) throws {
+@Suite("Samples as records") struct SampleCodecTests {
+  @Test(
+    "a sample comes back with its tokens and prompt", arguments: SignalCodec.allCases,
+    [(0, 0), (1, 0), (2, 0), (2, 2), (9, 4)])
+  func roundTrip(codec: SignalCodec, lengths: (Int, Int)) throws {
     var stream = RandomStream(seed: 3, name: "sample")
     let teacher = SyntheticTeacher(vocabularySize: 300, topK: 8)
     let sample = teacher.sample(length: lengths.0, promptLength: lengths.1, &stream)
@@ -131,7 +137,7 @@ struct SampleCodecTests {
     #expect(codec == .compact || back == sample)
   }
 
-  @Test(arguments: SignalCodec.allCases) func `Damaged bytes give a diagnostic or a valid sample`(
+  @Test("damaged bytes give a diagnostic or a valid sample", arguments: SignalCodec.allCases) func damage(
     codec: SignalCodec
   ) throws {
     var stream = RandomStream(seed: 4, name: "fuzz")
@@ -146,7 +152,7 @@ struct SampleCodecTests {
     #expect(refused > 10000)
   }
 
-  @Test func `Every cut of a record is refused`() throws {
+  @Test("every cut of a record is refused") func cuts() throws {
     var stream = RandomStream(seed: 5, name: "cut")
     let sample = SyntheticTeacher(vocabularySize: 300, topK: 8).sample(length: 5, promptLength: 1, &stream)
     for codec in SignalCodec.allCases {

@@ -68,7 +68,7 @@ struct BoundedTests {
     #expect(try tokenizer.decode(tokenizer.encode("abab")) == "abab")
   }
 
-  @Test("Steps that write a text many times over are stopped, each kind by its name")
+  @Test("steps that write a text many times over are stopped, each kind by its name")
   func growth() throws {
     let tenfold = Self.replacing("[a-z ]", by: "abcdefghij")
     let normalizer: JSONValue = ["type": "Sequence", "normalizers": .array(Array(repeating: tenfold, count: 12))]
@@ -91,7 +91,7 @@ struct BoundedTests {
     }
   }
 
-  @Test("An added token that a normalizer blows up is refused when the file is read")
+  @Test("an added token that a normalizer blows up is refused when the file is read")
   func addedTokens() throws {
     let added: JSONValue = [["id": 9, "content": "word", "normalized": true]]
     let normalizer = Self.replacing("", by: String(repeating: "a", count: 1 << 20))
@@ -130,7 +130,7 @@ struct BoundedTests {
     #expect(found == expected, "\(pattern): \(found)")
   }
 
-  @Test("An unknown token that the vocabulary lacks matters to a text that needs it, and to no other")
+  @Test("an unknown token that the vocabulary lacks matters to a text that needs it, and to no other")
   func unknownToken() throws {
     for token in ["<unk>", ""] {
       for root in [[:], ["added_tokens": [["id": 9, "content": "<unk>"]]]] as [JSONObject] {

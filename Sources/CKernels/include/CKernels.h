@@ -18,4 +18,3 @@
 #include "TensorKernels.h"
 #include "LossKernels.h"
 #include "Pool.h"
-#include "CPULimits.h"

@@ -15,8 +15,8 @@ int poolThreads(void);
 /// is under way, it runs every task on the calling thread.
 void poolRun(int tasks, void (*body)(void *_Nullable context, int task), void *_Nullable context);
 
-/// CPUs this process may use: its affinity mask, limited by the quota of its control groups (`controlGroupCPUs`).
-int poolAvailableCPUs(void);
+/// CPUs that the affinity mask of this process allows; its control groups may allow less.
+int poolAffinityCPUs(void);
 
 /// At least `count` floats for the calling thread alone, 64-byte aligned, contents undefined; valid until the thread
 /// asks again for the same slot (0 to 7; matrix products use 6 and 7).

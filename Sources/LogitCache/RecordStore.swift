@@ -9,7 +9,7 @@ import LMDB
 ///     samples   key -> record number, offset, length        (the index, and with it the progress)
 ///     plans     data set, chunk number -> 255 sample keys   (16 x 255 bytes fill a page)
 ///     totals    name -> number; plan/data set -> checksum of its keys
-struct Shard: Sendable {
+struct RecordStore: Sendable {
   let environment: Environment
   let records: Database
   let samples: Database
@@ -26,7 +26,7 @@ struct Shard: Sendable {
     plansHaveChecksums = formatVersion > 1
     guard FileKind(at: folder, following: false) != .link else {
       throw Diagnostic.input(
-        "is a link: a shard lies in its cache's own folder", file: folder,
+        "is a link: a store lies in its cache's own folder", file: folder,
         remedy: "put the folder itself there, or link the whole cache")
     }
     guard !readOnly || File.exists("\(folder)/data.mdb") else {
@@ -140,7 +140,7 @@ struct Shard: Sendable {
     }
   }
 
-  /// A diagnostic with the shard, the record and what to do filled in.
+  /// A diagnostic with the store, the record and what to do filled in.
   func located(_ diagnostic: Diagnostic, record: UInt64) -> Diagnostic {
     var copy = diagnostic.located(file: environment.folder, field: "record \(record)")
     copy.remedy = diagnostic.remedy ?? "run decant cache repair, then decant precompute again"

@@ -2,7 +2,7 @@ import CZlib
 import CZstd
 
 /// Compressed forms of some bytes, as the usual tools write them.
-public enum Packed {
+public enum Compressed {
   /// One gzip member.
   public static func gzip(_ bytes: [UInt8], level: Int32 = 6) -> [UInt8] {
     var stream = unsafe z_stream()

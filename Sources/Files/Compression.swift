@@ -2,8 +2,8 @@ import CZlib
 import CZstd
 import Diagnostics
 
-/// How a compressed file is packed, told by its first bytes, whatever its name.
-public enum Packing: String, Sendable, CaseIterable {
+/// How a file is compressed, told by its first bytes, whatever its name.
+public enum Compression: String, Sendable, CaseIterable {
   /// One or more members of RFC 1952, by zlib.
   case gzip
   /// One or more frames of RFC 8878, skippable ones among them, by libzstd.
@@ -31,15 +31,15 @@ public enum Packing: String, Sendable, CaseIterable {
   /// Bytes that `body` is lent at most at a time.
   private static let pieceSize = 1 << 18
 
-  /// Lends all that is packed to `body`, piece by piece: a window of the format and one piece are held, whatever the
+  /// Lends all that was compressed to `body`, piece by piece: a window of the format and one piece are held, whatever the
   /// size.
   ///
   /// - Parameters:
   ///   - bytes: The whole compressed file.
   ///   - file: Its name, for messages.
   /// - Throws: a `Diagnostic` of category `input` where the file is damaged, cut short, or has something else behind
-  ///   what is packed; and what `body` throws.
-  public func unpack(
+  ///   what was compressed; and what `body` throws.
+  public func decompress(
     _ bytes: UnsafeRawBufferPointer, file: String, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 64)
@@ -80,9 +80,9 @@ public enum Packing: String, Sendable, CaseIterable {
     case .windowTooLarge:
       return .input(
         "was compressed with a window of more than 128 MiB", file: file,
-        remedy: "unpack it (unzstd --long=31) and name the file that gives")
+        remedy: "decompress it (unzstd --long=31) and name the file that gives")
     case .noMemory:
-      return .failure("cannot be unpacked: there is no memory for it", file: file, remedy: "end other programs")
+      return .failure("cannot be decompressed: there is no memory for it", file: file, remedy: "end other programs")
     }
   }
 
