@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// Bounds of what a stage is told, asked in one place for both ways in: `validate()` of a stage and of each of its sections
-/// checks the values by these, `init(from:)` calls it through ``KeyedDecodingContainer/checked(_:)``, which finds the line,
+/// checks the values by these, `init(from:)` calls it through `checked`, which finds the line,
 /// and `run()` of a stage calls it for values that were set in code. No number gets past these that later arithmetic could
 /// not take.
 extension CodingKey {

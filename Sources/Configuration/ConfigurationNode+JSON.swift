@@ -33,13 +33,31 @@ extension ConfigurationNode {
   }
 }
 
+extension ConfigurationNode {
+  /// The same with whole numbers quoted that `Int64` does not hold.
+  fileprivate var withLargeNumbersQuoted: ConfigurationNode {
+    var copy = self
+    switch value {
+    case .sequence(let elements): copy.value = .sequence(elements.map(\.withLargeNumbersQuoted))
+    case .mapping(let entries):
+      copy.value = .mapping(
+        entries.map { Entry(key: $0.key, place: $0.place, value: $0.value.withLargeNumbersQuoted) })
+    case .scalar(let text, let isPlain):
+      let isLarge = Int64.read(text, isPlain: isPlain) == nil && UInt64.read(text, isPlain: isPlain) != nil
+      if isLarge { copy.value = .scalar(text, isPlain: false) }
+    }
+    return copy
+  }
+}
+
 extension JSONValue {
   /// The canonical JSON of a value: as it encodes itself, with every default in place, what is nil left out, and the keys of
-  /// every object in the order of their UTF-8 bytes. Equal values have equal canonical JSON, however they were written.
+  /// every object in the order of their UTF-8 bytes; a whole number beyond 64 bits with a sign, such as a large seed, is a
+  /// string, since no double holds it. Equal values have equal canonical JSON, however they were written, and others do not.
   ///
   /// - Throws: an `EncodingError` for a number that is not finite.
   public init(canonical value: some Encodable) throws {
-    self = try NodeEncoder.node(value).json.sorted
+    self = try NodeEncoder.node(value).withLargeNumbersQuoted.json.sorted
   }
 
   /// The same with the keys of every object sorted.

@@ -7,7 +7,7 @@ import Telemetry
 /// Runs a pipeline's stages in order, each skipped where its product is already there.
 public struct PipelineRunner: Sendable {
   /// One stage's part in a run.
-  public struct StageOutcome: Sendable, Equatable {
+  public struct Part: Sendable, Equatable {
     public var name: String
     public var folder: String
     public var skipped: Bool
@@ -24,8 +24,8 @@ public struct PipelineRunner: Sendable {
   /// Runs what is missing.
   ///
   /// - Returns: the stages in order; fewer than the pipeline has where a signal stopped it.
-  public func run() throws -> [StageOutcome] {
-    var outcomes: [StageOutcome] = []
+  public func run() throws -> [Part] {
+    var outcomes: [Part] = []
     do {
       for index in file.pipeline.stages.indices { outcomes.append(try outcome(of: index, after: outcomes)) }
     } catch is Interrupted {}
@@ -35,7 +35,7 @@ public struct PipelineRunner: Sendable {
   /// Finds a stage's product, or makes it.
   ///
   /// - Throws: `Interrupted` where a signal stopped it.
-  private func outcome(of index: Int, after outcomes: [StageOutcome]) throws -> StageOutcome {
+  private func outcome(of index: Int, after outcomes: [Part]) throws -> Part {
     let entry = file.pipeline.stages[index], identity = file.identities[index]
     let label = "stage \(index + 1) of \(file.pipeline.stages.count), \(entry.name)"
     let record = try Interruption.endingAtOnce {
@@ -43,7 +43,7 @@ public struct PipelineRunner: Sendable {
     }
     if let record, entry.stage.productIsThere {
       Log.info("\(label): its product is there")
-      return StageOutcome(
+      return Part(
         name: entry.name, folder: entry.folder, skipped: true, seconds: record.seconds, text: try entry.stage.shown())
     }
     Log.info("\(label): \(entry.folder)")
@@ -54,7 +54,7 @@ public struct PipelineRunner: Sendable {
     try run(stage, in: entry.folder)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     try StageRecord(identity, seconds: seconds).write(to: entry.folder, inputs: inputs)
-    return StageOutcome(
+    return Part(
       name: entry.name, folder: entry.folder, skipped: false, seconds: seconds, text: try entry.stage.shown())
   }
 
@@ -74,5 +74,5 @@ public struct PipelineRunner: Sendable {
 /// A stage whose product ends with what its pipeline did before it.
 protocol ConcludingStage: Stage {
   /// The same stage, told of those that came before.
-  func concluding(_ before: [PipelineRunner.StageOutcome]) -> Self
+  func concluding(_ before: [PipelineRunner.Part]) -> Self
 }

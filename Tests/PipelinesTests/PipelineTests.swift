@@ -40,6 +40,13 @@ import Testing
     return try PipelineFile(path: path, overrides: overrides)
   }
 
+  @Test("the project's own pipelines are read", arguments: ["quickstart", "stories-random", "stories-tuned"])
+  func own(name: String) throws {
+    let file = try PipelineFile(path: "\(SharedData.packageRoot)/pipelines/\(name).yaml", output: "elsewhere")
+    #expect(file.pipeline.stages.count == 8)
+    #expect(file.pipeline.stages.allSatisfy { $0.folder == "elsewhere/\($0.name)" })
+  }
+
   @Test("stages run once, and then their products stand") func twice() throws {
     let first = try PipelineRunner(file()).run()
     #expect(first.map(\.name) == ["signals", "student", "table"])

@@ -53,6 +53,15 @@ import Testing
     }
   }
 
+  @Test("seeds that no double tells apart are different ones") func largeSeeds() throws {
+    let keys = "model: \(world.student), data: \(world.validation), max_new_tokens: 2"
+    #expect(try !skips("generate: {\(keys), seed: 18446744073709551615}"))
+    #expect(try skips("generate: {seed: 18446744073709551615, \(keys)}"))
+    expectDiagnostic(
+      field: "generate.seed", saying: "generate.seed is 18446744073709551614 now, 18446744073709551615 there"
+    ) { _ = try self.skips("generate: {\(keys), seed: 18446744073709551614}") }
+  }
+
   @Test("a folder that was moved keeps its products") func moved() throws {
     #expect(try !skips(precompute("data: \(world.train), top_k: 8")))
     try File.move(world.folder.file("out"), to: world.folder.file("elsewhere"))
