@@ -34,11 +34,17 @@ private struct Scaled: Operation {
   let factor: Float
 
   func backward(_ gradient: Tensor, on tape: Tape) {
-    tape.accumulateGradient(of: input) { target in
-      forElements(of: target) { start, count in
-        unsafe kernels.accumulateScaled(target.base + start, factor, gradient.base + start, count)
-      }
-    }
+    let scaled = tape.arena.tensor(gradient.shape)
+    multiply(gradient, by: factor, into: scaled)
+    tape.accumulate(scaled, into: tape.gradientTarget(of: input))
+  }
+}
+
+/// `y = factor * x`.
+private func multiply(_ x: Tensor, by factor: Float, into y: Tensor) {
+  forElements(of: y) { start, count in
+    unsafe (y.base + start).update(from: x.base + start, count: count)
+    unsafe kernels.scale(y.base + start, factor, count)
   }
 }
 
@@ -147,10 +153,7 @@ extension Tape {
   /// `factor * x`.
   public func scale(_ x: Variable, by factor: Float) -> Variable {
     let y = arena.tensor(x.value.shape)
-    forElements(of: y) { start, count in
-      unsafe (y.base + start).update(from: x.value.base + start, count: count)
-      unsafe kernels.scale(y.base + start, factor, count)
-    }
+    multiply(x.value, by: factor, into: y)
     return record(y, Scaled(input: x, factor: factor))
   }
 
