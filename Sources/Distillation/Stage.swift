@@ -1,9 +1,4 @@
 public import Provenance
-import Files
-import Fingerprints
-import LogitCache
-import Models
-package import Samples
 
 /// A piece of work that the command line runs as a verb and a pipeline file as a stage: one value that says everything of
 /// it, its defaults included.
@@ -69,24 +64,4 @@ public enum FilledValue: Sendable, Equatable {
   case seed
   /// The word `true`.
   case yes
-}
-
-extension Provenance {
-  /// Adds files of rows by their bytes, where all of them are there.
-  package mutating func pinIfThere(_ name: String, rows files: DataFiles) throws {
-    guard let paths = try? files.paths(), paths.allSatisfy(File.exists) else { return }
-    try pin(name, files: files)
-  }
-
-  /// Adds a model's folder by the files that a model is read from, where it is there.
-  package mutating func pinIfThere(_ name: String, model: String) throws {
-    guard let folder = try? ModelStore.resolve(model) else { return }
-    pin(name, try Fingerprint(ofModelFolder: folder), place: folder)
-  }
-
-  /// Adds a cache by what made it, where it is there.
-  package mutating func pinIfThere(_ name: String, cache folder: String) throws {
-    guard File.exists("\(folder)/manifest.json") else { return }
-    pin(name, cache: try CacheManifest(directory: folder), place: folder)
-  }
 }

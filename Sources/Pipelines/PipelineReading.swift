@@ -50,12 +50,3 @@ struct PipelineReading: Decodable {
     }
   }
 }
-
-/// A name that a file gives, as a key.
-struct EntryName: CodingKey {
-  var stringValue: String
-  var intValue: Int? { nil }
-
-  init(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
-}

@@ -76,3 +76,13 @@ protocol ConcludingStage: Stage {
   /// The same stage, told of those that came before.
   func concluding(_ before: [PipelineRunner.Part]) -> Self
 }
+
+extension Comparison: ConcludingStage {
+  /// With the time of every stage and where things lie below the table.
+  func concluding(_ before: [PipelineRunner.Part]) -> Comparison {
+    var copy = self
+    copy.footer = ["time: " + before.map { "\($0.name) \(Readable.duration($0.seconds))" }.joined(separator: ", ")]
+    if let folder = before.first?.folder { copy.footer.append("everything lies in \(File.folder(of: folder))") }
+    return copy
+  }
+}

@@ -7,13 +7,15 @@ package final class AdaptiveExamples: ExampleSource {
   private let prompt: (_ sample: Int) throws -> [Int32]
   private var sampler: AdaptiveSampler
   private var replayVersion: Int
+  private let keep: Int?
 
   /// - Parameters:
   ///   - sampler: As the checkpoint has it that the run goes on from, as is the next.
   ///   - replayVersion: Newest version that belongs to the run.
+  ///   - keep: Fewest versions of outputs that stay when those go that cannot be drawn any more; nil to keep all.
   ///   - prompt: The prompt of a sample of the data, by its number.
   package init(
-    _ data: DataExamples, outputs: StudentOutputs, sampler: AdaptiveSampler, replayVersion: Int,
+    _ data: DataExamples, outputs: StudentOutputs, sampler: AdaptiveSampler, replayVersion: Int, keep: Int?,
     prompt: @escaping (_ sample: Int) throws -> [Int32]
   ) {
     self.data = data
@@ -21,11 +23,17 @@ package final class AdaptiveExamples: ExampleSource {
     self.prompt = prompt
     self.sampler = sampler
     self.replayVersion = replayVersion
+    self.keep = keep
   }
 
   package var state: SourceState { SourceState(sampler: sampler, replayVersion: replayVersion) }
 
   package func observe(validationLoss: Double) { sampler.observe(validationLoss: validationLoss) }
+
+  package func prune(resumableAt version: Int) throws {
+    guard let keep else { return }
+    try outputs.prune(drawnFrom: sampler.settings.capacity, keep: keep, resumableAt: version)
+  }
 
   package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
     let before = sampler

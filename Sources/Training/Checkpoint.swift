@@ -66,6 +66,11 @@ enum Checkpoint {
     }
   }
 
+  /// Newest replay version that belongs to a checkpoint.
+  static func replayVersion(in folder: String) throws -> Int {
+    try TrainerState.read("\(folder)/\(stateFile)", remedy: nil).replayVersion
+  }
+
   static func diverged(_ what: String, step: Int) -> Diagnostic {
     .failure(
       "the training diverged: after step \(step) \(what)", field: "training.learning_rate",

@@ -18,6 +18,11 @@ package protocol ExampleSource: AnyObject {
 
   /// What a checkpoint holds of it.
   var state: SourceState { get }
+
+  /// Gives up what no step can ask for any more, after a checkpoint.
+  ///
+  /// - Parameter version: ``SourceState/replayVersion`` of the oldest checkpoint that is kept.
+  func prune(resumableAt version: Int) throws
 }
 
 /// What a checkpoint holds of an example source: nothing moves in the fixed data, whose order is a function of seed and step.
@@ -49,6 +54,7 @@ package final class DataExamples: ExampleSource {
   package var state: SourceState { SourceState() }
 
   package func observe(validationLoss: Double) {}
+  package func prune(resumableAt version: Int) {}
 
   package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
     (.data, try examples(at: step))

@@ -72,6 +72,11 @@ package final class StudentOutputs {
     }
   }
 
+  /// Removes versions that no draw can reach; see `ReplayHistory/prune(drawnFrom:keep:resumableAt:)`.
+  func prune(drawnFrom capacity: Int, keep: Int, resumableAt version: Int) throws {
+    try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version)
+  }
+
   private func check(_ sample: ScoredSample, name: String) throws {
     let limits = SequenceLimits(regenerator.student.configuration, role: "the student")
     do {

@@ -175,6 +175,9 @@ package final class TrainingLoop {
         trained: work.method.trained, optimizers: optimizers, state: state)
     }
     try folder.prune(keep: work.checkpoints.keep, best: state.bestStep)
+    if let oldest = try folder.checkpointSteps().first {
+      try source.prune(resumableAt: Checkpoint.replayVersion(in: folder.checkpoint(step: oldest)))
+    }
   }
 
   /// Refuses to save a student that has diverged: the step after the last one would have found it, but nobody takes that.

@@ -3,6 +3,7 @@ import Diagnostics
 import Distillation
 import Files
 import Fixtures
+import Replay
 import Samples
 import TeacherSignal
 import TestSupport
@@ -71,6 +72,28 @@ import Training
     _ = try Trainer.train(settings, output: cut, resume: true)
     #expect(try weights(cut) == weights(whole))
     #expect(try File.read("\(cut)/metrics.jsonl") == File.read("\(whole)/metrics.jsonl"))
+  }
+
+  @Test("versions that nothing can be drawn from may go: the bytes are the same, resumed from a kept checkpoint too")
+  func prunesReplay() throws {
+    func settings(_ keep: String) throws -> TrainingConfiguration {
+      try configuration(
+        objective: "{name: srkl}",
+        extra: "checkpoints: {every: 3, keep: 2}\nreplay: {initial_phi: 0.9, max_new_tokens: 6, capacity: 4\(keep)}"
+      ).lengthened(to: 24)
+    }
+    func versions(_ run: String) throws -> [Int] {
+      try ReplayStore(directory: "\(run)/replay").versions().map(\.number)
+    }
+    let all = world.folder.file("all"), pruned = world.folder.file("pruned")
+    _ = try Trainer.train(try settings(""), output: all, resume: false)
+    _ = try Trainer.train(try settings(", keep: 1"), output: pruned, resume: false)
+    #expect(try weights(pruned) == weights(all))
+    #expect(try versions(pruned).last == versions(all).last && versions(pruned).count < versions(all).count - 2)
+    let steps = try RunFolder(pruned).checkpointSteps()
+    try File.remove(RunFolder(pruned).checkpoint(step: steps[steps.count - 1]))
+    _ = try Trainer.train(try settings(", keep: 1"), output: pruned, resume: true)
+    #expect(try weights(pruned) == weights(all))
   }
 
   @Test("a gradient clip of 0 does not clip") func clipsNothing() throws {

@@ -1,4 +1,3 @@
-import Distillation
 import Testing
 import Training
 

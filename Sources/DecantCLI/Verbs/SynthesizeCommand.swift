@@ -1,5 +1,5 @@
 import JSON
-import Pipelines
+import Distillation
 
 /// `decant synthesize`: the quickstart's data.
 struct SynthesizeCommand: StageCommand {

@@ -144,8 +144,9 @@ final class TrainingSetup {
     let outputs = try StudentOutputs(
       regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,
       resumingAfter: state.replayVersion)
-    return AdaptiveExamples(data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion) {
-      [samples, source] number in
+    return AdaptiveExamples(
+      data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion, keep: replay.keep
+    ) { [samples, source] number in
       try source.prompt(of: samples.sample(number), newTokens: replay.decoding.maximumNewTokens)
     }
   }

@@ -6,9 +6,12 @@ public import Training
 public struct ReplayConfiguration: Sendable, Codable {
   public var sampler = AdaptiveSampler.Settings()
   public var decoding = DecodingConfiguration()
+  /// Fewest versions that stay on disk when those go from which nothing can be drawn any more, neither now nor from a
+  /// checkpoint that is kept; nothing goes where absent.
+  public var keep: Int?
 
   private enum CodingKeys: String, CodingKey {
-    case epsilon, ratio, comparison, capacity
+    case epsilon, ratio, comparison, capacity, keep
     case initialPhi = "initial_phi"
     case phiSteps = "phi_steps"
     case freshBatch = "fresh_batch"
@@ -25,6 +28,7 @@ public struct ReplayConfiguration: Sendable, Codable {
     sampler.freshBatch = try keys.decode(.freshBatch, default: sampler.freshBatch)
     sampler.warmFill = try keys.decode(.warmFill, default: sampler.warmFill)
     sampler.capacity = try keys.decode(.capacity, default: sampler.capacity)
+    keep = try keys.decodeIfPresent(Int.self, forKey: .keep)
     decoding = try DecodingConfiguration(from: decoder)
     try keys.checked(validate)
   }
@@ -35,6 +39,7 @@ public struct ReplayConfiguration: Sendable, Codable {
     try CodingKeys.epsilon.checkFinite(sampler.epsilon)
     try CodingKeys.phiSteps.checkPositive(sampler.phiSteps)
     try CodingKeys.capacity.checkPositive(sampler.capacity)
+    try CodingKeys.keep.checkPositive(keep)
     try decoding.validate()
   }
 
@@ -48,6 +53,7 @@ public struct ReplayConfiguration: Sendable, Codable {
     try keys.encode(sampler.freshBatch, forKey: .freshBatch)
     try keys.encode(sampler.warmFill, forKey: .warmFill)
     try keys.encode(sampler.capacity, forKey: .capacity)
+    try keys.encodeIfPresent(keep, forKey: .keep)
     try decoding.encode(to: encoder)
   }
 }

@@ -1,6 +1,5 @@
 import Configuration
 import Diagnostics
-public import Distillation
 import Evaluation
 public import Provenance
 import Files

@@ -1,5 +1,4 @@
 import Configuration
-public import Distillation
 public import Provenance
 import Files
 public import SyntheticData

@@ -1,6 +1,5 @@
 import Configuration
 import Diagnostics
-public import Distillation
 import Evaluation
 public import Provenance
 import Files
@@ -150,16 +149,6 @@ public struct Comparison: Stage {
   }
 
   private static func decimals(_ value: Double?) -> String { value.map { Readable.decimals($0, 4) } ?? "-" }
-}
-
-extension Comparison: ConcludingStage {
-  /// With the time of every stage and where things lie below the table.
-  func concluding(_ before: [PipelineRunner.Part]) -> Comparison {
-    var copy = self
-    copy.footer = ["time: " + before.map { "\($0.name) \(Readable.duration($0.seconds))" }.joined(separator: ", ")]
-    if let folder = before.first?.folder { copy.footer.append("everything lies in \(File.folder(of: folder))") }
-    return copy
-  }
 }
 
 // MARK: - As a stage

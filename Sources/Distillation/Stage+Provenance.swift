@@ -1,0 +1,35 @@
+import Files
+import Fingerprints
+package import LogitCache
+import Models
+package import Provenance
+package import Samples
+import TeacherSignal
+
+extension Provenance {
+  /// Adds a cache by what made it: its samples are named by content, so this says everything of those that are found.
+  package mutating func pin(_ name: String, cache manifest: CacheManifest, place: String) {
+    pin(
+      name,
+      "teacher \(manifest.teacher), \(manifest.precision), tokenizer \(manifest.tokenizer), "
+        + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)", place: place)
+  }
+
+  /// Adds files of rows by their bytes, where all of them are there.
+  package mutating func pinIfThere(_ name: String, rows files: DataFiles) throws {
+    guard let paths = try? files.paths(), paths.allSatisfy(File.exists) else { return }
+    try pin(name, files: files)
+  }
+
+  /// Adds a model's folder by the files that a model is read from, where it is there.
+  package mutating func pinIfThere(_ name: String, model: String) throws {
+    guard let folder = try? ModelStore.resolve(model) else { return }
+    pin(name, try Fingerprint(ofModelFolder: folder), place: folder)
+  }
+
+  /// Adds a cache by what made it, where it is there.
+  package mutating func pinIfThere(_ name: String, cache folder: String) throws {
+    guard File.exists("\(folder)/manifest.json") else { return }
+    pin(name, cache: try CacheManifest(directory: folder), place: folder)
+  }
+}
