@@ -6,6 +6,8 @@ public protocol CausalLanguageModel: AnyObject {
   /// Sizes stay as the model was made; what ends a text may be named anew.
   var configuration: ModelConfiguration { get set }
   var parameters: ParameterBuffer { get }
+  /// Parameters of the low-rank adapters on its layers; nil where there are none.
+  var adapters: ParameterBuffer? { get }
   /// [vocabulary, hidden]; the token embedding itself in a tied model.
   var head: Parameter { get }
   /// Dropout of recording passes over whole sequences; nil, as models are made, for none.

@@ -46,16 +46,21 @@ struct PreNormBlock: SequenceLayer {
 final class Decoder: CausalLanguageModel {
   var configuration: ModelConfiguration
   let parameters: ParameterBuffer
+  let adapters: ParameterBuffer?
   var dropout: Dropout?
   var precision = Precision.fp32
   var recomputing = false
   private let layers: DecoderLayers
 
-  /// - Parameter layers: Bound to the parameters.
-  init(_ configuration: ModelConfiguration, _ layers: DecoderLayers, _ parameters: ParameterBuffer) {
+  /// - Parameter layers: Bound to the parameters, and to the adapters.
+  init(
+    _ configuration: ModelConfiguration, _ layers: DecoderLayers, _ parameters: ParameterBuffer,
+    adapters: ParameterBuffer? = nil
+  ) {
     self.configuration = configuration
     self.layers = layers
     self.parameters = parameters
+    self.adapters = adapters
   }
 
   var head: Parameter { layers.head }

@@ -41,6 +41,7 @@ extension ModelStore {
   public static func save(
     _ model: any CausalLanguageModel, to directory: String, companions: [Companion], endToken: String? = nil
   ) throws {
+    try requireUnadapted(model, to: "be saved")
     try File.makeFolder(directory)
     for file in companions {
       try File.write(

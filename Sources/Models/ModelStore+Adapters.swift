@@ -19,10 +19,11 @@ extension ModelStore {
   /// - Parameters:
   ///   - model: Lends its parameters, and is of use as before.
   ///   - stream: What the adapters begin with is drawn from it.
-  /// - Throws: a `Diagnostic` where the settings choose no layer.
+  /// - Throws: a `Diagnostic` where the settings choose no layer, or the model has adapters already.
   public static func adapt(
     _ model: any CausalLanguageModel, _ settings: LowRankSettings, stream: inout RandomStream
   ) throws -> AdaptedModel {
+    try requireUnadapted(model, to: "be adapted again")
     let blueprint = try blueprint(of: JSONField(.object(model.configuration.raw)))
     let base = ParameterScope(model.parameters)
     let specifications = ParameterScope.declarations { _ = blueprint.layers(base.adapted(settings, by: $0)) }
@@ -33,8 +34,17 @@ extension ModelStore {
     adapters.initialize(&stream)
     adapters.allocateGradients()
     let layers = blueprint.layers(base.adapted(settings, by: ParameterScope(adapters)))
-    let adapted = Decoder(model.configuration, layers, model.parameters)
+    let adapted = Decoder(model.configuration, layers, model.parameters, adapters: adapters)
     (adapted.dropout, adapted.precision, adapted.recomputing) = (model.dropout, model.precision, model.recomputing)
     return AdaptedModel(model: adapted, adapters: adapters)
+  }
+
+  /// Refuses what would drop a model's adapters without a word.
+  ///
+  /// - Throws: a `Diagnostic` of category `failure` for a model that has some.
+  static func requireUnadapted(_ model: any CausalLanguageModel, to what: String) throws {
+    guard model.adapters != nil else { return }
+    throw Diagnostic.failure(
+      "a model with low-rank adapters cannot \(what): its own parameters are those of the model without them")
   }
 }

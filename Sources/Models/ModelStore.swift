@@ -82,6 +82,7 @@ public enum ModelStore {
   /// A copy of a model whose matrices are rounded to bf16 and whose products are bf16 ones: half the memory, and no
   /// training.
   public static func roundedToBF16(_ model: any CausalLanguageModel) throws -> any CausalLanguageModel {
+    try requireUnadapted(model, to: "be rounded")
     let blueprint = try blueprint(of: JSONField(.object(model.configuration.raw)))
     let rounded = blueprint.build(model.parameters.roundedToBF16())
     rounded.precision = .bf16
@@ -125,7 +126,7 @@ public enum ModelStore {
   }
 
   /// A fingerprint of what a model computes with: its `config.json` but for the keys that only tell how it was stored,
-  /// and the name, shape and fp32 bytes of every parameter. So it is the same for one file, for shards, and for a
+  /// and the name, shape and fp32 bytes of every parameter, those of adapters too. So it is the same for one file, for shards, and for a
   /// stored type that fp32 holds exactly.
   public static func fingerprint(of model: any CausalLanguageModel) -> Fingerprint {
     fingerprint(of: model, matrices: [:])
@@ -140,7 +141,7 @@ public enum ModelStore {
       configuration[key] = nil
     }
     var bytes = Fingerprint(of: JSONValue.object(configuration).serialized()).bytes
-    for parameter in model.parameters.parameters {
+    for parameter in model.parameters.parameters + (model.adapters?.parameters ?? []) {
       bytes += Fingerprint(of: "\(parameter.name) \(parameter.shape)").bytes
       bytes += (matrices[parameter.name] ?? fingerprint(of: parameter.weights)).bytes
     }

@@ -34,6 +34,19 @@ struct AdapterTests {
     tape.backward(from: states, gradient: loss.gradient(in: tape.arena).reshaped(states.value.shape))
   }
 
+  @Test("is another model by content, and is not saved, rounded or adapted as if it were the one it adapts")
+  func keepsItsAdapters() throws {
+    let model = try GoldenCase(name: "llama-tied").model()
+    let adapted = try Self.adapt(model)
+    #expect(ModelStore.fingerprint(of: adapted.model) != ModelStore.fingerprint(of: model))
+    let folder = try TemporaryFolder()
+    expectDiagnostic(.failure, saying: "adapters cannot be saved") {
+      try ModelStore.save(adapted.model, to: folder.file("model"))
+    }
+    expectDiagnostic(.failure, saying: "cannot be rounded") { _ = try ModelStore.roundedToBF16(adapted.model) }
+    expectDiagnostic(.failure, saying: "cannot be adapted again") { _ = try Self.adapt(adapted.model) }
+  }
+
   @Test("starts as the model it adapts; a step changes the adapters alone", arguments: ["gpt2-tied", "llama-tied"])
   func step(_ name: String) throws {
     let model = try GoldenCase(name: name).model()
