@@ -97,7 +97,7 @@ final class TrainingReports {
     let (peak, step) = (Readable.mebibytes(ProcessMemory.peak), Readable.mebibytes(stepPeakBytes))
     Log.info("memory: \(peak) MiB at its peak; the largest step took \(step)")
     if state.step < total || state.validationDue == true {
-      Log.info("stopped at step \(state.step) of \(total); run the same command with --resume to go on")
+      Log.info("stopped at step \(state.step) of \(total); resuming the run goes on from there")
     } else {
       Log.info("trained \(total) steps; the model is in \(folder.last)")
     }

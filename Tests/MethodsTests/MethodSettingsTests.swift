@@ -15,7 +15,10 @@ import Testing
     let choice = try choice("name: \(name)")
     #expect(choice.settings.name == name)
     #expect(try self.choice(ConfigurationFile.text(of: choice)) == choice)
-    #expect(choice.settings.needsTeacher == (name != "sft"))
+  }
+
+  @Test("fine-tuning needs no teacher, a divergence does") func teachers() throws {
+    #expect(try !choice("name: sft").settings.needsTeacher && choice("name: srkl").settings.needsTeacher)
   }
 
   @Test("names are each of one method") func names() {
