@@ -13,10 +13,10 @@ extension CodingKey {
     throw fault("is \(value), but must be from \(limits.lowerBound) to \(limits.upperBound)")
   }
 
-  /// A count of at least one and at most ``Limits/count``; nil passes.
+  /// A count of at least one and at most `Limits.count`; nil passes.
   package func checkPositive(_ value: Int?) throws { try check(value, in: 1...Limits.count) }
 
-  /// A count from zero to ``Limits/count``.
+  /// A count from zero to `Limits.count`.
   package func checkNotNegative(_ value: Int) throws { try check(value, in: 0...Limits.count) }
 
   /// A number that fp32 holds and that is zero or more.

@@ -3,7 +3,7 @@ import Diagnostics
 
 /// An LMDB store: one folder holding a few named databases, read by any number of processes while one writes.
 ///
-/// All access is through ``read(_:)`` and ``write(_:)``, whose transactions cannot outlive the closure. Values are lent
+/// All access is through ``read(_:)`` and ``write(durably:_:)``, whose transactions cannot outlive the closure. Values are lent
 /// straight from the map, whose address never changes while the environment is open: a large range is reserved at
 /// the start and the file grows into it.
 ///
@@ -15,7 +15,7 @@ public final class Environment: Sendable {
   public struct Options: Sendable {
     /// The databases that will be used, at most 16 over all environments of a folder in this process.
     public var databases: [String]
-    /// Forbids ``Environment/write(_:)`` and refuses a store that is not there instead of making it.
+    /// Forbids ``Environment/write(durably:_:)`` and refuses a store that is not there instead of making it.
     public var readOnly: Bool
     /// Bytes of address space to reserve, which bound the size of the store; nil takes ``largestMap`` or, where a limit
     /// on address space forbids that, as large a part of it as can be had.

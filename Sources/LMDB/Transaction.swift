@@ -102,7 +102,7 @@ extension Transaction where Self: ~Copyable {
   }
 }
 
-/// The transaction that may write, lent by ``Environment/write(_:)``.
+/// The transaction that may write, lent by ``Environment/write(durably:_:)``.
 ///
 /// A write that fails dooms the transaction: whether or not the closure goes on, nothing of it will be committed.
 public struct WriteTransaction: Transaction, ~Copyable {

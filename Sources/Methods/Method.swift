@@ -5,7 +5,7 @@ public import Tensor
 /// A way to train a student: which parameters its steps change, what it keeps from step to step, and its loss.
 ///
 /// A method is one flat file, like a recipe: two may say the same where they do the same. It knows a teacher's signals and no
-/// store; whoever runs the steps knows this protocol and no method. The table ``MethodSettings/all`` lists them.
+/// store; whoever runs the steps knows this protocol and no method. ``MethodChoice`` has the table of all.
 public protocol Method: AnyObject {
   /// What its steps train, the student first. Each has an optimizer of its own; all take part in one step, and their
   /// gradients are clipped by one norm.

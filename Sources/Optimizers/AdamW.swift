@@ -5,7 +5,7 @@ public import Tensor
 /// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) with PyTorch's arithmetic: bias
 /// corrected moments, decay applied to the value and not to the gradient, and to parameters of role `.decayed` only.
 ///
-/// One for each ``ParameterBuffer``: a step of several models has several, whose gradients ``GradientNorm`` clips together.
+/// One for each `ParameterBuffer`: a step of several models has several, whose gradients ``GradientNorm`` clips together.
 public final class AdamW {
   public let parameters: ParameterBuffer
   public var beta1: Float

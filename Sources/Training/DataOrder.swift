@@ -4,7 +4,7 @@ import RandomStreams
 ///
 /// Samples are numbered through over all data sets. One data set is gone through epoch by epoch: epoch e is a permutation
 /// drawn from the stream `data order` split at e, and a batch that crosses the end of an epoch takes its rest from the next
-/// one. Several data sets are visited in the shares of their weights (``Mixture``), each in the order that it would have by
+/// one. Several data sets are visited in the shares of their weights (`Mixture`), each in the order that it would have by
 /// itself.
 public struct DataOrder: Sendable {
   /// Samples of all data sets.

@@ -2,7 +2,7 @@ import Files
 import Testing
 
 /// Configurations, pipelines and stores that do not fit: refused with the place, nothing harmed.
-@Suite("bad configuration", .timeLimit(.minutes(10))) struct BadConfigurationTests {
+@Suite("Bad configurations", .timeLimit(.minutes(10))) struct BadConfigurationTests {
   @Test("training configurations: unknown keys, wrong types, values out of range") func training() throws {
     let world = try ArtefactWorld()
     func broken(_ part: String, by replacement: String) throws -> [String] {

@@ -3,7 +3,7 @@ import Testing
 
 /// Whatever input comes, the real executable ends with the right status, names the place and the remedy, and leaves what
 /// was there byte for byte as it was.
-@Suite("bad input", .timeLimit(.minutes(10))) struct BadInputTests {
+@Suite("Bad input", .timeLimit(.minutes(10))) struct BadInputTests {
   @Test("models: missing, cut, lying, unknown, not finite") func models() throws {
     let world = try ArtefactWorld()
     let weights = "model.safetensors"

@@ -21,7 +21,7 @@ import Training
 
 /// Every parser and decoder of what comes from a file, with what reads its values behind it: damaged input is read or
 /// refused. A few hundred mutations each in `make test`, 20,000 in `make faults`.
-@Suite("fuzz", .serialized, .timeLimit(.minutes(30))) struct FuzzTests {
+@Suite("Mutations of all that is read", .serialized, .timeLimit(.minutes(30))) struct FuzzTests {
   private let world: TinyWorld
   private var folder: TemporaryFolder { world.folder }
 

@@ -11,7 +11,7 @@ import Testing
 private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
 
 /// Killed with SIGKILL at random moments and run again, a job ends as if nothing had happened.
-@Suite("kill -9", .serialized, .timeLimit(.minutes(30))) struct KillTests {
+@Suite("Verbs that are killed", .serialized, .timeLimit(.minutes(30))) struct KillTests {
   private let world: TinyWorld
   private var folder: TemporaryFolder { world.folder }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Looking after a replay store from the command line, and a run with more versions than open files.
-@Suite("replay") struct ReplayCommandTests {
+@Suite("The verbs of a replay store") struct ReplayCommandTests {
   private let world: TinyWorld
   private var store: String { world.folder.file("replay") }
 

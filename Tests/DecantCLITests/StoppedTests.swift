@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Stopped by a signal, a second process or a full disk, a job says how to go on, and goes on to the same bytes.
-@Suite("stopped", .serialized, .timeLimit(.minutes(10))) struct StoppedTests {
+@Suite("Verbs that are stopped", .serialized, .timeLimit(.minutes(10))) struct StoppedTests {
   /// Waits until a job has got somewhere, then asks it to stop.
   private static func stop(_ job: DecantProcess, once isUnderWay: () -> Bool) throws -> DecantProcess.Result {
     while job.process.isRunning && !isUnderWay() { Thread.sleep(forTimeInterval: 0.002) }

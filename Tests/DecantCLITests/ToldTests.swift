@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What becomes of rows is said once, by every verb that reads them, and not where nothing happened to them.
-@Suite("told what became of rows") struct ToldTests {
+@Suite("What verbs tell of rows") struct ToldTests {
   private let world: TinyWorld
   private let rows: String
   private let words = ["--long-prompts", "drop", "--empty-responses", "skip", "--json"]

@@ -11,7 +11,7 @@ import Testing
 import Training
 
 /// The forecast of whole runs.
-@Suite("A run's memory is forecast") struct RunMemoryTests {
+@Suite("The memory of a run") struct RunMemoryTests {
   private let world: TinyWorld
 
   init() throws { world = try TinyWorld(rows: 48) }
@@ -37,9 +37,9 @@ import Training
   }
 
   @Test(
-    "of all steps the largest piece counts, within 5 %",
+    "of all steps the largest micro-batch counts, within 5 %",
     arguments: ["", ", recompute: true", ", micro_batch_tokens: 100", ", micro_batch_tokens: 1"])
-  func largestPiece(training: String) throws {
+  func largestMicroBatch(training: String) throws {
     let configuration = try configuration(training: training)
     let outcome = try train("run", configuration)
     expectClose(Double(outcome.stepPeakBytes), Double(outcome.forecast.step), relative: 0.05, training)

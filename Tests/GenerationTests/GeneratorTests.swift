@@ -51,7 +51,7 @@ struct GeneratorTests {
     SamplingSettings(temperature: 1.3, topP: 0.9, topK: 30, maximumNewTokens: 20),
   ]
 
-  @Test("A text does not depend on what shares its batch", arguments: ["gpt2", "llama"], settings)
+  @Test("a text does not depend on what shares its batch", arguments: ["gpt2", "llama"], settings)
   func batches(_ family: String, _ settings: SamplingSettings) throws {
     let model = try Self.model(family)
     let prompts = Self.prompts(11)
@@ -65,7 +65,7 @@ struct GeneratorTests {
     #expect(Array(reversed.reversed()) == alone)
   }
 
-  @Test("In bf16, greedy texts do not depend on what shares their batch", arguments: ["gpt2", "llama"])
+  @Test("in bf16, greedy texts do not depend on what shares their batch", arguments: ["gpt2", "llama"])
   func bf16Batches(_ family: String) throws {
     let model = try Self.model(family)
     let settings = SamplingSettings(temperature: 0, maximumNewTokens: 20)
@@ -77,7 +77,7 @@ struct GeneratorTests {
     #expect(try Self.generate(model, settings, prompts: prompts, batchSize: 5) == alone)
   }
 
-  @Test("Greedy texts are those of the full forward pass", arguments: ["gpt2", "llama"])
+  @Test("greedy texts are those of the full forward pass", arguments: ["gpt2", "llama"])
   func greedyEqualsFullForward(_ family: String) throws {
     let model = try Self.model(family)
     for prompt in Self.prompts(4) {
@@ -89,7 +89,7 @@ struct GeneratorTests {
     }
   }
 
-  @Test("An eos token ends a text and is part of it")
+  @Test("an eos token ends a text and is part of it")
   func eos() throws {
     let model = try Self.model("gpt2")
     let settings = SamplingSettings(temperature: 0, maximumNewTokens: 10)
@@ -100,7 +100,7 @@ struct GeneratorTests {
     #expect(ended == Completion(tokenIDs: Array(free.tokenIDs[...end]), finishReason: .eos))
   }
 
-  @Test("The end of the context ends a text")
+  @Test("the end of the context ends a text")
   func contextEnd() throws {
     let model = try Self.model("llama")
     let settings = SamplingSettings(maximumNewTokens: .max)
@@ -111,7 +111,7 @@ struct GeneratorTests {
     #expect(texts.allSatisfy { $0.finishReason == .length })
   }
 
-  @Test("A prompt longer than a block enters in pieces and reads the same")
+  @Test("a prompt longer than a block enters in pieces and reads the same")
   func longPrompts() throws {
     let model = try Self.model("gpt2", contextLength: 400)
     var stream = RandomStream(seed: 9, name: "long")
@@ -124,7 +124,7 @@ struct GeneratorTests {
   }
 
   @Test(
-    "Prompts that cannot be continued are refused before anything is written",
+    "prompts that cannot be continued are refused before anything is written",
     arguments: [
       ([[5], []], "prompt 1 is empty"), ([[Int32](repeating: 1, count: 48)], "no room"), ([[1, 97]], "token 97"),
       ([[-1]], "token -1"),
@@ -136,7 +136,7 @@ struct GeneratorTests {
     }
   }
 
-  @Test("No prompts give no completions, and an error of the receiver stops the run")
+  @Test("no prompts give no completions, and an error of the receiver stops the run")
   func edges() throws {
     let model = try Self.model("gpt2")
     let settings = SamplingSettings(maximumNewTokens: 2)
@@ -154,7 +154,7 @@ struct GeneratorTests {
     #expect(received == 1)
   }
 
-  @Test("A model whose weights are not numbers is refused, naming the prompt")
+  @Test("a model whose weights are not numbers is refused, naming the prompt")
   func notNumbers() throws {
     let model = try Self.model("gpt2")
     model.head.value.fill(.nan)
@@ -164,7 +164,7 @@ struct GeneratorTests {
   }
 
   @Test(
-    "Memory is forecast: keys and values to the byte, the largest pass within 5 %, no less than the weights laid out",
+    "memory is forecast: keys and values to the byte, the largest pass within 5 %, no less than the weights laid out",
     arguments: ["gpt2", "llama"], Precision.allCases)
   func memory(_ family: String, _ precision: Precision) throws {
     let model = try Self.model(family)

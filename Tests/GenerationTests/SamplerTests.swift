@@ -5,7 +5,7 @@ import RandomStreams
 import TestSupport
 import Testing
 
-@Suite("Sampling follows the distribution that the settings leave")
+@Suite("Sampling")
 struct SamplerTests {
   static func sample(_ logits: [Float], _ settings: SamplingSettings, _ stream: inout RandomStream) throws -> Int32 {
     let sampler = Sampler(settings)
@@ -51,7 +51,7 @@ struct SamplerTests {
     SamplingSettings(topP: 0.3, maximumNewTokens: 1),
   ]
 
-  @Test("Chi-square of 40,000 draws stays below its 99.99 % point, and nothing else is drawn", arguments: settings)
+  @Test("chi-square of 40,000 draws stays below its 99.99 % point, and nothing else is drawn", arguments: settings)
   func distribution(_ settings: SamplingSettings) throws {
     let logits = Self.randomLogits(50, spread: 6)
     let draws = 40_000
@@ -74,7 +74,7 @@ struct SamplerTests {
     #expect(statistic < freedom * pow(1 - part + 3.72 * part.squareRoot(), 3))
   }
 
-  @Test("A large vocabulary keeps exactly what sorting it all keeps", arguments: [Float(0.1), 0.5, 0.9, 0.999])
+  @Test("a large vocabulary keeps exactly what sorting it all keeps", arguments: [Float(0.1), 0.5, 0.9, 0.999])
   func largeVocabulary(_ topP: Float) throws {
     let logits = Self.randomLogits(20_000, spread: 20)
     let settings = SamplingSettings(topP: topP, maximumNewTokens: 1)
@@ -84,7 +84,7 @@ struct SamplerTests {
     }
   }
 
-  @Test("Greedy and top-1 take the lowest id among the largest, and greedy draws nothing")
+  @Test("greedy and top-1 take the lowest id among the largest, and greedy draws nothing")
   func greedy() throws {
     let logits: [Float] = [1, 5, -2, 5, 5]
     var stream = RandomStream(seed: 1, name: "greedy")
@@ -95,7 +95,7 @@ struct SamplerTests {
   }
 
   @Test(
-    "Ties at the border are broken by the lowest id",
+    "ties at the border are broken by the lowest id",
     arguments: [
       (SamplingSettings(topK: 2, maximumNewTokens: 1), [0, 3]),
       (SamplingSettings(topP: 0.45, maximumNewTokens: 1), [0, 3]),
@@ -110,7 +110,7 @@ struct SamplerTests {
   }
 
   @Test(
-    "Minus infinity is never drawn; extreme temperatures stay proper",
+    "minus infinity is never drawn; extreme temperatures stay proper",
     arguments: [
       SamplingSettings(maximumNewTokens: 1), SamplingSettings(topK: 3, maximumNewTokens: 1),
       SamplingSettings(temperature: 1e-30, maximumNewTokens: 1),
@@ -125,7 +125,7 @@ struct SamplerTests {
   }
 
   @Test(
-    "Logits that are no numbers are refused",
+    "logits that are no numbers are refused",
     arguments: [
       [0, .nan, 1], [.nan], [.infinity, 0], [-.infinity, -.infinity],
     ] as [[Float]])
@@ -139,7 +139,7 @@ struct SamplerTests {
   }
 
   @Test(
-    "Settings out of range are refused by name",
+    "settings out of range are refused by name",
     arguments: [
       (SamplingSettings(temperature: -1, maximumNewTokens: 1), "temperature"),
       (SamplingSettings(temperature: .nan, maximumNewTokens: 1), "temperature"),

@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@Suite("A real model writes the text transformers writes", .needsSharedData)
+@Suite("Texts of real models", .needsSharedData)
 struct SharedGenerationTests {
-  @Test("stories260K, greedy from BOS")
+  @Test("stories260K, greedy from BOS, writes what it writes in transformers")
   func stories260K() throws {
     let folder = SharedData.path("models/stories260K")
     let model = try ModelStore.load(folder, trainable: false).model

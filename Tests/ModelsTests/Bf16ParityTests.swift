@@ -39,7 +39,7 @@ struct Distance {
   }
 }
 
-@Suite("bf16 products are as PyTorch's under autocast, and closer to fp32")
+@Suite("bf16 beside PyTorch's autocast")
 struct Bf16ParityTests {
   /// Largest distance of logits from PyTorch's in bf16, as a share of the largest logit; 0.0165 is measured.
   static let logitBound = 0.025
@@ -53,7 +53,7 @@ struct Bf16ParityTests {
 
   /// Their roundings and ours are separate errors, so the two may be a little further apart than theirs is from fp32,
   /// and the largest of them is a matter of chance.
-  @Test("Logits are within the bound of PyTorch's bf16, and nearer to fp32 than those", arguments: Bf16Golden.all)
+  @Test("logits are within the bound of PyTorch's bf16, and nearer to fp32 than those", arguments: Bf16Golden.all)
   func logits(_ bf16: Bf16Golden) throws {
     let model = try bf16.golden.model(trainable: true)
     let sequences = try bf16.golden.sequences()
@@ -70,7 +70,7 @@ struct Bf16ParityTests {
     #expect(Distance(rounded, plain).largest > Self.usedBound * scale)
   }
 
-  @Test("Every parameter's gradient is within the bound of PyTorch's bf16", arguments: Bf16Golden.all)
+  @Test("every parameter's gradient is within the bound of PyTorch's bf16", arguments: Bf16Golden.all)
   func gradients(_ bf16: Bf16Golden) throws {
     let model = try bf16.golden.model(trainable: true)
     model.precision = .bf16
@@ -116,7 +116,7 @@ struct Bf16ModelTests {
   private static func upperHalf(_ value: Float) -> UInt16 { UInt16(value.bitPattern >> 16) }
 
   @Test(
-    "Mapped from a bf16 file: the logits of rounding, the fingerprint of fp32, half the bytes",
+    "mapped from a bf16 file it has the logits of rounding, the fingerprint of fp32 and half the bytes",
     arguments: GoldenCase.all)
   func mapped(_ golden: GoldenCase) throws {
     let folder = try TemporaryFolder()
@@ -135,7 +135,7 @@ struct Bf16ModelTests {
     #expect((0.5..<0.56).contains(share), "\(share)")
   }
 
-  @Test("Packed together or one at a time: the same bits", arguments: GoldenCase.all)
+  @Test("sequences packed together have the bits that they have one at a time", arguments: GoldenCase.all)
   func packed(_ golden: GoldenCase) throws {
     let model = try golden.model()
     let plain = PackingTests.hidden(model, PackingTests.sequences())
@@ -147,7 +147,9 @@ struct Bf16ModelTests {
     }
   }
 
-  @Test("Through a cache, beside others or alone: the same bits", arguments: GoldenCase.all, [[24], [1], [5, 1]])
+  @Test(
+    "a sequence through a cache has the same bits beside others as alone", arguments: GoldenCase.all,
+    [[24], [1], [5, 1]])
   func neighbours(_ golden: GoldenCase, _ pieces: [Int]) throws {
     let model = try golden.model()
     let sequences = PackingTests.sequences()
@@ -161,7 +163,8 @@ struct Bf16ModelTests {
   }
 
   @Test(
-    "Through a cache, whole or in pieces: within 1e-5", arguments: GoldenCase.all, [[24], [1], [5, 3], [2, 9, 1]])
+    "a sequence through a cache, whole or in pieces, is within 1e-5 of one without", arguments: GoldenCase.all,
+    [[24], [1], [5, 3], [2, 9, 1]])
   func incremental(_ golden: GoldenCase, _ pieces: [Int]) throws {
     let model = try golden.model()
     model.precision = .bf16

@@ -7,7 +7,7 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("A config.json is read as transformers reads it, or refused by name")
+@Suite("Configurations of models")
 struct ConfigurationReadingTests {
   /// A golden configuration with some keys changed; a null removes the key.
   static func configuration(_ golden: String, _ changes: JSONObject) throws -> JSONObject {
@@ -21,7 +21,7 @@ struct ConfigurationReadingTests {
     return try ModelStore.make(raw, stream: &stream, trainable: false)
   }
 
-  @Test("Sizes of both families")
+  @Test("sizes of both families are read")
   func sizes() throws {
     let gpt2 = try Self.make(Self.configuration("gpt2-untied-relu", [:])).configuration
     #expect(gpt2.family == .gpt2 && !gpt2.tied && gpt2.innerSize == 24 && gpt2.headDimension == 4)
@@ -31,7 +31,7 @@ struct ConfigurationReadingTests {
     #expect(llama.contextLength == 128 && llama.bosTokenID == 1 && llama.eosTokenIDs == [2])
   }
 
-  @Test("What a configuration leaves out has transformers' defaults")
+  @Test("what a configuration leaves out has transformers' defaults")
   func defaults() throws {
     let gpt2 = try Self.make(
       Self.configuration("gpt2-tied", ["tie_word_embeddings": nil, "n_inner": nil, "eos_token_id": nil])
@@ -46,7 +46,7 @@ struct ConfigurationReadingTests {
   }
 
   @Test(
-    "The rotary settings of transformers 4 and 5 give the same model",
+    "the rotary settings of transformers 4 and 5 give the same model",
     arguments: [
       (["rope_theta": 500.0, "rope_scaling": ["type": "linear", "factor": 3.0]] as JSONObject),
       ["rope_theta": 500, "rope_scaling": ["rope_type": "linear", "factor": 3]],
@@ -132,13 +132,13 @@ struct ConfigurationReadingTests {
       ], field: "rope_parameters.high_freq_factor", words: "differ"),
   ]
 
-  @Test("What is malformed or not supported is refused by its field", arguments: refusals)
+  @Test("what is malformed or not supported is refused by its field", arguments: refusals)
   func refused(_ refusal: Refusal) throws {
     let raw = try Self.configuration(refusal.golden, refusal.changes)
     expectDiagnostic(field: refusal.field, saying: refusal.words) { _ = try Self.make(raw) }
   }
 
-  @Test("Damaged configurations are refused or make a model, and never crash")
+  @Test("damaged configurations are refused or make a model, and never crash")
   func fuzzed() throws {
     let stream = RandomStream(seed: 3, name: "fields")
     let values: [JSONValue] = [.null, true, -1, 0, 1, 1e300, "x", [], [:], [1], 3.5, "silu"]
@@ -152,7 +152,7 @@ struct ConfigurationReadingTests {
     }
   }
 
-  @Test("Dropout is made only where a rate is set, and never on attention probabilities")
+  @Test("dropout is made only where a rate is set, and never on attention probabilities")
   func dropout() throws {
     let stream = RandomStream(seed: 1, name: "dropout")
     func dropout(_ changes: JSONObject) throws -> [Float]? {

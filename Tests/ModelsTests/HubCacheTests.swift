@@ -4,10 +4,10 @@ import Models
 import TestSupport
 import Testing
 
-@Suite("A model's name becomes a folder")
+@Suite("Models in the cache of the hub")
 struct HubCacheTests {
   @Test(
-    "The cache's folder follows the environment",
+    "the cache's folder follows the environment",
     arguments: [
       (["HF_HUB_CACHE": "/a", "HF_HOME": "/b", "HOME": "/c"], "/a"),
       (["HF_HUB_CACHE": "", "HF_HOME": "/b", "HOME": "/c"], "/b/hub"),
@@ -26,7 +26,7 @@ struct HubCacheTests {
     #expect(HubCache.folder { environment[$0] } == expected)
   }
 
-  @Test("A cached id is the snapshot its main revision names")
+  @Test("a cached id is the snapshot its main revision names")
   func snapshot() throws {
     let cache = try TemporaryFolder()
     let model = cache.file("models--some-org--tiny.model")
@@ -41,7 +41,7 @@ struct HubCacheTests {
     #expect(try HubCache.resolve("some-org/tiny.model", cache: cache.path) == "\(model)/snapshots/def")
   }
 
-  @Test("A revision that leads out of the cache is none", arguments: ["..", "../../other", "/etc", "a/b", ""])
+  @Test("a revision that leads out of the cache is none", arguments: ["..", "../../other", "/etc", "a/b", ""])
   func strayRevision(_ revision: String) throws {
     let cache = try TemporaryFolder()
     let model = cache.file("models--tiny")
@@ -50,19 +50,19 @@ struct HubCacheTests {
     expectDiagnostic(file: model, saying: "no snapshot") { _ = try HubCache.resolve("tiny", cache: cache.path) }
   }
 
-  @Test("A folder is itself, whatever the cache holds")
+  @Test("a folder is itself, whatever the cache holds")
   func plainFolder() throws {
     let folder = try TemporaryFolder()
     #expect(try HubCache.resolve(folder.path, cache: nil) == folder.path)
   }
 
-  @Test("An id that is not cached names the command that fetches it", arguments: ["gpt2", "org/model-1.0"])
+  @Test("an id that is not cached names the command that fetches it", arguments: ["gpt2", "org/model-1.0"])
   func missing(_ name: String) throws {
     let cache = try TemporaryFolder()
     expectDiagnostic(file: name, saying: "hf download \(name)") { _ = try HubCache.resolve(name, cache: cache.path) }
   }
 
-  @Test("A path that is no id names no command", arguments: ["/no/such/folder", "./x", "a/b/c", "../model", ""])
+  @Test("a path that is no id names no command", arguments: ["/no/such/folder", "./x", "a/b/c", "../model", ""])
   func missingPath(_ name: String) {
     let diagnostic = expectDiagnostic(file: name, saying: "no such model folder") {
       _ = try HubCache.resolve(name, cache: "/nowhere")

@@ -5,7 +5,7 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("A step of two models")
+@Suite("A joint step of two models")
 struct JointStepTests {
   private static let packing = Packing(lengths: [4, 2])
   private static let tokens: [Int32] = [3, 1, 4, 1, 5, 9]

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The table of model families")
 struct ModelFamilyTests {
-  @Test("A fresh model of each is saved with the architecture that transformers gave it", arguments: ModelFamily.all)
+  @Test("a fresh model of each is saved with the architecture that transformers gave it", arguments: ModelFamily.all)
   func architecture(_ family: ModelFamily) throws {
     let golden = try GoldenCase.all.filter { try $0.configuration()["model_type"] == .string(family.name) }
     #expect(!golden.isEmpty, "\(family) has no golden model")
@@ -24,7 +24,7 @@ struct ModelFamilyTests {
     }
   }
 
-  @Test("No two have one name")
+  @Test("no two have one name")
   func names() {
     #expect(Set(ModelFamily.all.map(\.name)).count == ModelFamily.all.count)
   }

@@ -5,9 +5,9 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("A model trains as it trains in PyTorch")
+@Suite("Training beside PyTorch")
 struct OptimizerParityTests {
-  @Test("Ten steps of AdamW lose what they lose in PyTorch", arguments: GoldenCase.all)
+  @Test("ten steps of AdamW lose what they lose in PyTorch", arguments: GoldenCase.all)
   func optimizerSteps(_ golden: GoldenCase) throws {
     let model = try golden.model(trainable: true)
     let sequences = try golden.sequences()

@@ -5,7 +5,7 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("A sequence's hidden states do not depend on how it is fed")
+@Suite("Sequences packed together or fed through a cache")
 struct PackingTests {
   /// Four sequences of ragged lengths for a golden model.
   static func sequences() -> [[Int32]] {
@@ -20,7 +20,7 @@ struct PackingTests {
     return (0..<packing.sequenceCount).map { states.rows(packing.rows($0)).array() }
   }
 
-  @Test("Packed together or one at a time: the same bits", arguments: GoldenCase.all)
+  @Test("sequences packed together have the bits that they have one at a time", arguments: GoldenCase.all)
   func packed(_ golden: GoldenCase) throws {
     let model = try golden.model()
     let together = Self.hidden(model, Self.sequences())
@@ -59,7 +59,8 @@ struct PackingTests {
   }
 
   @Test(
-    "Through a cache, whole or in pieces: within 1e-5", arguments: GoldenCase.all, [[24], [1], [5, 3], [2, 9, 1]])
+    "a sequence through a cache, whole or in pieces, is within 1e-5 of one without", arguments: GoldenCase.all,
+    [[24], [1], [5, 3], [2, 9, 1]])
   func incremental(_ golden: GoldenCase, _ pieces: [Int]) throws {
     let model = try golden.model()
     let whole = Self.hidden(model, Self.sequences())
@@ -68,7 +69,9 @@ struct PackingTests {
     }
   }
 
-  @Test("Through a cache, beside others or alone: the same bits", arguments: GoldenCase.all, [[24], [1], [5, 1]])
+  @Test(
+    "a sequence through a cache has the same bits beside others as alone", arguments: GoldenCase.all,
+    [[24], [1], [5, 1]])
   func neighbours(_ golden: GoldenCase, _ pieces: [Int]) throws {
     let model = try golden.model()
     let together = Self.cached(model, Self.sequences(), pieces: pieces, staggered: false)
@@ -77,7 +80,7 @@ struct PackingTests {
     }
   }
 
-  @Test("A slot that is reset forgets")
+  @Test("a slot that is reset forgets")
   func reset() throws {
     let model = try GoldenCase(name: "llama-tied").model()
     let sizes = model.configuration

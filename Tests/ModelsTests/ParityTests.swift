@@ -4,16 +4,16 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("A model gives what transformers gives")
+@Suite("Models beside transformers")
 struct ParityTests {
-  @Test("Logits are within 1e-4", arguments: GoldenCase.all)
+  @Test("logits are within 1e-4", arguments: GoldenCase.all)
   func logits(_ golden: GoldenCase) throws {
     let result = CrossEntropy(try golden.model(), try golden.sequences())
     expectClose(result.logits, try golden.expectedTensor("logits"), absolute: 1e-4)
     expectClose(result.mean, try golden.expectation("loss").doubleValue!, absolute: 1e-5)
   }
 
-  @Test("Every parameter's gradient is within 1e-3 of its largest element", arguments: GoldenCase.all)
+  @Test("every parameter's gradient is within 1e-3 of its largest element", arguments: GoldenCase.all)
   func gradients(_ golden: GoldenCase) throws {
     let model = try golden.model(trainable: true)
     _ = CrossEntropy(model, try golden.sequences(), training: true)

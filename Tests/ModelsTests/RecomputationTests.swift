@@ -34,7 +34,7 @@ struct RecomputationTests {
     return outcome
   }
 
-  @Test("Losses, gradients, weights and the dropout's stream have the same bits", arguments: GoldenCase.all, [0, 0.25])
+  @Test("losses, gradients, weights and the dropout's stream have the same bits", arguments: GoldenCase.all, [0, 0.25])
   func sameBits(_ golden: GoldenCase, _ dropout: Float) throws {
     // A whole layer stays as it is.
     let training = ParameterSelection { !$0.name.contains(".0.") }
@@ -44,7 +44,7 @@ struct RecomputationTests {
     #expect(kept.losses[0] != kept.losses[2])
   }
 
-  @Test("Without dropout, recomputing or not, a step is another one than with it")
+  @Test("without dropout, recomputing or not, a step is another one than with it")
   func dropoutMatters() throws {
     let golden = GoldenCase(name: "llama-tied")
     let with = train(try golden.model(trainable: true), recomputing: true, dropout: 0.25)
@@ -64,7 +64,7 @@ struct RecomputationTests {
     ),
   ]
 
-  @Test("Eight layers: forward and backward take less than a third of the memory", arguments: families)
+  @Test("of eight layers, forward and backward take less than a third of the memory", arguments: families)
   func memory(family: String, configuration: JSONObject) throws {
     var stream = RandomStream(seed: 1, name: "initialization")
     let model = try ModelStore.make(configuration, stream: &stream, trainable: true)

@@ -9,9 +9,9 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("What is saved is the model")
+@Suite("Saved models")
 struct SavingTests {
-  @Test("A saved model loads with the same bits, tensors and configuration", arguments: GoldenCase.all)
+  @Test("a saved model loads with the same bits, tensors and configuration", arguments: GoldenCase.all)
   func roundTrip(_ golden: GoldenCase) throws {
     let folder = try TemporaryFolder()
     let model = try golden.model()
@@ -31,7 +31,7 @@ struct SavingTests {
     #expect(try File.read(folder.file("saved/expected.json")) == File.read("\(golden.directory)/expected.json"))
   }
 
-  @Test("A saved model's files name what ends its texts, and keep whatever else they say")
+  @Test("a saved model's files name what ends its texts, and keep whatever else they say")
   func endOfText() throws {
     let folder = try TemporaryFolder()
     let model = try GoldenCase(name: "llama-tied").model()
@@ -62,7 +62,7 @@ struct SavingTests {
     #expect(try File.read(folder.file("again/tokenizer_config.json")) == File.read(files[1]))
   }
 
-  @Test("Generation settings of a larger model are put right, not refused", arguments: [true, false])
+  @Test("generation settings of a larger model are put right, not refused", arguments: [true, false])
   func largerModel(namesEnds: Bool) throws {
     let folder = try TemporaryFolder()
     let model = try GoldenCase(name: "llama-tied").model()
@@ -75,7 +75,7 @@ struct SavingTests {
     _ = try ModelStore.load(folder.file("saved"), trainable: false)
   }
 
-  @Test("A student's own generation settings are kept before those beside its tokenizer")
+  @Test("a student's own generation settings are kept before those beside its tokenizer")
   func companions() throws {
     let folder = try TemporaryFolder()
     let (base, other) = (folder.file("base"), folder.file("other"))
@@ -90,7 +90,7 @@ struct SavingTests {
     #expect(ModelStore.companionFiles(in: other, base: base) == ModelStore.companionFiles(in: other))
   }
 
-  @Test("A transformers 4 configuration keeps its own name for the stored type")
+  @Test("a transformers 4 configuration keeps its own name for the stored type")
   func oldStoredType() throws {
     let folder = try TemporaryFolder()
     var raw = try GoldenCase(name: "gpt2-tied").configuration()
@@ -109,7 +109,7 @@ struct SavingTests {
   /// For `scripts/golden/check_saved_model.py`: saves every golden model after a change to its weights, with the logits
   /// Decant computes from it, where `DECANT_SAVED_MODELS` names a folder.
   @Test(
-    "Saved models and their logits are exported for transformers to check",
+    "saved models and their logits are exported for transformers to check",
     .enabled(if: environment("DECANT_SAVED_MODELS") != nil, "set DECANT_SAVED_MODELS to a folder to write to"),
     arguments: GoldenCase.all)
   func export(_ golden: GoldenCase) throws {
@@ -136,7 +136,7 @@ struct FreshModelTests {
     return try ModelStore.make(GoldenCase(name: golden).configuration(), stream: &stream, trainable: false)
   }
 
-  @Test("Weights start as transformers starts them", arguments: ["gpt2-untied-relu", "llama-llama3-biases-shards"])
+  @Test("weights start as transformers starts them", arguments: ["gpt2-untied-relu", "llama-llama3-biases-shards"])
   func initialisation(_ golden: String) throws {
     let model = try Self.make(golden)
     for parameter in model.parameters.parameters {
@@ -157,7 +157,7 @@ struct FreshModelTests {
     }
   }
 
-  @Test("The seed decides the weights")
+  @Test("the seed decides the weights")
   func seed() throws {
     func fingerprint(_ seed: UInt64) throws -> String {
       ModelStore.fingerprint(of: try Self.make("llama-tied", seed: seed)).description
@@ -166,7 +166,7 @@ struct FreshModelTests {
     #expect(try fingerprint(1) != fingerprint(2))
   }
 
-  @Test("A fingerprint follows weights and configuration, not how the files are cut")
+  @Test("a fingerprint follows weights and configuration, not how the files are cut")
   func fingerprint() throws {
     let golden = GoldenCase(name: "llama-llama3-biases-shards")
     let loaded = try ModelStore.load(golden.directory, trainable: false)
@@ -178,7 +178,7 @@ struct FreshModelTests {
     #expect(ModelStore.fingerprint(of: loaded.model) != loaded.fingerprint)
   }
 
-  @Test("A student of chosen layers has the teacher's weights there", arguments: ["gpt2-tied", "llama-untied-bf16"])
+  @Test("a student of chosen layers has the teacher's weights there", arguments: ["gpt2-tied", "llama-untied-bf16"])
   func student(_ golden: String) throws {
     let teacher = try GoldenCase(name: golden).model()
     let student = try ModelStore.student(from: teacher, layers: [1], trainable: true)
@@ -197,7 +197,7 @@ struct FreshModelTests {
     expectDiagnostic(saying: "[]") { _ = try ModelStore.student(from: teacher, layers: [], trainable: false) }
   }
 
-  @Test("Dropout changes recording passes only, and moves its stream")
+  @Test("dropout changes recording passes only, and moves its stream")
   func dropout() throws {
     let golden = GoldenCase(name: "gpt2-tied")
     let model = try golden.model(trainable: true)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@Suite("Real models score real texts as transformers does", .needsSharedData)
+@Suite("Real models on real texts", .needsSharedData)
 struct SharedModelTests {
   static func text(_ name: String) throws -> String {
     String(decoding: try File.read(SharedData.path("text/\(name)")), as: UTF8.self)
@@ -20,7 +20,7 @@ struct SharedModelTests {
       }.filter { !$0.isEmpty }
   }
 
-  @Test("stories260K: every story's nll is within 1e-3")
+  @Test("every story's nll by stories260K is within 1e-3 of transformers'")
   func stories260K() throws {
     let folder = SharedData.path("models/stories260K")
     let model = try ModelStore.load(folder, trainable: false).model
@@ -41,7 +41,9 @@ struct SharedModelTests {
     expectClose(total / Double(count), golden["nll"]!.doubleValue!, absolute: 1e-3)
   }
 
-  @Test("babyllama: teacher and student", arguments: [("teacher", 0.5541), ("student", 0.6124)])
+  @Test(
+    "the nll by babyllama, teacher and student, is within 1e-3 of transformers'",
+    arguments: [("teacher", 0.5541), ("student", 0.6124)])
   func babyllama(_ name: String, _ expected: Double) throws {
     let folder = SharedData.path("models/babyllama/\(name)")
     let model = try ModelStore.load(folder, trainable: false).model
@@ -53,7 +55,7 @@ struct SharedModelTests {
     expectClose(losses.reduce(0, +) / Double(losses.count), expected, absolute: 1e-3)
   }
 
-  @Test("shakespeare-gpt2: the last tenth of the text, in windows of 48 characters and the one after")
+  @Test("the nll by shakespeare-gpt2 of its text's last tenth, in windows of 48, is within 1e-3 of transformers'")
   func shakespeare() throws {
     let folder = SharedData.path("models/shakespeare-gpt2")
     let model = try ModelStore.load(folder, trainable: false).model

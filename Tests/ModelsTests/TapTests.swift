@@ -37,7 +37,7 @@ struct TapTests {
   /// ReLU has kinks, across which a difference is no slope.
   private static let smooth = GoldenCase.all.filter { $0.name != "gpt2-untied-relu" }
 
-  @Test("The gradient of a loss on taps is its slope", arguments: smooth)
+  @Test("the gradient of a loss on taps is its slope", arguments: smooth)
   func slope(_ golden: GoldenCase) throws {
     let step = Step(model: try golden.model(trainable: true))
     _ = step.run(recording: true)
@@ -48,7 +48,7 @@ struct TapTests {
     }
   }
 
-  @Test("Recomputing or not, with dropout or without: the same bits", arguments: GoldenCase.all, [0, 0.25])
+  @Test("recomputing or not, with dropout or without, gives the same bits", arguments: GoldenCase.all, [0, 0.25])
   func recomputed(_ golden: GoldenCase, _ dropout: Float) throws {
     func gradients(recomputing: Bool) throws -> [Float] {
       let model = try golden.model(trainable: true)
@@ -63,7 +63,7 @@ struct TapTests {
     #expect(try gradients(recomputing: true) == gradients(recomputing: false))
   }
 
-  @Test("Asking for them changes no bit of the last hidden states, and each is what enters the next block")
+  @Test("asking for them changes no bit of the last hidden states, and each is what enters the next block")
   func values() throws {
     for golden in GoldenCase.all {
       let model = try golden.model()

@@ -43,7 +43,7 @@ struct CheckpointDraft {
   }
 }
 
-@Suite("Weights are matched with the configuration by name, shape and value")
+@Suite("Loading weights")
 struct WeightLoadingTests {
   /// Loads a model from a damaged copy of a golden case.
   static func load(_ golden: String, _ damage: (inout CheckpointDraft) -> Void) throws -> LoadedModel {
@@ -56,7 +56,7 @@ struct WeightLoadingTests {
   }
 
   @Test(
-    "Names without the body's prefix, and old buffers, are accepted",
+    "names without the body's prefix, and old buffers, are accepted",
     arguments: [
       ("gpt2-untied-relu", "transformer.", "h.0.attn.bias"), ("gpt2-tied", "transformer.", "h.1.attn.masked_bias"),
       ("llama-tied", "model.", "layers.1.self_attn.rotary_emb.inv_freq"),
@@ -71,7 +71,7 @@ struct WeightLoadingTests {
     expectClose(logits, try golden.expectedTensor("logits"), absolute: 1e-4)
   }
 
-  @Test("A tied model may be stored under its head's name alone", arguments: ["llama-tied", "gpt2-tied"])
+  @Test("a tied model may be stored under its head's name alone", arguments: ["llama-tied", "gpt2-tied"])
   func headAlone(_ name: String) throws {
     let golden = GoldenCase(name: name)
     for isBare in [false, true] {
@@ -86,7 +86,7 @@ struct WeightLoadingTests {
   }
 
   @Test(
-    "What torch.compile and data-parallel training put before names is passed over",
+    "what torch.compile and data-parallel training put before names is passed over",
     arguments: ["_orig_mod.", "module.", "module._orig_mod."])
   func wrappers(_ wrapper: String) throws {
     let golden = GoldenCase(name: "llama-tied")
@@ -97,21 +97,21 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("A model whose head is missing says how it would be tied")
+  @Test("a model whose head is missing says how it would be tied")
   func missingHead() throws {
     expectDiagnostic(field: "lm_head.weight", saying: "tie_word_embeddings to true") {
       _ = try Self.load("gpt2-untied-relu") { $0.tensors.removeAll { $0.name == "lm_head.weight" } }
     }
   }
 
-  @Test("A missing tensor is named")
+  @Test("a missing tensor is named")
   func missing() throws {
     expectDiagnostic(field: "transformer.h.1.mlp.c_fc.bias", saying: "lack", "[64]") {
       _ = try Self.load("gpt2-tied") { $0.tensors.removeAll { $0.name == "transformer.h.1.mlp.c_fc.bias" } }
     }
   }
 
-  @Test("A tensor of another shape is named with both shapes")
+  @Test("a tensor of another shape is named with both shapes")
   func shape() throws {
     expectDiagnostic(field: "model.norm.weight", saying: "[15]", "[16]") {
       _ = try Self.load("llama-tied") { draft in
@@ -121,14 +121,14 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("A tensor that nothing uses is refused")
+  @Test("a tensor that nothing uses is refused")
   func unexpected() throws {
     expectDiagnostic(field: "model.layers.2.mlp.up_proj.weight", saying: "1 tensor", "no use") {
       _ = try Self.load("llama-tied") { $0.tensors.append(("model.layers.2.mlp.up_proj.weight", [1], [0])) }
     }
   }
 
-  @Test("A weight that is not finite is named with its place", arguments: [Float.nan, .infinity, -.infinity])
+  @Test("a weight that is not finite is named with its place", arguments: [Float.nan, .infinity, -.infinity])
   func nonFinite(_ value: Float) throws {
     expectDiagnostic(field: "transformer.wte.weight", saying: "\(value)", "[39, 3]") {
       _ = try Self.load("gpt2-tied") { draft in
@@ -137,7 +137,7 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("A tied head may be there only as the embedding itself")
+  @Test("a tied head may be there only as the embedding itself")
   func tiedHead() throws {
     _ = try Self.load("llama-tied") {
       $0.tensors.append(("lm_head.weight", [40, 16], $0["model.embed_tokens.weight"]))
@@ -149,7 +149,7 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("The eos ids of generation_config.json win")
+  @Test("the eos ids of generation_config.json win")
   func generationConfiguration() throws {
     let folder = try TemporaryFolder()
     let golden = GoldenCase(name: "llama-tied")
@@ -160,7 +160,7 @@ struct WeightLoadingTests {
     #expect(try ModelStore.load(folder.path, trainable: false).model.configuration.eosTokenIDs == [2])
   }
 
-  @Test("An id that ends a text must be in the vocabulary in generation_config.json too")
+  @Test("an id that ends a text must be in the vocabulary in generation_config.json too")
   func generationConfigurationBeyond() throws {
     let folder = try TemporaryFolder()
     let golden = GoldenCase(name: "llama-tied")
@@ -171,7 +171,7 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("More layers than any model has are refused with the file")
+  @Test("more layers than any model has are refused with the file")
   func layers() throws {
     let folder = try TemporaryFolder()
     let golden = GoldenCase(name: "llama-tied")
@@ -191,7 +191,7 @@ struct WeightLoadingTests {
     }
   }
 
-  @Test("A folder without safetensors says what it lacks")
+  @Test("a folder without safetensors says what it lacks")
   func noWeights() throws {
     let folder = try TemporaryFolder()
     let golden = GoldenCase(name: "llama-tied")

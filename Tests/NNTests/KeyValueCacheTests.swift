@@ -3,12 +3,14 @@ import Tensor
 import TestSupport
 import Testing
 
-@Suite("Attention through a cache is attention over the whole sequence")
+@Suite("A cache of keys and values")
 struct KeyValueCacheTests {
   let arena = Arena()
 
   /// Feeds sequences in rounds of pieces and compares every row with attention over whole sequences.
-  @Test("In pieces, beside others, with shared key heads", arguments: [[12], [1], [4, 1, 7], [2, 5]], [1, 2, 4])
+  @Test(
+    "attention through it, in pieces, beside others and with shared key heads, is that over whole sequences",
+    arguments: [[12], [1], [4, 1, 7], [2, 5]], [1, 2, 4])
   func pieces(_ pieces: [Int], _ keyValueHeads: Int) {
     let lengths = [9, 12, 1]
     let heads = 4

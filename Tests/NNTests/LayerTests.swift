@@ -25,12 +25,14 @@ func random(_ shape: [Int], _ arena: Arena, seed: UInt64 = 7) -> Tensor {
   return tensor
 }
 
-@Suite("Layers compute what their formulas say")
+@Suite("Layers")
 struct LayerTests {
   let arena = Arena()
   var tape: Tape { Tape(arena: arena, recording: false) }
 
-  @Test("A linear layer, in both layouts, with and without bias", arguments: [true, false], [true, false])
+  @Test(
+    "a linear layer computes its formula in both layouts, with and without bias", arguments: [true, false],
+    [true, false])
   func linear(_ transposed: Bool, _ bias: Bool) {
     let layout: WeightLayout = transposed ? .inputByOutput : .outputByInput
     let (layer, buffer) = filled {
@@ -56,7 +58,7 @@ struct LayerTests {
   }
 
   @Test(
-    "What a scope declares has the names, in the order, that layers ask for, and a layer of another shape is refused")
+    "what a scope declares has the names, in the order, that layers ask for, and a layer of another shape is refused")
   func declarations() async {
     let declared = ParameterScope.declarations { scope in
       _ = Embedding(scope["tokens"], count: 7, width: 4, standardDeviation: 0.5)
@@ -72,7 +74,7 @@ struct LayerTests {
     }
   }
 
-  @Test("Norms")
+  @Test("norms compute their formulas")
   func norms() {
     let (norms, buffer) = filled {
       (LayerNorm($0["n"], width: 6, epsilon: 1e-2), RMSNorm($0["r"], width: 6, epsilon: 1e-2))
@@ -96,7 +98,7 @@ struct LayerTests {
     }
   }
 
-  @Test("Feed-forward layers, plain and gated")
+  @Test("feed-forward layers, plain and gated, compute their formulas")
   func feedForward() {
     let ((gate, up, down), _) = filled { scope in
       func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> Linear {
@@ -117,7 +119,7 @@ struct LayerTests {
     expectClose(gated, project(down, zip(gates, ups).map { max($0, 0) * $1 }), absolute: 1e-6)
   }
 
-  @Test("Dropout scales what it keeps, and a rate of 0 draws nothing")
+  @Test("dropout scales what it keeps, and a rate of 0 draws nothing")
   func dropout() {
     let stream = RandomStream(seed: 1, name: "dropout")
     let recording = Tape(arena: arena, recording: true)

@@ -37,7 +37,7 @@ struct LowRankAdapterTests {
     return [y.value.array(), tape.gradient(of: x)!.array(), adapters.gradients!.array()]
   }
 
-  @Test("It has parameters of its own, adds their product, and starts as the layer it adapts")
+  @Test("it has parameters of its own, adds their product, and starts as the layer it adapts")
   func definition() {
     #expect(adapters.specifications.map(\.name) == ["block.l.lora_A.weight", "block.l.lora_B.weight"])
     #expect(adapters.specifications.map(\.shape) == [[3, 8], [6, 3]])
@@ -57,7 +57,7 @@ struct LowRankAdapterTests {
     #expect(layer(over: base)(tape.input(x), on: tape).value.array() == plain)
   }
 
-  @Test("Gradients of the adapter are the slopes of the loss")
+  @Test("gradients of the adapter are the slopes of the loss")
   func slopes() {
     let gradient = run(over: base)[2]
     let upstream = random([5, 6], arena, seed: 9).array()
@@ -79,7 +79,7 @@ struct LowRankAdapterTests {
     #expect(base.gradients!.array().contains { $0 != 0 })
   }
 
-  @Test("Over a base in bf16 it gives what it gives over the same weights in fp32")
+  @Test("over a base in bf16 it gives what it gives over the same weights in fp32")
   func halfPrecision() {
     let rounded = base.roundedToBF16()
     guard case .bf16(let matrix) = rounded["block.l.weight"].weights else { fatalError("not in bf16") }

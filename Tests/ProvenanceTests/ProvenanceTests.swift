@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a result was made from, written beside it and compared part by part.
-@Suite("provenance") struct ProvenanceTests {
+@Suite("Provenance") struct ProvenanceTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

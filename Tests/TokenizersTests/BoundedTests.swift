@@ -14,7 +14,7 @@ struct BoundedTests {
   }
 
   @Test(
-    "A pattern that calls groups, or says what only PCRE2 knows, is refused when the file is read",
+    "a pattern that calls groups, or says what only PCRE2 knows, is refused when the file is read",
     arguments: [
       ("(?R)", "a call of a group"), ("(?:(?R))?x", "a call of a group"), ("(a|(?1))(?1)", "a call of a group"),
       ("(?<n>a(?&n)?b)", "a call of a group"), (#"(?<n>a\g<n>?b)"#, "a call of a group"),
@@ -30,7 +30,7 @@ struct BoundedTests {
   }
 
   @Test(
-    "A pattern that tries the ways of cutting a text up is given up, with file and field",
+    "a pattern that tries the ways of cutting a text up is given up, with file and field",
     arguments: [#"(.*)*(.*)*(.*)*(.*)*\d"#, "((.+)+)+[yz]", #"(?:(?:(?:.+)+)+)+\d"#])
   func givenUp(pattern: String) throws {
     let file = TokenizerFileTests.file(["pre_tokenizer": Self.split(pattern)])
@@ -48,7 +48,7 @@ struct BoundedTests {
   }
 
   @Test(
-    "A long text without a space is encoded, and so is one of spaces alone",
+    "a long text without a space is encoded, and so is one of spaces alone",
     arguments: [
       #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
       #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
@@ -62,7 +62,7 @@ struct BoundedTests {
     }
   }
 
-  @Test("A pattern that matches nothing at all ends", arguments: ["()*", "(?=a)", "", "x*", "(?:)*?"])
+  @Test("a pattern that matches nothing at all ends", arguments: ["()*", "(?=a)", "", "x*", "(?:)*?"])
   func empty(pattern: String) throws {
     let tokenizer = try TokenizerFileTests.load(TokenizerFileTests.file(["pre_tokenizer": Self.split(pattern)]))
     #expect(try tokenizer.decode(tokenizer.encode("abab")) == "abab")
@@ -101,7 +101,7 @@ struct BoundedTests {
   }
 
   @Test(
-    "An id beyond any vocabulary is refused before anything is made for it",
+    "an id beyond any vocabulary is refused before anything is made for it",
     arguments: [
       TokenizerFileTests.file(model: ["vocab": ["a": 2_147_483_647]]),
       TokenizerFileTests.file(["added_tokens": [["id": 1_099_511_627_776, "content": "x"]]]),
@@ -111,7 +111,7 @@ struct BoundedTests {
   }
 
   @Test(
-    "Ruby's spellings mean in a pattern what they mean to the reference",
+    "ruby's spellings mean in a pattern what they mean to the reference",
     arguments: [
       // The pieces that tokenizers 0.22 makes, parted by a space.
       ("(?m:a.b)", "a\nb", "a\nb"), ("a{,2}", "aaaaa", "aa aa a"), (#"a{2}?"#, "aaaaab", "aa aa a b"),
@@ -178,7 +178,7 @@ struct PrefixSpaceTests {
     }
   }
 
-  @Test("A value that is none is named")
+  @Test("a value that is none is named")
   func malformed() {
     expectDiagnostic(field: "add_prefix_space", saying: "true or false") {
       _ = try Self.load(

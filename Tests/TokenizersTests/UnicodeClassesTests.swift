@@ -50,7 +50,7 @@ struct UnicodeClassesTests {
   }
 
   @Test(
-    "A pattern takes the same characters",
+    "a pattern takes the same characters",
     arguments: [
       #"\p{L}"#, #"\p{N}"#, #"\p{M}"#, #"\p{P}"#, #"\p{S}"#, #"\p{Lu}"#, #"\p{Han}"#, #"\s"#, #"\w"#, "[[:alpha:]]",
       "[[:upper:]]", "[[:punct:]]", #"[^\s\p{L}\p{N}]"#, #"(?i:\p{Ll})"#, #"[\x{A700}-\x{A7FF}\p{Lo}]"#,
@@ -66,7 +66,7 @@ struct UnicodeClassesTests {
     try Self.expectSame(pattern, Set(Self.characters).subtracting(kept), allowing: allowed)
   }
 
-  @Test("A pre-tokenizer cuts at the same characters", arguments: ["Whitespace", "Punctuation", "Digits"])
+  @Test("a pre-tokenizer cuts at the same characters", arguments: ["Whitespace", "Punctuation", "Digits"])
   func steps(_ step: String) throws {
     let tokenizer = try Self.bytes(
       ["type": .string(step), "individual_digits": true],

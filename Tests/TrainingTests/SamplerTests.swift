@@ -1,7 +1,7 @@
 import Testing
 import Training
 
-@Suite("Adaptive off-policy sampler") struct AdaptiveSamplerTests {
+@Suite("The adaptive off-policy sampler") struct AdaptiveSamplerTests {
   private func settings(phi: Double) -> AdaptiveSampler.Settings {
     var settings = AdaptiveSampler.Settings()
     settings.initialPhi = phi
@@ -19,7 +19,7 @@ import Training
     }
   }
 
-  @Test("phi of zero never leaves the cache, an empty store is never replayed") func extremes() {
+  @Test("phi of zero never leaves the fixed data, an empty store is never replayed") func extremes() {
     var closed = AdaptiveSampler(settings: settings(phi: 0), seed: 1)
     var empty = AdaptiveSampler(settings: settings(phi: 1), seed: 1)
     for step in 0..<500 {
@@ -68,7 +68,7 @@ import Training
   }
 }
 
-@Suite("Order and plan") struct OrderTests {
+@Suite("The order of data") struct OrderTests {
   @Test("each epoch visits every sample once, and a batch is a function of its step") func epochs() {
     var order = DataOrder(sampleCount: 10, batchSize: 4, seed: 5)
     let batches = (0..<5).map { order.batch(at: $0) }

@@ -82,7 +82,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-@Suite("Memory is forecast") struct MemoryForecastTests {
+@Suite("The memory of a step") struct MemoryForecastTests {
   @Test(
     "a step takes what was forecast, within 5 %, and one allocation where that is reserved", arguments: StepCase.all,
     [[20], [64, 13, 40], Array(repeating: 61, count: 20)])

@@ -45,7 +45,7 @@ private final class TwoModels: Method {
 }
 
 /// Several models take part in a step, in its optimizers and in its checkpoints.
-@Suite("A step of two models") struct TwoModelStepTests {
+@Suite("A method that trains two models") struct TwoModelStepTests {
   private let world: TinyWorld
 
   init() throws { world = try TinyWorld(rows: 12) }

@@ -84,6 +84,6 @@ extension Allowed where Value: Comparable {
 }
 
 extension Allowed where Value == Int {
-  /// Counts of at least `low` and at most ``Limits/count``, which later arithmetic can take.
+  /// Counts of at least `low` and at most `Limits.count`, which later arithmetic can take.
   package static func count(from low: Int) -> Allowed { range(low...Limits.count) }
 }

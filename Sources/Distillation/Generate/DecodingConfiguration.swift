@@ -43,7 +43,7 @@ public struct DecodingConfiguration: Sendable, Equatable, Codable {
   }
 
   /// Every setting by its key, in a fixed order, floats with the fewest digits that read back as the same fp32 number: the
-  /// text that a result which depends on them is pinned by (`decoding` of its ``Provenance``), so it stays as it is.
+  /// text that a result which depends on them is pinned by (`decoding` of its `Provenance`), so it stays as it is.
   var pinnedText: String {
     "max_new_tokens \(maximumNewTokens), temperature \(temperature), top_p \(topP), sample_top_k \(topK)"
   }
