@@ -78,8 +78,25 @@ public struct CacheManifest: Sendable, Equatable {
   ///
   /// - Precondition: the cache is not of version 1, whose keys need the tokens themselves.
   public func key(content: Fingerprint, input: SampleInput = .tokens) -> Fingerprint {
+    contentKeys.key(content, input: input)
+  }
+
+  /// Makes many keys from sequences' fingerprints: what they have in common is put into words once.
+  ///
+  /// - Precondition: the cache is not of version 1.
+  public var contentKeys: ContentKeys {
     precondition(formatVersion > 1, "a key of version 1 is made from tokens")
-    return Fingerprint(of: identity + content.bytes + input.keyBytes)
+    return ContentKeys(identity: identity)
+  }
+
+  /// Keys of one manifest.
+  public struct ContentKeys: Sendable {
+    fileprivate let identity: [UInt8]
+
+    /// The key of the sequence of a fingerprint.
+    public func key(_ content: Fingerprint, input: SampleInput = .tokens) -> Fingerprint {
+      Fingerprint(of: identity + content.bytes + input.keyBytes)
+    }
   }
 
   private var identity: [UInt8] {

@@ -9,6 +9,8 @@ public final class CachedTeacher: Teacher {
   public let identity: TeacherIdentity
   public let parameterBytes = 0
   private let cache: LogitCache
+  /// Nil for a cache of version 1, whose keys are made from tokens.
+  private let keys: CacheManifest.ContentKeys?
   /// Leading ids that the student shares with the teacher.
   private let vocabulary: Int
 
@@ -19,6 +21,7 @@ public final class CachedTeacher: Teacher {
       model: manifest.teacher, numerics: .init(precision: manifest.precision, kernels: manifest.kernels.first ?? ""),
       tokenizer: manifest.tokenizer, vocabularySize: manifest.vocabularySize, place: cache.directory)
     self.cache = cache
+    keys = manifest.keysNeedTokens ? nil : manifest.contentKeys
     self.vocabulary = vocabulary
   }
 
@@ -37,8 +40,7 @@ public final class CachedTeacher: Teacher {
   }
 
   private func key(_ asked: AskedSequence) throws -> Fingerprint {
-    cache.manifest.keysNeedTokens
-      ? cache.manifest.key(try asked.sequence()) : cache.manifest.key(content: asked.contentKey)
+    try keys?.key(asked.contentKey) ?? cache.manifest.key(asked.sequence())
   }
 
   /// Refuses a signal that cannot be compared with, or with an id that the student does not have; a teacher's padding should
