@@ -142,7 +142,9 @@ public enum ModelStore {
     }
     var bytes = Fingerprint(of: JSONValue.object(configuration).serialized()).bytes
     for parameter in model.parameters.parameters + (model.adapters?.parameters ?? []) {
-      bytes += Fingerprint(of: "\(parameter.name) \(parameter.shape)").bytes
+      // Such as `lm_head.weight [300, 16]`.
+      let shape = parameter.shape.map(String.init).joined(separator: ", ")
+      bytes += Fingerprint(of: "\(parameter.name) [\(shape)]").bytes
       bytes += (matrices[parameter.name] ?? fingerprint(of: parameter.weights)).bytes
     }
     return Fingerprint(of: bytes)

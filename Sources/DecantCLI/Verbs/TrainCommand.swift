@@ -28,8 +28,8 @@ struct TrainCommand: StageCommand {
         """,
       parameters: [configuration.specification] + specifications + [overrides.specification, json.specification],
       examples: [
-        Example("decant train --config pipelines/train.yaml --output runs/student", "start a run"),
-        Example("decant train --config pipelines/train.yaml --output runs/student --resume", "go on after a crash"),
+        Example("decant train --config train.yaml --output runs/student", "start a run"),
+        Example("decant train --config train.yaml --output runs/student --resume", "go on after a crash"),
       ])
   }
 
