@@ -44,18 +44,17 @@ public struct MicroBatch {
   /// The teacher's side of a loss at the scored rows: the examples' own signals laid end to end, or what a live teacher says,
   /// computed in memory of the arena; nothing where an example has no signal.
   public func teacherRows(in arena: Arena) -> TeacherRows {
-    var joined: TeacherRows = .none
+    var joined: SparseSignal?
     for example in examples {
-      switch (example.lesson.signal, joined) {
-      case (.dense(let teacher), _): return teacher.rows(of: packed, in: arena)
-      case (.sparse(let sample), .sparse(var signal)):
-        signal.append(sample.signal)
-        joined = .sparse(signal)
-      case (.sparse(let sample), _): joined = .sparse(sample.signal)
-      case (.none, _): return .none
+      switch example.lesson.signal {
+      case .dense(let teacher): return teacher.rows(of: packed, in: arena)
+      case .none: return .none
+      case .sparse(let sample):
+        // Grown in place: a copy of it for each example would be quadratic work.
+        if joined == nil { joined = sample.signal } else { joined?.append(sample.signal) }
       }
     }
-    return joined
+    return joined.map { .sparse($0) } ?? .none
   }
 
   /// Name of the first example whose loss is not finite; nil where all are.
