@@ -7,8 +7,8 @@ package struct Collective: Sendable {
   /// The one process of a run that has no others.
   package static let alone = Collective()
 
-  /// Whether this process writes what there is one of: checkpoints, metrics, replay versions.
-  var writes: Bool { true }
+  /// Does, in the one process that is to, what is done once for all: reports and checkpoints.
+  func once(_ body: () throws -> Void) rethrows { try body() }
 
   /// Scored positions of a step's whole batch, which the mean of its loss is over.
   ///

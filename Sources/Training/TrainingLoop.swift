@@ -71,7 +71,7 @@ package final class TrainingLoop {
     let secondsBefore = state.seconds
     func clock() { state.seconds = secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
     let total = work.totalSteps
-    reports.started(state: state)
+    collective.once { reports.started(state: state) }
     var nonFinite = 0
     do {
       // Before the first step, or where a signal came before its end.
@@ -80,7 +80,7 @@ package final class TrainingLoop {
         try Interruption.check()
         let metrics = try takeStep()
         nonFinite = metrics.skipped ? nonFinite + 1 : 0
-        try reports.stepped(metrics, logEvery: work.training.logEvery)
+        try collective.once { try reports.stepped(metrics, logEvery: work.training.logEvery) }
         if nonFinite == work.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
         if state.step == total || isDue(work.validationSchedule.every) { state.validationDue = true }
         try finishStep(clock)
@@ -89,7 +89,9 @@ package final class TrainingLoop {
     clock()
     let isStopped = state.step < total || state.validationDue == true
     if isStopped, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
-    try reports.finished(state: state, total: total, stepPeakBytes: gradients.arena.peakBytes)
+    try collective.once {
+      try reports.finished(state: state, total: total, stepPeakBytes: gradients.arena.peakBytes)
+    }
     return TrainingOutcome(
       steps: state.step, interrupted: isStopped, validationLoss: validationLoss, bestStep: state.bestStep,
       bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
@@ -158,7 +160,7 @@ package final class TrainingLoop {
     keepSourceState()
     let improved = loss < state.bestLoss ?? .infinity
     if improved && state.step > 0 { (state.bestStep, state.bestLoss) = (state.step, loss) }
-    try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi)
+    try collective.once { try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi) }
     return improved && state.step > 0
   }
 
@@ -166,15 +168,16 @@ package final class TrainingLoop {
     try requireSound()
     state.dropout = work.student.dropout?.stream ?? state.dropout
     state.method = work.method.state.isEmpty ? nil : work.method.state
-    // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
-    try reports.synchronize()
-    guard collective.writes else { return }
-    try folder.publish(step: state.step) { hidden in
-      try Checkpoint.write(
-        to: hidden, student: work.student, companions: work.companions, endToken: work.endToken,
-        trained: work.method.trained, optimizers: optimizers, state: state)
+    try collective.once {
+      // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
+      try reports.synchronize()
+      try folder.publish(step: state.step) { hidden in
+        try Checkpoint.write(
+          to: hidden, student: work.student, companions: work.companions, endToken: work.endToken,
+          trained: work.method.trained, optimizers: optimizers, state: state)
+      }
+      try folder.prune(keep: work.checkpoints.keep, best: state.bestStep)
     }
-    try folder.prune(keep: work.checkpoints.keep, best: state.bestStep)
     if let oldest = try folder.checkpointSteps().first {
       try source.prune(resumableAt: Checkpoint.replayVersion(in: folder.checkpoint(step: oldest)))
     }
