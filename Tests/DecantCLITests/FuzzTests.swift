@@ -314,7 +314,9 @@ import Training
         replay: {initial_phi: 0.5, capacity: 40, max_new_tokens: 4}
         """ : "")
     let settings = try ConfigurationFile(text: text, path: "train.yaml").decode(TrainingConfiguration.self)
-    _ = try Trainer.train(settings, output: folder.file("run"), resume: false)
+    var training = StudentTraining(settings, output: folder.file("run"))
+    _ = try training.run()
+    training.resume = true
     let checkpoint =
       "run/checkpoints/" + (try File.list(folder.file("run/checkpoints")).first { $0 != "last" } ?? "last")
     let original = try bytes(folder.file("\(checkpoint)/\(file)"))
@@ -331,7 +333,7 @@ import Training
         _ = try folder.write(JSONValue.object(list).serialized(), to: "\(checkpoint)/checksums.json")
       }
       // Three steps are done, or made again where the state says fewer.
-      _ = try Trainer.train(settings, output: folder.file("run"), resume: true)
+      _ = try training.run()
     }
   }
 

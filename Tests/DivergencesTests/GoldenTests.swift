@@ -4,7 +4,7 @@ import JSON
 import TestSupport
 import Testing
 
-@Suite("Divergences equal PyTorch autograd")
+@Suite("Divergences beside PyTorch's autograd")
 struct GoldenTests {
   static let file = "\(SharedData.packageRoot)/Tests/DivergencesTests/Golden/divergences.json"
 

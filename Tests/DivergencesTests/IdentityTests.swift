@@ -4,7 +4,7 @@ import TeacherSignal
 import TestSupport
 import Testing
 
-@Suite("Divergences obey their definitions")
+@Suite("Divergences beside other definitions")
 struct IdentityTests {
   static let sizes = [(5, 2), (97, 8), (300, 64)]
 

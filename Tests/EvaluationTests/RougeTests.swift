@@ -4,7 +4,7 @@ import JSON
 import TestSupport
 import Testing
 
-@Suite("ROUGE-L equals rouge_score")
+@Suite("ROUGE-L beside rouge_score")
 struct RougeTests {
   static let file = "\(SharedData.packageRoot)/Tests/EvaluationTests/Golden/rouge.json"
 

@@ -1,7 +1,7 @@
 import Files
 import Testing
 
-@Suite("Names that lead out of a folder are told by their bytes")
+@Suite("Names that lead out of a folder")
 struct PlainNameTests {
   @Test(
     "A plain name is one entry of one folder",

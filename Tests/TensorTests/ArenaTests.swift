@@ -1,7 +1,7 @@
 import Tensor
 import Testing
 
-@Suite("An arena takes memory back")
+@Suite("An arena")
 struct ArenaTests {
   private func address(_ tensor: Tensor) -> UInt { unsafe UInt(bitPattern: tensor.base) }
 

@@ -3,7 +3,7 @@ import Tensor
 import Testing
 
 extension EngineSuite {
-  @Suite("A recomputed stretch of a tape gives the bits of one that is kept") struct RecomputedTests {
+  @Suite("A recomputed stretch of a tape") struct RecomputedTests {
     /// Everything that a pass over some stretches shows.
     private struct Outcome: Equatable {
       var output: [Float]

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@Suite("Tokenizers: what a file asks for is bounded")
+@Suite("Tokenizers: bounds of what a file asks for")
 struct BoundedTests {
   static func split(_ pattern: String) -> JSONValue {
     ["type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated", "invert": false]
@@ -145,7 +145,7 @@ struct BoundedTests {
   }
 }
 
-@Suite("Tokenizers: whether a space goes before a text is as transformers decides it")
+@Suite("Tokenizers: the space before a text")
 struct PrefixSpaceTests {
   static func load(written: Bool, _ companions: [String: String]) throws -> Tokenizer {
     let folder = try TemporaryFolder()

@@ -18,7 +18,7 @@ extension JSONField {
 /// Expects equality of texts by their bytes, which `==` does not tell.
 func sameBytes(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
-@Suite("Tokenizers: equal to the reference implementation")
+@Suite("Tokenizers beside the reference implementation")
 struct GoldenVectorsTests {
   @Test(
     "every part, on small tokenizers",

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@Suite("Tokenizers: characters are what the reference's version of Unicode says")
+@Suite("Tokenizers: classes of characters")
 struct UnicodeClassesTests {
   /// The characters that the golden file speaks of, as `scripts/golden/unicode_classes.py` lists them.
   static let characters: [Unicode.Scalar] = [

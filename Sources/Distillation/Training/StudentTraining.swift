@@ -3,10 +3,11 @@ public import Provenance
 import Files
 import JSON
 import Samples
+import Telemetry
 public import Training
 
-/// Stage two: a training run in its folder; see ``Trainer`` for how it goes and ``TrainingConfiguration`` for its keys,
-/// which stand beside those of this one.
+/// Stage two: trains a student by streaming the teacher's signals, and on its schedule writes, scores and replays the
+/// student's own outputs (stage three). The keys of ``TrainingConfiguration`` stand beside those of this one.
 public struct StudentTraining: Stage {
   /// Everything that decides the run.
   public var configuration: TrainingConfiguration
@@ -27,10 +28,28 @@ public struct StudentTraining: Stage {
 
   /// Trains until the last step or a signal.
   ///
-  /// - Throws: as ``Trainer/train(_:output:resume:acceptChangedData:)``.
+  /// - Throws: a `Diagnostic` for input that does not fit or has changed, a run folder in use, or a loss that stays
+  ///   non-finite.
   public func run() throws -> TrainingOutcome {
     try validate()
-    return try Trainer.train(configuration, output: output, resume: resume, acceptChangedData: acceptChangedData)
+    EngineAnnouncement.print(configuration.precision)
+    let folder = RunFolder(output)
+    let lock = try folder.lock()
+    defer { withExtendedLifetime(lock) {} }
+    let resumed = try folder.checkpointToResume(resume)
+    try folder.record(configuration, resuming: resumed != nil) {
+      // May be what lets the run go on, and changes no byte of it.
+      $0.training.recompute = configuration.training.recompute
+    }
+    let setup = try Interruption.endingAtOnce {
+      try TrainingSetup(configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path))
+    }
+    try folder.record(setup.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)
+    setup.keepIndices()
+    let loop = try TrainingLoop(setup.work(), in: folder, resumed: resumed) {
+      try setup.examples(from: $0, in: folder)
+    }
+    return try loop.run()
   }
 }
 
@@ -79,5 +98,14 @@ extension TrainingConfiguration {
     if let path = teacher?.model { try made.pinIfThere("teacher.model", model: path) }
     if let path = teacher?.cache { try made.pinIfThere("teacher.cache", cache: path) }
     return made
+  }
+}
+
+extension MemoryForecast {
+  /// What a run of that configuration would hold, without training: loads models and data as a run does.
+  ///
+  /// - Throws: a `Diagnostic` for input that does not fit, as ``StudentTraining/run()``.
+  public init(_ configuration: TrainingConfiguration) throws {
+    self = try TrainingSetup(configuration, student: nil, index: .temporary).forecast()
   }
 }

@@ -71,7 +71,9 @@ public struct Sweep: Stage {
       train.training.learningRate = rate
       let name = "lr-\(rate)"
       Log.info("\(output): learning rate \(rate)")
-      guard try !Trainer.train(train, output: "\(output)/\(name)", resume: true).interrupted else {
+      var run = StudentTraining(train, output: "\(output)/\(name)")
+      run.resume = true
+      guard try !run.run().interrupted else {
         return Outcome(entries: [], interrupted: true)
       }
       let model = RunFolder("\(output)/\(name)").best
