@@ -14,16 +14,20 @@ public struct TeacherIdentity: Sendable, Equatable {
   public var tokenizer: Fingerprint
   /// Number of ids that its distributions are over.
   public var vocabularySize: Int
+  /// The longest sequence that it can be asked about, in tokens; nil where that is not known, as of a cache.
+  public var contextLength: Int?
   /// Where it is, for people; a moved teacher is the same teacher.
   public var place: String
 
   public init(
-    model: Fingerprint, numerics: Numerics, tokenizer: Fingerprint, vocabularySize: Int, place: String
+    model: Fingerprint, numerics: Numerics, tokenizer: Fingerprint, vocabularySize: Int, contextLength: Int? = nil,
+    place: String
   ) {
     self.model = model
     self.numerics = numerics
     self.tokenizer = tokenizer
     self.vocabularySize = vocabularySize
+    self.contextLength = contextLength
     self.place = place
   }
 
@@ -36,6 +40,7 @@ public struct TeacherIdentity: Sendable, Equatable {
     self.init(
       model: loaded.fingerprint,
       numerics: Numerics(precision: loaded.model.precision.rawValue, kernels: Engine.variant), tokenizer: tokenizer,
-      vocabularySize: min(vocabulary ?? .max, loaded.model.configuration.vocabularySize), place: loaded.directory)
+      vocabularySize: min(vocabulary ?? .max, loaded.model.configuration.vocabularySize),
+      contextLength: loaded.model.configuration.contextLength, place: loaded.directory)
   }
 }

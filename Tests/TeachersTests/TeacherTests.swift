@@ -32,7 +32,7 @@ import Testing
     model = try ModelStore.make(configuration, stream: &stream, trainable: false)
     identity = TeacherIdentity(
       model: ModelStore.fingerprint(of: model), numerics: Numerics(precision: "fp32", kernels: Engine.variant),
-      tokenizer: Fingerprint(of: "tokenizer"), vocabularySize: Self.vocabulary, place: "here")
+      tokenizer: Fingerprint(of: "tokenizer"), vocabularySize: Self.vocabulary, contextLength: 32, place: "here")
   }
 
   private func sequences(_ count: Int) -> [TokenSequence] {
@@ -61,6 +61,7 @@ import Testing
     let asked = sequences.map { AskedSequence($0, name: "a row") }
     let cached = CachedTeacher(try cache(of: sequences), vocabulary: Self.vocabulary)
     let local = try LocalTeacher(model, identity: identity, topK: 8)
+    #expect(local.identity.contextLength == 32 && cached.identity.contextLength == nil)
     #expect(cached.identity.model == local.identity.model && cached.identity.tokenizer == local.identity.tokenizer)
     for (kept, said) in zip(try cached.signals(for: asked), try local.signals(for: asked)) {
       guard case .sparse(let kept) = kept.signal, case .sparse(let said) = said.signal else {
