@@ -67,7 +67,7 @@ public struct ConfigurationFile: Sendable {
   public static func decode<Value: Decodable>(
     _ type: Value.Type, from node: ConfigurationNode, path: [String] = []
   ) throws -> Value {
-    try NodeDecoder(node, path: path.map(PathKey.init)).decode(type)
+    try NodeDecoder(node, path: path.map(EntryName.init)).decode(type)
   }
 
   /// The configuration as YAML, overrides included.

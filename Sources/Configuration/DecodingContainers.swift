@@ -102,14 +102,3 @@ struct IndexKey: CodingKey {
   var intValue: Int? { index }
   var stringValue: String { "\(index)" }
 }
-
-/// A key of a path that no type declares.
-struct PathKey: CodingKey {
-  let stringValue: String
-
-  init(_ name: String) { stringValue = name }
-  init?(intValue: Int) { nil }
-  init?(stringValue: String) { self.init(stringValue) }
-
-  var intValue: Int? { nil }
-}

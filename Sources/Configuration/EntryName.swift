@@ -1,4 +1,4 @@
-/// A name that a file gives, as a key.
+/// A name that a file gives, or one along a path that no type declares, as a key.
 package struct EntryName: CodingKey {
   package var stringValue: String
   package var intValue: Int? { nil }

@@ -23,33 +23,20 @@ public final class DivergenceDistillation: Method {
 
     public var needsTeacher: Bool { divergenceWeight > 0 }
 
-    /// A key of the section: those below, and each parameter of a divergence by its name.
-    private struct Key: CodingKey {
-      static let name = Key(stringValue: "name")
-      static let divergenceWeight = Key(stringValue: "divergence_weight")
-      static let crossEntropyWeight = Key(stringValue: "cross_entropy_weight")
-
-      let stringValue: String
-      var intValue: Int? { nil }
-
-      init(stringValue: String) { self.stringValue = stringValue }
-      init?(intValue: Int) { nil }
-    }
-
     public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: Key.self)
+      let keys = try decoder.container(keyedBy: EntryName.self)
       do {
         // Those of other divergences too, which earlier versions wrote down with every one.
         let parameters = try DivergenceParameters(
           Divergence.table.flatMap { $0.parameters }.map { parameter in
-            let value = try keys.decode(Key(stringValue: parameter.name), default: parameter.standard)
+            let value = try keys.decode(EntryName(stringValue: parameter.name), default: parameter.standard)
             try parameter.check(value)
             return (parameter, value)
           })
         divergence = try Divergence(named: try keys.decode(.name), parameters)
       } catch let fault as Diagnostic where fault.file == nil {
         guard let field = fault.field else { throw fault }
-        throw keys.fault(Key(stringValue: field), fault.message, remedy: fault.remedy)
+        throw keys.fault(EntryName(stringValue: field), fault.message, remedy: fault.remedy)
       }
       divergenceWeight = try keys.decode(.divergenceWeight, default: divergenceWeight)
       crossEntropyWeight = try keys.decode(.crossEntropyWeight, default: crossEntropyWeight)
@@ -57,18 +44,18 @@ public final class DivergenceDistillation: Method {
     }
 
     public func validate() throws {
-      try Key.divergenceWeight.checkFinite(divergenceWeight)
-      try Key.crossEntropyWeight.checkFinite(crossEntropyWeight)
+      try EntryName.divergenceWeight.checkFinite(divergenceWeight)
+      try EntryName.crossEntropyWeight.checkFinite(crossEntropyWeight)
       guard divergenceWeight > 0 || crossEntropyWeight > 0, divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
         throw Diagnostic.input("the weights must not be negative, nor all zero")
       }
     }
 
     public func encode(to encoder: any Encoder) throws {
-      var keys = encoder.container(keyedBy: Key.self)
+      var keys = encoder.container(keyedBy: EntryName.self)
       try keys.encode(name, forKey: .name)
       for parameter in divergence.taken {
-        try keys.encode(divergence.parameters[parameter], forKey: Key(stringValue: parameter.name))
+        try keys.encode(divergence.parameters[parameter], forKey: EntryName(stringValue: parameter.name))
       }
       try keys.encode(divergenceWeight, forKey: .divergenceWeight)
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
@@ -122,4 +109,11 @@ public final class DivergenceDistillation: Method {
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {
     StepMemory(student: student, head: head, loss: loss, teacher: teacher)
   }
+}
+
+/// The section's keys, beside each parameter of a divergence by its name.
+extension EntryName {
+  fileprivate static let name = EntryName(stringValue: "name")
+  fileprivate static let divergenceWeight = EntryName(stringValue: "divergence_weight")
+  fileprivate static let crossEntropyWeight = EntryName(stringValue: "cross_entropy_weight")
 }

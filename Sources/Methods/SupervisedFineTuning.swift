@@ -76,8 +76,7 @@ public final class SupervisedFineTuning: Method {
     let sums = arena.scratch {
       loss.evaluate(
         hidden: hidden.value, head: head, targets: packed.targets, teacher: .none, scale: scale,
-        hiddenGradient: gradient,
-        arena: arena)
+        hiddenGradient: gradient, arena: arena)
     }
     tape.backward(from: hidden, gradient: gradient)
     return StepLoss(

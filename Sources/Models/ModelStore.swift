@@ -126,8 +126,8 @@ public enum ModelStore {
   }
 
   /// A fingerprint of what a model computes with: its `config.json` but for the keys that only tell how it was stored,
-  /// and the name, shape and fp32 bytes of every parameter, those of adapters too. So it is the same for one file, for shards, and for a
-  /// stored type that fp32 holds exactly.
+  /// and the name, shape and fp32 bytes of every parameter, those of adapters too. So it is the same for one file,
+  /// for shards, and for a stored type that fp32 holds exactly.
   public static func fingerprint(of model: any CausalLanguageModel) -> Fingerprint {
     fingerprint(of: model, matrices: [:])
   }
