@@ -1,3 +1,4 @@
+import CKernels
 import Tensor
 
 /// The products of a head with chunks of rows. It is laid out once where there are several chunks, since a chunk has few
@@ -33,5 +34,29 @@ extension Head {
     several && Engine.matrixLibrary == .decant
       ? .packed(PackedMatrix(weights, transposed: transposed, precision: precision, arena: arena))
       : .plain(weights, transposed: transposed, precision)
+  }
+}
+
+/// Soft caps of a row of logits.
+extension Head {
+  /// In place: a row of products, `[vocabulary]`, to logits.
+  func cap(_ row: UnsafeMutablePointer<Float>) {
+    if let softCap { unsafe tensorKernels().pointee.softCap(row, vocabulary, 1, softCap) }
+  }
+
+  /// Hands a row of products to `body` as logits. Where it leaves their gradient in place, that becomes the gradient by
+  /// the products.
+  func capping<Result>(
+    _ row: UnsafeMutablePointer<Float>, gradient: Bool, _ body: (UnsafeMutablePointer<Float>) -> Result
+  ) -> Result {
+    unsafe cap(row)
+    guard let softCap, gradient else { return unsafe body(row) }
+    return unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: vocabulary) { capped in
+      let capped = capped.baseAddress!
+      unsafe capped.update(from: row, count: vocabulary)
+      let result = unsafe body(row)
+      unsafe tensorKernels().pointee.softCapBackward(row, capped, vocabulary, 1, softCap)
+      return result
+    }
   }
 }

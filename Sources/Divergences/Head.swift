@@ -8,6 +8,8 @@ public struct Head: Sendable {
   public let gradient: Tensor?
   /// Of the products with the head, forward and backward.
   public let precision: Precision
+  /// Bounds logits softly; see `OutputHead`.
+  public let softCap: Float?
   /// Number of token ids that count. A head may be padded beyond it; those rows get neither probability nor gradient.
   public let vocabulary: Int
 
@@ -18,20 +20,30 @@ public struct Head: Sendable {
   ///   - vocabulary: Number of leading rows that count.
   ///   - precision: Of the products that make the logits.
   public init(_ weights: Weights, vocabulary: Int, precision: Precision = .fp32) {
-    self.init(weights, gradient: nil, vocabulary, precision)
+    self.init(weights, gradient: nil, vocabulary, precision, softCap: nil)
+  }
+
+  /// A model's head that is only read.
+  ///
+  /// - Parameters:
+  ///   - head: `[at least vocabulary, hidden size]`.
+  ///   - vocabulary: Number of leading rows that count.
+  ///   - precision: Of the products that make the logits.
+  public init(reading head: OutputHead, vocabulary: Int, precision: Precision = .fp32) {
+    self.init(head.table.weights, gradient: nil, vocabulary, precision, softCap: head.softCap)
   }
 
   /// A model's head, which trains where the parameter has a gradient: whatever computes gradients adds to it.
   ///
   /// - Parameters:
-  ///   - parameter: `[at least vocabulary, hidden size]`.
+  ///   - head: `[at least vocabulary, hidden size]`.
   ///   - vocabulary: Number of leading rows that count: the ids that student, teacher and data share.
   ///   - precision: Of the products with the head, forward and backward.
-  public init(_ parameter: Parameter, vocabulary: Int, precision: Precision = .fp32) {
-    self.init(parameter.weights, gradient: parameter.gradient, vocabulary, precision)
+  public init(_ head: OutputHead, vocabulary: Int, precision: Precision = .fp32) {
+    self.init(head.table.weights, gradient: head.table.gradient, vocabulary, precision, softCap: head.softCap)
   }
 
-  private init(_ weights: Weights, gradient: Tensor?, _ vocabulary: Int, _ precision: Precision) {
+  private init(_ weights: Weights, gradient: Tensor?, _ vocabulary: Int, _ precision: Precision, softCap: Float?) {
     precondition(
       vocabulary > 0 && weights.rows >= vocabulary,
       "a head of [\(weights.rows), \(weights.columns)] does not fit a vocabulary of \(vocabulary)")
@@ -39,6 +51,7 @@ public struct Head: Sendable {
     self.gradient = gradient?.rows(0..<vocabulary)
     self.vocabulary = vocabulary
     self.precision = precision
+    self.softCap = softCap
   }
 
   /// Length of the hidden states that it reads.

@@ -71,6 +71,8 @@ public enum HeadComparison {
         teacherForward.multiply(teacherHidden.rows(range), into: teacherLogits.rows(0..<range.count))
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
+            unsafe head.cap(logits.row(i))
+            unsafe teacherHead.cap(teacherLogits.row(i))
             results[range.lowerBound + i] = unsafe compare(
               logits.row(i), teacherLogits.row(i), vocabulary, target: targets[range.lowerBound + i])
           }

@@ -61,15 +61,17 @@ public struct HeadLoss: Sendable {
       Chunks.forEach(rows, rows: chunk) { range in
         let hiddenRows = hidden.rows(range)
         let chunkLogits = logits.rows(0..<range.count)
-        // Logits of the chunk, [range.count, vocabulary], which become their gradients in place.
+        // Logits of the chunk, [range.count, vocabulary], before soft caps; they become their gradients in place.
         forward.multiply(hiddenRows, into: chunkLogits)
         if let live, let teacherForward, let teacherLogits {
           teacherForward.multiply(live.hidden.rows(range), into: teacherLogits.rows(0..<range.count))
         }
         Engine.parallel(count: range.count, grain: Chunks.grain(vocabulary: vocabulary)) { group in
           for i in group {
-            results[range.lowerBound + i] = unsafe plan.row(
-              range.lowerBound + i, chunkLogits.row(i), teacher: teacherLogits?.row(i))
+            if let live, let teacherLogits { unsafe live.head.cap(teacherLogits.row(i)) }
+            results[range.lowerBound + i] = unsafe head.capping(chunkLogits.row(i), gradient: plan.gradient) { row in
+              unsafe plan.row(range.lowerBound + i, row, teacher: teacherLogits?.row(i))
+            }
           }
         }
         if let hiddenGradient, let backward { backward.multiply(chunkLogits, into: hiddenGradient.rows(range)) }

@@ -38,7 +38,7 @@ public enum Scorer {
       if failure != nil { return }
       let chunkLogits = logits.rows(0..<range.count)
       forward.multiply(hidden.rows(range), into: chunkLogits)
-      let scores = score(chunkLogits, targets: targets[range], k: k)
+      let scores = score(chunkLogits, head, targets: targets[range], k: k)
       for (row, score) in zip(range, scores) {
         guard let score else {
           failure = .failure(
@@ -53,11 +53,14 @@ public enum Scorer {
     return signal
   }
 
-  /// One signal of one position for each row of `logits`; nil where the row is not finite.
-  private static func score(_ logits: Tensor, targets: ArraySlice<Int32>, k: Int) -> [SparseSignal?] {
+  /// One signal of one position for each row of `logits`, which are capped here; nil where the row is not finite.
+  private static func score(
+    _ logits: Tensor, _ head: Head, targets: ArraySlice<Int32>, k: Int
+  ) -> [SparseSignal?] {
     TaskResults.collect(logits.rows, initial: nil) { results in
       Engine.parallel(count: logits.rows, grain: Chunks.grain(vocabulary: logits.columns)) { group in
         for row in group {
+          unsafe head.cap(logits.row(row))
           results[row] = unsafe score(
             logits.row(row), logits.columns, target: targets[targets.startIndex + row], k: k)
         }

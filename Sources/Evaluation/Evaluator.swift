@@ -109,14 +109,14 @@ public struct Evaluator {
     if let teacher {
       let common = min(vocabulary, teacher.configuration.vocabularySize)
       perRow = HeadComparison.rows(
-        hidden: hidden, head: Head(model.head.weights, vocabulary: common, precision: model.precision),
+        hidden: hidden, head: Head(reading: model.head, vocabulary: common, precision: model.precision),
         teacherHidden: hiddenStates(teacher),
-        teacherHead: Head(teacher.head.weights, vocabulary: common, precision: teacher.precision), targets: targets,
+        teacherHead: Head(reading: teacher.head, vocabulary: common, precision: teacher.precision), targets: targets,
         arena: arena)
       if teacher.configuration.vocabularySize >= vocabulary { return perRow }
     }
     // The likelihood is over the model's whole vocabulary, with or without a teacher.
-    let head = Head(model.head.weights, vocabulary: vocabulary, precision: model.precision)
+    let head = Head(reading: model.head, vocabulary: vocabulary, precision: model.precision)
     let sums = HeadLoss(divergence: nil, crossEntropyWeight: 1)
       .evaluate(hidden: hidden, head: head, targets: targets, teacher: .none, arena: arena)
     for (row, loss) in sums.perRow.enumerated() {

@@ -35,7 +35,8 @@ extension DecodingMemory {
     let sizes = model.configuration
     let word = MemoryLayout<Float>.stride
     let matrices = model.parameters.parameters.filter { parameter in
-      parameter.shape.count == 2 && (parameter.shape[0] != sizes.vocabularySize || parameter.name == model.head.name)
+      parameter.shape.count == 2
+        && (parameter.shape[0] != sizes.vocabularySize || parameter.name == model.head.table.name)
     }
     weights = matrices.reduce(0) { sum, matrix in
       sum

@@ -113,7 +113,8 @@ struct DecodingRun {
       chosen.rows(target..<target + 1).copy(from: hidden.rows(source..<source + 1))
     }
     let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
-    Gemm.multiply(chosen, packed.matrix(model.head, transposed: true), into: logits)
+    Gemm.multiply(chosen, packed.matrix(model.head.table, transposed: true), into: logits)
+    model.head.cap(logits)
     return logits
   }
 }

@@ -1,15 +1,15 @@
 public import NN
 public import Tensor
 
-/// A decoder-only transformer: tokens in, hidden states of every position out; logits are `hidden · headᵀ`.
+/// A decoder-only transformer: tokens in, hidden states of every position out, which its head turns into logits.
 public protocol CausalLanguageModel: AnyObject {
   /// Sizes stay as the model was made; what ends a text may be named anew.
   var configuration: ModelConfiguration { get set }
   var parameters: ParameterBuffer { get }
   /// Parameters of the low-rank adapters on its layers; nil where there are none.
   var adapters: ParameterBuffer? { get }
-  /// [vocabulary, hidden]; the token embedding itself in a tied model.
-  var head: Parameter { get }
+  /// Its table is the token embedding itself in a tied model.
+  var head: OutputHead { get }
   /// Dropout of recording passes over whole sequences; nil, as models are made, for none.
   var dropout: Dropout? { get set }
   /// What its matrix products round their operands to; fp32, as models are made, leaves them.

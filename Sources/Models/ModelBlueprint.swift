@@ -5,15 +5,18 @@ import Tensor
 
 /// A model as read from a `config.json`: sizes, the names of a checkpoint, and how the model is built.
 protocol ModelBlueprint: Sendable {
-  /// - Throws: a `Diagnostic` naming the field that is missing, malformed or not supported.
-  init(_ config: JSONField, _ family: ModelFamily) throws
   var configuration: ModelConfiguration { get set }
   var keys: CheckpointKeys { get }
+  /// What `config.json` may say by layer, spelled out, for models that take some of the layers: empty where all layers
+  /// are alike.
+  var layerLists: [(key: String, values: [JSONValue])] { get }
   /// The model's layers, in checkpoint order, each parameter under the name transformers saves it by.
   func layers(_ scope: ParameterScope) -> DecoderLayers
 }
 
 extension ModelBlueprint {
+  var layerLists: [(key: String, values: [JSONValue])] { [] }
+
   /// Every parameter, in checkpoint order. Takes no memory for them.
   var specifications: [ParameterSpecification] { ParameterScope.declarations { _ = layers($0) } }
 

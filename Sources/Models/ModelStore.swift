@@ -102,8 +102,10 @@ public enum ModelStore {
         "layers \(layers) cannot be taken from a teacher of \(count)", remedy: "name layers from 0 to \(count - 1)")
     }
     var configuration = teacher.configuration.raw
-    let keys = try blueprint(of: JSONField(.object(configuration))).keys
+    let original = try blueprint(of: JSONField(.object(configuration)))
+    let keys = original.keys
     configuration[keys.layerCount] = JSONValue(layers.count)
+    for list in original.layerLists { configuration[list.key] = .array(layers.map { list.values[$0] }) }
     let config = JSONField(.object(configuration))
     let blueprint = try blueprint(of: config)
     try blueprint.checkMemory(config, training: training, memory: machineMemory)

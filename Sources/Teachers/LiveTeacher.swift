@@ -51,6 +51,6 @@ public final class LiveTeacher: Teacher, DenseTeacher {
   }
 
   private var head: Head {
-    Head(model.head.weights, vocabulary: identity.vocabularySize, precision: model.precision)
+    Head(reading: model.head, vocabulary: identity.vocabularySize, precision: model.precision)
   }
 }

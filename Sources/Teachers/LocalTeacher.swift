@@ -62,7 +62,7 @@ public final class LocalTeacher: Teacher {
     let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
     let hidden = tape.gatherRows(states, batch.scoredRows).value
     let signal = try Scorer.topK(
-      hidden: hidden, head: Head(model.head.weights, vocabulary: vocabulary, precision: model.precision),
+      hidden: hidden, head: Head(reading: model.head, vocabulary: vocabulary, precision: model.precision),
       targets: batch.targets, k: topK, arena: arena)
     return lessons(batch.scoredRanges.map { signal[$0] })
   }

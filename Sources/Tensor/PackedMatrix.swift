@@ -96,6 +96,14 @@ enum PanelFormat: Sendable {
   /// The panel that begins with a column, which is a multiple of the panel's width.
   func panel(_ column: Int) -> UnsafeMutablePointer<Float> { unsafe base + column * format.height(inner: inner) }
 
+  /// Without the columns before one, which is a multiple of the panel's width.
+  func from(column: Int) -> PackedPanels { unsafe PackedPanels(base: panel(column), inner: inner, format: format) }
+
+  /// Without the rows before one; of fp32.
+  func from(row: Int) -> PackedPanels {
+    unsafe PackedPanels(base: base + row * PanelFormat.panelColumns, inner: inner, format: format)
+  }
+
   /// Lays out part of an operand from the first panel on, shared among the threads.
   func fill(_ right: Gemm.Factor, rows: Range<Int>, columns: Range<Int>) {
     let width = PanelFormat.panelColumns

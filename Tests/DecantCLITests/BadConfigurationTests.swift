@@ -56,7 +56,7 @@ import Testing
     try expect(set("nonsense"), says: ["--set nonsense", "has no '='"])
     try expect(
       broken("{from: \(world.student)}", by: "{config: {model_type: mamba}, tokenizer: \(world.student)}"),
-      says: ["student.config.model_type:", "'mamba'", "gpt2, llama"])
+      says: ["student.config.model_type:", "'mamba'", "gpt2, gpt_neox"])
     try expect(world.train(world.configuration(), output: "run"), says: ["already holds a run at step 2", "--resume"])
     try expect(
       world.train(world.configuration("seed: 5", by: "seed: 6"), output: "run", "--resume"),

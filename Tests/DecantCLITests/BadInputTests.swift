@@ -43,7 +43,7 @@ import Testing
       BadInput(
         "an unknown family",
         world.precompute(teacher: try world.broken("config.json", as: "mamba", "llama", by: "mamba")),
-        says: "mamba/config.json", "model_type", "'mamba'", "gpt2, llama"),
+        says: "mamba/config.json", "model_type", "'mamba'", "gpt2, gpt_neox"),
       BadInput(
         "weights of another shape",
         world.precompute(

@@ -9,14 +9,19 @@ private struct Case {
   let rows: Int, width: Int, teacherWidth = 5, vocabulary: Int
   let hidden: Storage, head: Storage, headGradient: Storage, teacherHidden: Storage, teacherHead: Storage
   let targets: [Int32]
+  let softCap: Float?
 
-  init(rows: Int, width: Int = 6, vocabulary: Int, padding: (student: Int, teacher: Int) = (0, 0), seed: Int = 3) {
+  init(
+    rows: Int, width: Int = 6, vocabulary: Int, padding: (student: Int, teacher: Int) = (0, 0), seed: Int = 3,
+    softCap: Float? = nil
+  ) {
     func numbers(_ count: Int, _ seed: Int, _ scale: Double) -> [Float] {
       GoldenNumbers.bells(seed: seed, count: count).map { Float($0 * scale) }
     }
     self.rows = rows
     self.width = width
     self.vocabulary = vocabulary
+    self.softCap = softCap
     hidden = storage(rows, width, numbers(rows * width, seed, 2))
     // Padding rows come after the others and are large, so that a leak shows.
     head = storage(
@@ -32,12 +37,14 @@ private struct Case {
 
   /// The student's head, which trains.
   func trained(_ precision: Precision = .fp32) -> Head {
-    Head(
-      Parameter(name: "head", role: .decayed, value: head.tensor, gradient: headGradient.tensor),
-      vocabulary: vocabulary, precision: precision)
+    let table = Parameter(name: "head", role: .decayed, value: head.tensor, gradient: headGradient.tensor)
+    return Head(OutputHead(table, softCap: softCap), vocabulary: vocabulary, precision: precision)
   }
 
-  var headOfTeacher: Head { Head(.fp32(teacherHead.tensor), vocabulary: vocabulary) }
+  var headOfTeacher: Head {
+    let table = Parameter(name: "head", role: .decayed, value: teacherHead.tensor)
+    return Head(reading: OutputHead(table, softCap: softCap), vocabulary: vocabulary)
+  }
 
   func signal(k: Int) throws -> SparseSignal {
     try Scorer.topK(
@@ -75,9 +82,9 @@ private func relativeDistance(_ actual: [Float], _ expected: [Float]) -> Double 
 
 @Suite("The head fused with the loss")
 struct HeadLossTests {
-  @Test("gradients with respect to hidden states and head equal finite differences")
-  func finiteDifferences() throws {
-    let setup = Case(rows: 5, vocabulary: 23)
+  @Test("gradients with respect to hidden states and head equal finite differences", arguments: [nil, 1.5] as [Float?])
+  func finiteDifferences(softCap: Float?) throws {
+    let setup = Case(rows: 5, vocabulary: 23, softCap: softCap)
     for divergence in comparisons as [Divergence?] + [nil] {
       for teacher in [setup.live, .sparse(try setup.signal(k: 6))] {
         let loss = HeadLoss(divergence: divergence, divergenceWeight: 0.7, crossEntropyWeight: 0.4)

@@ -1,5 +1,6 @@
 import Diagnostics
 import Divergences
+import Glibc
 import TeacherSignal
 import Tensor
 import TestSupport
@@ -41,6 +42,25 @@ struct ScorerTests {
         }
       }
     }
+  }
+
+  @Test("a soft cap bounds logits before anything is made of them")
+  func softCap() throws {
+    let vocabulary = 97
+    let logits = LogitShape.allCases[0].logits(seed: 12, count: vocabulary).teacher
+    let capped = logits.map { Float(5 * tanh(Double($0) / 5)) }
+    let loss = LogitLoss(vocabulary: vocabulary)
+    let hidden = storage(1, vocabulary, logits)
+    let signal = try withExtendedLifetime((hidden, loss)) {
+      let table = Parameter(name: "head", role: .decayed, value: loss.identity.tensor)
+      return try Scorer.topK(
+        hidden: hidden.tensor, head: Head(reading: OutputHead(table, softCap: 5), vocabulary: vocabulary), targets: [3],
+        k: 9, arena: Arena())
+    }
+    let expected = sparseSignal(capped, k: 9, target: 3)
+    #expect(signal.ids == expected.ids)
+    expectClose(signal.logProbs, expected.logProbs, absolute: 2e-6)
+    expectClose(signal.tailLogProb, expected.tailLogProb, absolute: 2e-6)
   }
 
   @Test("equal logits: the lower id comes first, at the cut too")

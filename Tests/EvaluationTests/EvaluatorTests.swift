@@ -29,7 +29,7 @@ struct EvaluatorTests {
       let packing = Packing(lengths: [sample.tokenIDs.count])
       let hidden = model.hiddenStates(sample.tokenIDs, packing, on: Tape(arena: Arena(), recording: false)).value
         .array()
-      let head = model.head.value.array()
+      let head = model.head.table.value.array()
       let width = model.configuration.hiddenSize
       return (1..<max(sample.tokenIDs.count, 1)).filter { $0 >= sample.promptLength! }.map { position in
         let state = hidden[(position - 1) * width..<position * width]

@@ -157,7 +157,7 @@ struct GeneratorTests {
   @Test("a model whose weights are not numbers is refused, naming the prompt")
   func notNumbers() throws {
     let model = try Self.model("gpt2")
-    model.head.value.fill(.nan)
+    model.head.table.value.fill(.nan)
     expectDiagnostic(.failure, saying: "prompt 0", "NaN") {
       _ = try Self.generate(model, SamplingSettings(maximumNewTokens: 2), prompts: [[1]], batchSize: 1)
     }

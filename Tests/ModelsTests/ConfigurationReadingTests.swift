@@ -21,6 +21,25 @@ struct ConfigurationReadingTests {
     return try ModelStore.make(raw, stream: &stream, trainable: false)
   }
 
+  @Test("a key that says nothing of the computation is passed over, and so is one that is null")
+  func harmless() throws {
+    let model = try Self.make(
+      Self.configuration("llama-tied", ["unsloth_version": "2026.1", "id2label": ["0": "x"], "temperature": 0.6]))
+    #expect(model.configuration.family == .llama)
+    var raw = try Self.configuration("llama-tied", [:])
+    raw["clip_qkv"] = .null
+    _ = try Self.make(raw)
+  }
+
+  @Test("rotary scalings that stretch a text say how far, and longrope where it ends")
+  func contexts() throws {
+    func context(_ golden: String) throws -> Int { try GoldenCase(name: golden).model().configuration.contextLength }
+    #expect(try context("llama-dynamic") == 27)
+    #expect(try context("llama-linear-f16") == 72)
+    #expect(try context("llama-yarn") == 32)
+    #expect(try context("phi3-tied-longrope") == 24)
+  }
+
   @Test("sizes of both families are read")
   func sizes() throws {
     let gpt2 = try Self.make(Self.configuration("gpt2-untied-relu", [:])).configuration
@@ -74,7 +93,7 @@ struct ConfigurationReadingTests {
   }
 
   static let refusals = [
-    Refusal(golden: "gpt2-tied", changes: ["model_type": "mamba"], field: "model_type", words: "gpt2, llama"),
+    Refusal(golden: "gpt2-tied", changes: ["model_type": "mamba"], field: "model_type", words: "gpt2, gpt_neox"),
     Refusal(golden: "gpt2-tied", changes: ["model_type": nil], field: "model_type", words: "missing"),
     Refusal(golden: "gpt2-tied", changes: ["n_layer": nil], field: "n_layer", words: "missing"),
     Refusal(golden: "gpt2-tied", changes: ["n_layer": 0], field: "n_layer", words: "at least 1"),
@@ -88,19 +107,51 @@ struct ConfigurationReadingTests {
     Refusal(golden: "gpt2-tied", changes: ["eos_token_id": -3], field: "eos_token_id", words: "at least 0"),
     Refusal(golden: "llama-tied", changes: ["hidden_act": "mish"], field: "hidden_act", words: "silu"),
     Refusal(golden: "llama-tied", changes: ["num_key_value_heads": 3], field: nil, words: "num_key_value_heads"),
-    Refusal(golden: "llama-tied", changes: ["head_dim": 5], field: nil, words: "even head_dim"),
+    Refusal(golden: "llama-tied", changes: ["head_dim": 5], field: nil, words: "must be even"),
     Refusal(
       golden: "llama-tied", changes: ["quantization_config": ["bits": 4]], field: "quantization_config",
       words: "quantised"),
     Refusal(
-      golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "yarn", "factor": 2.0]],
-      field: "rope_parameters.rope_type", words: "'yarn'"),
+      golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "proportional", "factor": 2.0]],
+      field: "rope_parameters.rope_type", words: "'proportional'"),
+    Refusal(
+      golden: "llama-tied",
+      changes: ["rope_parameters": ["rope_type": "yarn", "factor": 2.0, "mrope_section": [16, 24, 24]]],
+      field: "rope_parameters.mrope_section", words: "scaling yarn is not known to have"),
+    Refusal(
+      golden: "phi3-tied-longrope",
+      changes: ["rope_parameters": ["rope_type": "longrope", "short_factor": [1], "long_factor": [1, 1, 1, 1]]],
+      field: "rope_parameters.short_factor", words: "4 pairs"),
+    Refusal(golden: "llama-tied", changes: ["clip_qkv": 8.0], field: "clip_qkv", words: "llama is not known to have"),
+    Refusal(golden: "qwen3-tied", changes: ["num_experts": 128], field: "num_experts", words: "mixture of experts"),
+    Refusal(golden: "llama-tied", changes: ["model_type": "mixtral"], field: "model_type", words: "dense model"),
+    Refusal(golden: "gemma3-tied", changes: ["model_type": "gemma3"], field: "model_type", words: "gemma3_text"),
+    Refusal(
+      golden: "gemma3-tied", changes: ["use_bidirectional_attention": true], field: "use_bidirectional_attention",
+      words: "encoder"),
+    Refusal(
+      golden: "gemma3-tied", changes: ["attn_logit_softcapping": 50.0], field: "attn_logit_softcapping",
+      words: "no soft cap"),
+    Refusal(
+      golden: "gemma2-tied", changes: ["layer_types": ["full_attention"]], field: "layer_types",
+      words: "1 entries for 3 layers"),
+    Refusal(
+      golden: "gemma2-tied", changes: ["layer_types": ["full_attention", "chunked_attention", "full_attention"]],
+      field: "layer_types[1]", words: "must be"),
+    Refusal(
+      golden: "qwen2-untied-window", changes: ["use_sliding_window": false], field: "layer_types",
+      words: "no window for them"),
+    Refusal(
+      golden: "opt-tied", changes: ["word_embed_proj_dim": 8], field: "word_embed_proj_dim", words: "opt-350m"),
+    Refusal(
+      golden: "opt-tied", changes: ["do_layer_norm_before": false], field: "do_layer_norm_before",
+      words: "after each half"),
     Refusal(
       golden: "llama-tied", changes: ["rope_parameters": ["rope_type": "linear"]], field: "rope_parameters.factor",
       words: "missing"),
     Refusal(
-      golden: "llama-tied", changes: ["rope_parameters": ["partial_rotary_factor": 0.5]],
-      field: "rope_parameters.partial_rotary_factor", words: "whole heads"),
+      golden: "llama-tied", changes: ["rope_parameters": ["partial_rotary_factor": 0.3]], field: nil,
+      words: "1 of the 4 columns"),
     Refusal(golden: "gpt2-tied", changes: ["n_layer": 1_000_000], field: "n_layer", words: "at most"),
     Refusal(
       golden: "llama-tied", changes: ["num_hidden_layers": 67_108_864], field: "num_hidden_layers", words: "at most"),

@@ -21,7 +21,8 @@ struct CrossEntropy {
     let hidden = model.hiddenStates(sequences.flatMap(\.self), packing, on: tape)
     let vocabulary = model.configuration.vocabularySize
     let logits = arena.tensor([packing.rowCount, vocabulary])
-    Gemm.multiply(hidden.value, model.head.weights, transposeB: true, into: logits, precision: model.precision)
+    Gemm.multiply(hidden.value, model.head.table.weights, transposeB: true, into: logits, precision: model.precision)
+    model.head.cap(logits)
     let values = logits.array()
     self.logits = values
     var gradient = [Float](repeating: 0, count: values.count)
@@ -42,11 +43,14 @@ struct CrossEntropy {
     self.losses = losses
     guard training else { return }
     let logitGradient = arena.tensor([packing.rowCount, vocabulary])
+    if let cap = model.head.softCap {
+      for (index, logit) in values.enumerated() { gradient[index] *= 1 - logit / cap * (logit / cap) }
+    }
     logitGradient.copy(from: gradient)
     let hiddenGradient = arena.tensor(hidden.value.shape)
-    Gemm.multiply(logitGradient, model.head.value, into: hiddenGradient, precision: model.precision)
+    Gemm.multiply(logitGradient, model.head.table.value, into: hiddenGradient, precision: model.precision)
     Gemm.multiply(
-      logitGradient, transposeA: true, hidden.value, into: model.head.gradient!, accumulate: true,
+      logitGradient, transposeA: true, hidden.value, into: model.head.table.gradient!, accumulate: true,
       precision: model.precision)
     tape.backward(from: hidden, gradient: hiddenGradient)
   }

@@ -1,5 +1,6 @@
 import JSON
 import Models
+import NN
 import Tensor
 import TestSupport
 import Testing
@@ -24,5 +25,29 @@ struct ParityTests {
       expectClose(
         try #require(parameter.gradient).array(), expected, absolute: max(1e-3 * scale, 1e-7), "\(parameter.name)")
     }
+  }
+
+  @Test("greedy decoding through a cache of keys and values gives the same tokens", arguments: GoldenCase.all)
+  func greedy(_ golden: GoldenCase) throws {
+    let model = try golden.model()
+    let sizes = model.configuration
+    let expected = try golden.expectation("greedy").arrayValue!.map { Int32($0.intValue!) }
+    let cache = KeyValueCache(
+      slots: 1, layers: sizes.layerCount, capacity: expected.count, heads: sizes.keyValueHeadCount,
+      headDimension: sizes.headDimension)
+    var tokens = Array(expected.prefix(3))
+    var new = tokens
+    while tokens.count < expected.count {
+      let arena = Arena()
+      let hidden = model.hiddenStates(new, Packing(lengths: [new.count]), cache: cache, slots: [0], arena: arena)
+      let logits = arena.tensor([1, sizes.vocabularySize])
+      Gemm.multiply(
+        hidden.rows(new.count - 1..<new.count), model.head.table.weights, transposeB: true, into: logits,
+        precision: .fp32)
+      let values = logits.array()
+      new = [Int32(values.firstIndex(of: values.max()!)!)]
+      tokens += new
+    }
+    #expect(tokens == expected)
   }
 }

@@ -97,13 +97,13 @@ struct SavingTests {
     raw["dtype"] = nil
     raw["torch_dtype"] = "bfloat16"
     raw["architectures"] = nil
-    raw["note"] = ["kept": [1, nil, 0.25]]
+    raw["task_specific_params"] = ["kept": [1, nil, 0.25]]
     var stream = RandomStream(seed: 1, name: "initialisation")
     try ModelStore.save(ModelStore.make(raw, stream: &stream, trainable: false), to: folder.path)
     let saved = try JSONValue.parse(try File.read(folder.file("config.json")))
     #expect(saved["torch_dtype"] == "float32" && saved["dtype"] == nil)
     #expect(saved["architectures"] == ["GPT2LMHeadModel"])
-    #expect(saved["note"] == ["kept": [1, nil, 0.25]])
+    #expect(saved["task_specific_params"] == ["kept": [1, nil, 0.25]])
   }
 
   /// For `scripts/golden/check_saved_model.py`: saves every golden model after a change to its weights, with the logits

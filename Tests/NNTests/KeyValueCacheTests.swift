@@ -19,7 +19,8 @@ struct KeyValueCacheTests {
     let packing = Packing(lengths: lengths)
     let q = random([22, heads * d], arena, seed: 1)
     let (k, v) = (random([22, width], arena, seed: 2), random([22, width], arena, seed: 3))
-    let attention = CausalAttention(layer: 1, heads: heads, keyValueHeads: keyValueHeads, scale: 0.4)
+    let attention = SelfAttention(
+      layer: 1, form: AttentionForm(heads: heads, keyValueHeads: keyValueHeads, scale: 0.4))
     let tape = Tape(arena: arena, recording: false)
     let whole = attention(
       queries: tape.input(q), keys: tape.input(k), values: tape.input(v), ForwardPass(tape: tape, packing: packing)

@@ -32,8 +32,13 @@ extension EngineSuite {
 
     @Test(
       "attention against a cache gives what attention over the whole text gives, whatever the pieces",
-      arguments: Precision.allCases)
-    func cachedAttention(precision: Precision) {
+      arguments: Precision.allCases,
+      [
+        AttentionForm(heads: 4, keyValueHeads: 2, scale: 0.2),
+        AttentionForm(heads: 4, keyValueHeads: 2, scale: 0.2, span: .window(40), softCap: 0.5),
+        AttentionForm(heads: 4, keyValueHeads: 2, scale: 0.2, span: .window(1)),
+      ])
+    func cachedAttention(precision: Precision, form: AttentionForm) {
       let (heads, keyHeads, d, length) = (4, 2, 27, 150)
       let (q, k, v) = (
         normal([length, heads * d], "q"), normal([length, keyHeads * d], "k"), normal([length, keyHeads * d], "v")
@@ -41,7 +46,7 @@ extension EngineSuite {
       let tape = Tape(arena: Arena(), recording: false, precision: precision)
       let whole = tape.attention(
         queries: tape.input(q.tensor), keys: tape.input(k.tensor), values: tape.input(v.tensor),
-        packing: Packing(lengths: [length]), heads: heads, keyValueHeads: keyHeads, scale: 0.2
+        packing: Packing(lengths: [length]), form: form
       ).value
       for variant in Engine.Kernels.supported {
         for pieces in [[150], [1, 1, 1, 147], [70, 1, 79]] {
@@ -58,8 +63,8 @@ extension EngineSuite {
             withKernels(variant) {
               CachedAttention.attend(
                 queries: q.tensor.rows(rows), keys: k.tensor.rows(rows), values: v.tensor.rows(rows),
-                packing: Packing(lengths: [piece]), cachedKeys: cached[0], cachedValues: cached[1], heads: heads,
-                keyValueHeads: keyHeads, scale: 0.2, into: output.tensor)
+                packing: Packing(lengths: [piece]), cachedKeys: cached[0], cachedValues: cached[1], form: form,
+                into: output.tensor)
             }
             expectClose(
               output.tensor.array(), whole.rows(rows).array().map(Double.init), tolerance: 2e-6, "\(variant), \(rows)")
@@ -80,8 +85,8 @@ extension EngineSuite {
         let tape = Tape(arena: Arena(), recording: true, precision: precision)
         let inputs = [q.tensor, k, v].map { tape.input($0) }
         let output = tape.attention(
-          queries: inputs[0], keys: inputs[1], values: inputs[2], packing: packing, heads: 4, keyValueHeads: 2,
-          scale: 0.3)
+          queries: inputs[0], keys: inputs[1], values: inputs[2], packing: packing,
+          form: AttentionForm(heads: 4, keyValueHeads: 2, scale: 0.3))
         tape.backward(from: output, gradient: upstream.tensor)
         return [output.value.array()] + inputs.map { tape.gradient(of: $0)!.array() }
       }
@@ -101,7 +106,8 @@ extension EngineSuite {
         let tape = Tape(arena: Arena(), recording: false)
         return tape.attention(
           queries: tape.input(q.tensor.rows(rows)), keys: tape.input(k.tensor.rows(rows)),
-          values: tape.input(v.tensor.rows(rows)), packing: packing, heads: 4, keyValueHeads: 2, scale: 0.3
+          values: tape.input(v.tensor.rows(rows)), packing: packing,
+          form: AttentionForm(heads: 4, keyValueHeads: 2, scale: 0.3)
         ).value.array()
       }
       let all = attend(0..<packing.rowCount, packing)

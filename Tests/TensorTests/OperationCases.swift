@@ -104,6 +104,7 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
           return (row[c] - mean) / (variance + 1e-5).squareRoot() * m[1][0, c] + m[2][0, c]
         }
       },
+      headNorm(rows: size.0, width: size.1),
       OperationCase("rmsNorm \(size)", inputs: [size], parameters: [(1, size.1)]) { tape, x, p in
         tape.rmsNorm(x[0], gain: p[0], epsilon: 1e-6)
       } reference: { m in
@@ -115,36 +116,61 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     ]
   }
 
-  static let rotaries: [OperationCase] = [(1, 2), (3, 8), (2, 64)].map { heads, d in
-    let positions: [Int32] = [0, 1, 2, 500, 7]
-    let table = RotaryTable(theta: 10000, headDimension: d)
-    return OperationCase("rotary \(heads) heads of \(d)", inputs: [(5, heads * d)]) { tape, x, _ in
-      tape.rotary(x[0], headDimension: d, positions: positions, table: table)
+  /// An RMS norm of three heads a row, whose gain is one more than the parameter.
+  private static func headNorm(rows: Int, width: Int) -> OperationCase {
+    OperationCase("rmsNorm from 1 of heads (\(rows), \(width))", inputs: [(rows, 3 * width)], parameters: [(1, width)])
+    {
+      tape, x, p in
+      tape.rmsNorm(x[0], gain: p[0], gainOffset: 1, epsilon: 1e-6)
+    } reference: { m in
+      Matrix(rows, 3 * width) { r, c in
+        let start: Int = c / width * width
+        let squares: [Double] = (start..<start + width).map { m[0][r, $0] * m[0][r, $0] }
+        let meanSquare: Double = squares.reduce(0, +) / Double(width)
+        let gain: Double = 1 + m[1][0, c % width]
+        return m[0][r, c] / (meanSquare + 1e-6).squareRoot() * gain
+      }
+    }
+  }
+
+  static let rotaries: [OperationCase] = [(1, 2, 2), (3, 8, 8), (2, 64, 64), (2, 12, 6), (1, 80, 32)].map {
+    heads, d, rotated in
+    var packing = Packing(lengths: [5])
+    packing.positions = [0, 1, 2, 500, 7]
+    let (packed, positions) = (packing, packing.positions)
+    let table = RotaryTable(theta: 10000, headDimension: d, rotatedDimension: rotated)
+    return OperationCase("rotary \(heads) heads of \(d), \(rotated) rotated", inputs: [(5, heads * d)]) { tape, x, _ in
+      tape.rotary(x[0], packing: packed, table: table)
     } reference: { x in
       Matrix(5, heads * d) { r, c in
-        let (start, i, half) = (c / d * d, c % d, d / 2)
-        let angle = Double(Float(positions[r]) * Float(pow(10000, -2 * Double(i % half) / Double(d))))
+        let (start, i, half) = (c / d * d, c % d, rotated / 2)
+        if i >= rotated { return x[0][r, c] }
+        let angle = Double(Float(positions[r]) * Float(pow(10000, -2 * Double(i % half) / Double(rotated))))
         let other = i < half ? -x[0][r, start + i + half] : x[0][r, start + i - half]
         return x[0][r, c] * cos(angle) + other * sin(angle)
       }
     }
   }
 
+  /// Every span, with and without a soft cap, over sequences of one row, of one block and of several.
   static let attentions: [OperationCase] = [
-    ([1], 1, 1, 4), ([2, 1, 5], 2, 2, 3), ([7, 0, 67], 4, 2, 8), ([131], 3, 1, 16), ([64, 65, 1], 2, 1, 64),
-  ].map { (lengths: [Int], heads: Int, keyHeads: Int, d: Int) in
+    ([1], 1, 1, 4, .causal, nil), ([2, 1, 5], 2, 2, 3, .causal, nil), ([7, 0, 67], 4, 2, 8, .causal, nil),
+    ([131], 3, 1, 16, .causal, nil), ([64, 65, 1], 2, 1, 64, .causal, nil), ([9, 1], 2, 1, 8, .window(1), nil),
+    ([3, 150], 2, 1, 8, .window(5), nil), ([199], 2, 2, 4, .window(64), nil), ([40, 2], 1, 1, 8, .window(500), nil),
+    ([1, 0, 7], 2, 1, 4, .all, nil), ([130, 3], 2, 2, 8, .all, nil), ([5, 70], 2, 1, 8, .causal, 1.5),
+    ([1, 130], 4, 2, 8, .window(33), 0.75), ([67], 1, 1, 8, .all, 3),
+  ].map { (lengths: [Int], heads: Int, keyHeads: Int, d: Int, span: AttentionSpan, cap: Float?) in
     let packing = Packing(lengths: lengths)
     let rows = packing.rowCount
-    let scale = 1 / Double(d).squareRoot()
+    let form = AttentionForm(
+      heads: heads, keyValueHeads: keyHeads, scale: Float(1 / Double(d).squareRoot()), span: span, softCap: cap)
     return OperationCase(
-      "attention \(lengths), \(heads)/\(keyHeads) heads of \(d)",
+      "attention \(lengths), \(heads)/\(keyHeads) heads of \(d), \(span), cap \(cap ?? 0)",
       inputs: [(rows, heads * d), (rows, keyHeads * d), (rows, keyHeads * d)]
     ) { tape, x, _ in
-      tape.attention(
-        queries: x[0], keys: x[1], values: x[2], packing: packing, heads: heads, keyValueHeads: keyHeads,
-        scale: Float(scale))
+      tape.attention(queries: x[0], keys: x[1], values: x[2], packing: packing, form: form)
     } reference: {
-      referenceAttention($0[0], $0[1], $0[2], packing, heads: heads, keyHeads: keyHeads, scale: scale)
+      referenceAttention($0[0], $0[1], $0[2], packing, form)
     }
   }
 
@@ -159,6 +185,15 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     } reference: { m in
       Matrix(3, 5) { m[0][[5, 1, 1][$0], $1] }
     },
+    OperationCase("split by groups", inputs: [(4, 18)]) { tape, x, _ in
+      let parts = tape.split(x[0], columns: [2, 1, 3], groups: 3)
+      return tape.gated(tape.add(tape.split(parts[2], columns: [6, 3])[0], parts[0]), parts[0], .relu)
+    } reference: { m in
+      Matrix(4, 6) { r, c in
+        let own = m[0][r, c / 2 * 6 + c % 2]
+        return max(m[0][r, c / 3 * 6 + 3 + c % 3] + own, 0) * own
+      }
+    },
     OperationCase("split and joined", inputs: [(6, 15)]) { tape, x, _ in
       let parts = tape.split(x[0], columns: [5, 5, 5])
       return tape.gated(tape.add(parts[0], parts[2]), parts[1], .relu)
@@ -168,18 +203,24 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   ]
 }
 
-/// Causal attention by its definition, one query at a time.
-func referenceAttention(
-  _ q: Matrix, _ k: Matrix, _ v: Matrix, _ packing: Packing, heads: Int, keyHeads: Int, scale: Double
-) -> Matrix {
-  let d = q.columns / heads
+/// Attention by its definition, one query at a time.
+func referenceAttention(_ q: Matrix, _ k: Matrix, _ v: Matrix, _ packing: Packing, _ form: AttentionForm) -> Matrix {
+  let d = q.columns / form.heads
   var output = Matrix(q.rows, q.columns, [Double](repeating: 0, count: q.values.count))
   for sequence in 0..<packing.sequenceCount {
-    for row in packing.rows(sequence) {
-      for head in 0..<heads {
-        let keyHead = head / (heads / keyHeads)
-        let seen = packing.rows(sequence).lowerBound...row
-        let scores = seen.map { t in (0..<d).reduce(0.0) { $0 + q[row, head * d + $1] * k[t, keyHead * d + $1] } * scale
+    let rows = packing.rows(sequence)
+    for row in rows {
+      let seen =
+        switch form.span {
+        case .causal: rows.lowerBound..<row + 1
+        case .window(let count): max(rows.lowerBound, row + 1 - count)..<row + 1
+        case .all: rows
+        }
+      for head in 0..<form.heads {
+        let keyHead = head / (form.heads / form.keyValueHeads)
+        let scores = seen.map { t in
+          let score = (0..<d).reduce(0.0) { $0 + q[row, head * d + $1] * k[t, keyHead * d + $1] } * Double(form.scale)
+          return form.softCap.map { Double($0) * tanh(score / Double($0)) } ?? score
         }
         let largest = scores.max()!
         let weights = scores.map { exp($0 - largest) }

@@ -1,9 +1,9 @@
-// Rotary embedding, the row work of causal attention, and attention to a cache.
+// Rotary embedding, the row work of attention, soft caps, and attention to a cache.
 
 static void VARIANT(rotary)(
     float *restrict y, const float *restrict x, const float *restrict cosine, const float *restrict sine,
-    const int32_t *restrict positions, long rows, long heads, long headDimension, float direction) {
-  long half = headDimension / 2;
+    const int32_t *restrict positions, long rows, long heads, long headDimension, long rotated, float direction) {
+  long half = rotated / 2, rest = headDimension - rotated;
   for (long r = 0; r < rows; r++) {
     const float *c = cosine + positions[r] * half, *s = sine + positions[r] * half;
     for (long h = 0; h < heads; h++) {
@@ -14,50 +14,69 @@ static void VARIANT(rotary)(
         out[i] = in[i] * c[i] - in[i + half] * sineOfAngle;
         out[i + half] = in[i + half] * c[i] + in[i] * sineOfAngle;
       }
+      if (rest) memcpy(out + rotated, in + rotated, (size_t)rest * sizeof(float));
     }
   }
 }
 
-static void VARIANT(causalSoftmax)(
-    float *scores, float *logSumExp, long stride, long rows, long columns, long first, float scale) {
+// Row r of a block of scores sees the columns from `begin` up to `end`; what lies outside becomes zero.
+#define VISIBLE_COLUMNS                                                                                               \
+  long end = first + r + 1 < columns ? first + r + 1 : columns, begin = end > window ? end - window : 0;              \
+  memset(row, 0, (size_t)begin * sizeof(float));                                                                      \
+  memset(row + end, 0, (size_t)(columns - end) * sizeof(float));
+
+static void VARIANT(attentionSoftmax)(
+    float *scores, float *logSumExp, long stride, long rows, long columns, long first, long window, float scale) {
   for (long r = 0; r < rows; r++) {
     float *row = scores + r * columns;
-    long visible = first + r + 1;
-    float largest = scale * VARIANT(maximum)(row, visible), sum = 0;
+    VISIBLE_COLUMNS
+    float largest = scale * VARIANT(maximum)(row + begin, end - begin), sum = 0;
     {
       REASSOCIATE
-      for (long c = 0; c < visible; c++) {
+      for (long c = begin; c < end; c++) {
         float value = VARIANT(expOf)(scale * row[c] - largest);
         row[c] = value;
         sum += value;
       }
     }
-    VARIANT(scale)(row, 1.0f / sum, visible);
-    memset(row + visible, 0, (size_t)(columns - visible) * sizeof(float));
+    VARIANT(scale)(row + begin, 1.0f / sum, end - begin);
     logSumExp[r * stride] = largest + logf(sum);
   }
 }
 
-static void VARIANT(causalProbabilities)(
-    float *scores, const float *logSumExp, long stride, long rows, long columns, long first, float scale) {
+static void VARIANT(attentionProbabilities)(
+    float *scores, const float *logSumExp, long stride, long rows, long columns, long first, long window, float scale) {
   for (long r = 0; r < rows; r++) {
     float *row = scores + r * columns, offset = logSumExp[r * stride];
-    long visible = first + r + 1;
-    for (long c = 0; c < visible; c++) row[c] = VARIANT(expOf)(scale * row[c] - offset);
-    memset(row + visible, 0, (size_t)(columns - visible) * sizeof(float));
+    VISIBLE_COLUMNS
+    for (long c = begin; c < end; c++) row[c] = VARIANT(expOf)(scale * row[c] - offset);
   }
 }
 
-// The zeros of the probabilities beyond the diagonal make those gradients zero too.
-static void VARIANT(causalSoftmaxBackward)(
+static void VARIANT(attentionSoftmaxBackward)(
     float *restrict dscores, const float *restrict probabilities, const float *restrict delta, long stride, long rows,
-    long columns, long first, float scale) {
+    long columns, long first, long window, float scale) {
   for (long r = 0; r < rows; r++) {
     float *row = dscores + r * columns, offset = delta[r * stride];
     const float *p = probabilities + r * columns;
-    long visible = first + r + 1;
-    for (long c = 0; c < visible; c++) row[c] = scale * p[c] * (row[c] - offset);
-    memset(row + visible, 0, (size_t)(columns - visible) * sizeof(float));
+    VISIBLE_COLUMNS
+    for (long c = begin; c < end; c++) row[c] = scale * p[c] * (row[c] - offset);
+  }
+}
+#undef VISIBLE_COLUMNS
+
+static void VARIANT(softCap)(float *x, long n, float scale, float cap) {
+  const float factor = scale / cap;
+  IN_PLACE
+  for (long i = 0; i < n; i++) x[i] = cap * VARIANT(tanhOf)(factor * x[i]);
+}
+
+static void VARIANT(softCapBackward)(
+    float *restrict gradient, const float *restrict capped, long n, float scale, float cap) {
+  const float inverse = 1.0f / cap;
+  for (long i = 0; i < n; i++) {
+    float t = inverse * capped[i];
+    gradient[i] *= scale * (1.0f - t * t);
   }
 }
 
@@ -171,9 +190,12 @@ static void VARIANT(softmax)(float *x, long n) {
 
 INLINE void VARIANT(attendToCache)(
     float *restrict output, const float *restrict queries, long group, const void *restrict keys,
-    const void *restrict values, int bf16, long length, long headDimension, float scale, float *restrict scratch) {
+    const void *restrict values, int bf16, long length, long headDimension, float scale, float cap,
+    float *restrict scratch) {
   for (long g = 0; g < group; g++) {
-    VARIANT(keyScores)(scratch, queries + g * headDimension, keys, bf16, length, headDimension, scale);
+    VARIANT(keyScores)
+    (scratch, queries + g * headDimension, keys, bf16, length, headDimension, cap > 0 ? 1.0f : scale);
+    if (cap > 0) VARIANT(softCap)(scratch, length, scale, cap);
     VARIANT(softmax)(scratch, length);
     VARIANT(weighValues)(output + g * headDimension, scratch, values, bf16, length, headDimension);
   }
@@ -181,13 +203,13 @@ INLINE void VARIANT(attendToCache)(
 
 static void VARIANT(cachedAttention)(
     float *restrict output, const float *restrict queries, long group, const float *restrict keys,
-    const float *restrict values, long length, long headDimension, float scale, float *restrict scratch) {
-  VARIANT(attendToCache)(output, queries, group, keys, values, 0, length, headDimension, scale, scratch);
+    const float *restrict values, long length, long headDimension, float scale, float cap, float *restrict scratch) {
+  VARIANT(attendToCache)(output, queries, group, keys, values, 0, length, headDimension, scale, cap, scratch);
 }
 
 static void VARIANT(cachedAttentionBF16)(
     float *restrict output, const float *restrict queries, long group, const uint16_t *restrict keys,
-    const uint16_t *restrict values, long length, long headDimension, float scale, float *restrict scratch) {
-  VARIANT(attendToCache)(output, queries, group, keys, values, 1, length, headDimension, scale, scratch);
+    const uint16_t *restrict values, long length, long headDimension, float scale, float cap, float *restrict scratch) {
+  VARIANT(attendToCache)(output, queries, group, keys, values, 1, length, headDimension, scale, cap, scratch);
 }
 #undef UNROLL

@@ -71,31 +71,32 @@ static void VARIANT(layerNormParametersBackward)(
 }
 
 static void VARIANT(rmsNorm)(
-    float *restrict y, float *restrict inverse, const float *restrict x, const float *restrict gain, long rows,
-    long columns, float epsilon) {
+    float *restrict y, float *restrict inverse, const float *restrict x, const float *restrict gain, float offset,
+    long rows, long columns, float epsilon) {
   for (long r = 0; r < rows; r++) {
     const float *row = x + r * columns;
     float *out = y + r * columns;
     float factor = 1.0f / sqrtf(VARIANT(sumOfSquaredDifferences)(row, 0, columns) / (float)columns + epsilon);
-    for (long c = 0; c < columns; c++) out[c] = row[c] * factor * gain[c];
+    for (long c = 0; c < columns; c++) out[c] = row[c] * factor * (offset + gain[c]);
     inverse[r] = factor;
   }
 }
 
-// With xhat = x * inverse and g = dy * gain: dx = inverse * (g - xhat * mean(g * xhat)).
+// With xhat = x * inverse and g = dy * (offset + gain): dx = inverse * (g - xhat * mean(g * xhat)).
 static void VARIANT(rmsNormBackward)(
     float *restrict dx, const float *restrict dy, const float *restrict x, const float *restrict inverse,
-    const float *restrict gain, long rows, long columns) {
+    const float *restrict gain, float offset, long rows, long columns) {
   for (long r = 0; r < rows; r++) {
     const float *in = x + r * columns, *gradient = dy + r * columns;
     float *out = dx + r * columns;
     float factor = inverse[r], product = 0;
     {
       REASSOCIATE
-      for (long c = 0; c < columns; c++) product += gradient[c] * gain[c] * (in[c] * factor);
+      for (long c = 0; c < columns; c++) product += gradient[c] * (offset + gain[c]) * (in[c] * factor);
     }
     product /= (float)columns;
-    for (long c = 0; c < columns; c++) out[c] += factor * (gradient[c] * gain[c] - in[c] * factor * product);
+    for (long c = 0; c < columns; c++)
+      out[c] += factor * (gradient[c] * (offset + gain[c]) - in[c] * factor * product);
   }
 }
 

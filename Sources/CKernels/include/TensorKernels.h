@@ -34,12 +34,15 @@
       void, layerNormParametersBackward,                                                                              \
       (float *dgain, float *dbias, const float *dy, const float *x, const float *mean, const float *inverse,          \
        long rows, long columns, long stride))                                                                         \
+  /* The gain is offset + gain[c]. */                                                                                 \
   KERNEL(                                                                                                             \
       void, rmsNorm,                                                                                                  \
-      (float *y, float *inverse, const float *x, const float *gain, long rows, long columns, float epsilon))          \
+      (float *y, float *inverse, const float *x, const float *gain, float offset, long rows, long columns,            \
+       float epsilon))                                                                                                \
   KERNEL(                                                                                                             \
       void, rmsNormBackward,                                                                                          \
-      (float *dx, const float *dy, const float *x, const float *inverse, const float *gain, long rows, long columns)) \
+      (float *dx, const float *dy, const float *x, const float *inverse, const float *gain, float offset, long rows,  \
+       long columns))                                                                                                 \
   KERNEL(                                                                                                             \
       void, rmsNormParametersBackward,                                                                                \
       (float *dgain, const float *dy, const float *x, const float *inverse, long rows, long columns, long stride))
@@ -74,7 +77,7 @@
 
 /// One row at a time.
 #define ROW_KERNELS(KERNEL)                                                                                           \
-  /* exp(-distance), where the distance of an x is (largest - x) * scale, 0 where it is the largest. The exponential is  \
+  /* exp(-distance), where the distance of an x is (largest - x) * scale, 0 where it is the largest. The exponential is\
      within 2 ulp; 0 below -86.9, infinity above 88.72. The distances too, unless NULL. */                            \
   KERNEL(                                                                                                             \
       void, temperedExponentials,                                                                                     \
@@ -84,41 +87,47 @@
 
 /// Rotary embedding, dropout, and the pieces of attention.
 #define POSITION_KERNELS(KERNEL)                                                                                      \
-  /* y[r, h, i] and y[r, h, i + d/2] rotated by the angle (cosine, sine)[r, i] times `direction` (1 or -1). */        \
+  /* y[r, h, i] and y[r, h, i + rotated/2] rotated by the angle (cosine, sine)[r, i] times `direction` (1 or -1);     \
+     what follows the first `rotated` elements of a head stays. */                                                    \
   KERNEL(                                                                                                             \
       void, rotary,                                                                                                   \
       (float *y, const float *x, const float *cosine, const float *sine, const int32_t *positions, long rows,         \
-       long heads, long headDimension, float direction))                                                              \
+       long heads, long headDimension, long rotated, float direction))                                                \
   /* y[i] = scale * x[i] where the ith 32-bit half of the Philox stream is at least `threshold`, else 0. The stream   \
      begins at `block` (two 64-bit draws each). y may be x. */                                                        \
   KERNEL(                                                                                                             \
       void, dropout,                                                                                                  \
       (float *y, const float *x, long n, uint64_t key, uint64_t block, uint32_t threshold, float scale))              \
-  /* Rows of raw scores, row r over columns 0...(first + r) of `columns`: in place the probabilities of               \
-     scale * score, zeros after them; logSumExp[r * stride] of the scaled scores. */                                  \
+  /* Rows of raw scores, of which row r sees the last `window` of its first min(first + r + 1, columns) columns: in   \
+     place the probabilities of scale * score, zeros elsewhere; logSumExp[r * stride] of the scaled scores. */        \
   KERNEL(                                                                                                             \
-      void, causalSoftmax,                                                                                            \
-      (float *scores, float *logSumExp, long stride, long rows, long columns, long first, float scale))               \
+      void, attentionSoftmax,                                                                                         \
+      (float *scores, float *logSumExp, long stride, long rows, long columns, long first, long window, float scale))  \
   /* In place: raw scores to probabilities, from the log-sum-exp saved. */                                            \
   KERNEL(                                                                                                             \
-      void, causalProbabilities,                                                                                      \
-      (float *scores, const float *logSumExp, long stride, long rows, long columns, long first, float scale))         \
+      void, attentionProbabilities,                                                                                   \
+      (float *scores, const float *logSumExp, long stride, long rows, long columns, long first, long window,          \
+       float scale))                                                                                                  \
   /* dscores holds d loss / d probability; in place: d loss / d raw score = scale * p * (dp - delta[r * stride]). */  \
   KERNEL(                                                                                                             \
-      void, causalSoftmaxBackward,                                                                                    \
+      void, attentionSoftmaxBackward,                                                                                 \
       (float *dscores, const float *probabilities, const float *delta, long stride, long rows, long columns,          \
-       long first, float scale))                                                                                      \
+       long first, long window, float scale))                                                                         \
+  /* In place: cap * tanh(scale * x / cap). */                                                                        \
+  KERNEL(void, softCap, (float *x, long n, float scale, float cap))                                                   \
+  /* In place: the gradient by the x that `softCap` turned to `capped`. */                                            \
+  KERNEL(void, softCapBackward, (float *gradient, const float *capped, long n, float scale, float cap))               \
   /* One query row, `group` heads side by side that share one key head, against `length` cached keys and values, rows \
-     one after the other. `scratch` holds `length` floats. */                                                         \
+     one after the other. Scores are capped softly where `cap` is positive. `scratch` holds `length` floats. */       \
   KERNEL(                                                                                                             \
       void, cachedAttention,                                                                                          \
       (float *output, const float *queries, long group, const float *keys, const float *values, long length,          \
-       long headDimension, float scale, float *scratch))                                                              \
+       long headDimension, float scale, float cap, float *scratch))                                                   \
   /* The same with keys and values in bf16. */                                                                        \
   KERNEL(                                                                                                             \
       void, cachedAttentionBF16,                                                                                      \
       (float *output, const float *queries, long group, const uint16_t *keys, const uint16_t *values, long length,    \
-       long headDimension, float scale, float *scratch))
+       long headDimension, float scale, float cap, float *scratch))
 
 /// Matrix products with a right operand laid in panels, in fp32 and in bf16.
 ///

@@ -1,15 +1,14 @@
 import CKernels
 
-/// Shapes of a causal attention over packed sequences, and what its keys and values are rounded to. Query heads share
-/// key heads in groups of `heads / keyValueHeads`, in order.
+/// Shapes of an attention over packed sequences, and what its keys and values are rounded to.
 struct AttentionShape {
   let packing: Packing
-  let heads: Int
-  let keyValueHeads: Int
+  let form: AttentionForm
   let headDimension: Int
-  let scale: Float
   let precision: Precision
 
+  var heads: Int { form.heads }
+  var keyValueHeads: Int { form.keyValueHeads }
   var group: Int { heads / keyValueHeads }
 
   /// Query rows whose scores are held at a time: a panel of `blockRows` times the sequence's length per thread.
@@ -28,6 +27,19 @@ struct AttentionShape {
     for start in stride(from: 0, to: length, by: blockRows) { body(start..<min(start + blockRows, length)) }
   }
 
+  /// What a block of query rows computes its scores over, in a text of `length` positions.
+  func view(_ block: Range<Int>, of length: Int) -> AttentionView {
+    let width = PanelFormat.panelColumns
+    switch form.span {
+    case .all: return AttentionView(columns: 0..<length, first: length, window: length)
+    case .causal:
+      return AttentionView(columns: 0..<block.upperBound, first: block.lowerBound, window: block.upperBound)
+    case .window(let window):
+      let start = max(block.lowerBound + 1 - window, 0) / width * width
+      return AttentionView(columns: start..<block.upperBound, first: block.lowerBound - start, window: window)
+    }
+  }
+
   /// One head of a packed tensor from a row on, as a matrix.
   func head(_ tensor: Tensor, row: Int, head: Int) -> Gemm.Operand {
     unsafe Gemm.Operand(base: pointer(tensor, row: row, head: head), stride: tensor.columns)
@@ -38,10 +50,64 @@ struct AttentionShape {
   }
 }
 
+/// The scores of a block of query rows: which positions they are over, whole panels from the start on, and which of
+/// them a row sees, as the kernels are told.
+struct AttentionView {
+  let columns: Range<Int>
+  /// Positions before the block's first row, counted from the first column.
+  let first: Int
+  /// The most positions that a row sees.
+  let window: Int
+
+  var count: Int { columns.count }
+}
+
+/// What is done to the scores of a block of `rows` rows.
+extension AttentionShape {
+  /// What the kernels multiply scores by: soft caps have done it before.
+  private var factor: Float { form.softCap == nil ? form.scale : 1 }
+
+  /// Scores as they come from the product to what the softmax is taken of, but for a factor.
+  private func cap(_ scores: UnsafeMutablePointer<Float>, _ view: AttentionView, rows: Int) {
+    if let cap = form.softCap { unsafe kernels.softCap(scores, rows * view.count, form.scale, cap) }
+  }
+
+  /// In place: scores to probabilities.
+  func softmax(
+    _ scores: UnsafeMutablePointer<Float>, _ view: AttentionView, rows: Int, logSumExp: UnsafeMutablePointer<Float>,
+    stride: Int
+  ) {
+    unsafe cap(scores, view, rows: rows)
+    unsafe kernels.attentionSoftmax(scores, logSumExp, stride, rows, view.count, view.first, view.window, factor)
+  }
+
+  /// In place: scores to probabilities, by the log-sum-exp that the softmax left. Scores that were capped are kept where
+  /// `capped` says.
+  func probabilities(
+    _ scores: UnsafeMutablePointer<Float>, _ view: AttentionView, rows: Int, logSumExp: UnsafeMutablePointer<Float>,
+    capped: UnsafeMutablePointer<Float>?
+  ) {
+    unsafe cap(scores, view, rows: rows)
+    if let capped = unsafe capped { unsafe capped.update(from: scores, count: rows * view.count) }
+    unsafe kernels.attentionProbabilities(scores, logSumExp, heads, rows, view.count, view.first, view.window, factor)
+  }
+
+  /// In place: gradients by the probabilities to gradients by the scores as they come from the product.
+  func softmaxBackward(
+    _ gradient: UnsafeMutablePointer<Float>, _ probabilities: UnsafeMutablePointer<Float>, _ view: AttentionView,
+    rows: Int, delta: UnsafeMutablePointer<Float>, capped: UnsafeMutablePointer<Float>?
+  ) {
+    unsafe kernels.attentionSoftmaxBackward(
+      gradient, probabilities, delta, heads, rows, view.count, view.first, view.window, factor)
+    guard let cap = form.softCap, let capped = unsafe capped else { return }
+    unsafe kernels.softCapBackward(gradient, capped, rows * view.count, form.scale, cap)
+  }
+}
+
 /// Products inside a task, on its thread alone.
 enum TaskProduct {
   /// Memory of the calling thread, one use each at a time.
-  enum Scratch: Int32 { case scores, scoreGradients, keys, values, transposedValues, block }
+  enum Scratch: Int32 { case scores, scoreGradients, keys, values, transposedValues, block, cappedScores }
 
   static func scratch(_ slot: Scratch, _ count: Int) -> UnsafeMutablePointer<Float> {
     unsafe poolScratch(slot.rawValue, count)
@@ -91,17 +157,17 @@ private struct Attention: Operation {
         .values, shape.head(v, row: first, head: keyHead), inner: length, columns: d, precision: shape.precision)
       for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
         AttentionShape.forBlocks(length) { block in
-          let (row, visible) = (first + block.lowerBound, block.upperBound)
-          let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
+          let (row, view) = (first + block.lowerBound, shape.view(block, of: length))
+          let scores = unsafe TaskProduct.scratch(.scores, block.count * view.count)
           unsafe TaskProduct.multiply(
-            shape.head(q, row: row, head: head), transposedKeys, into: scores, strideC: visible, rows: block.count,
-            columns: visible, inner: d)
-          unsafe kernels.causalSoftmax(
-            scores, logSumExp.base + row * shape.heads + head, shape.heads, block.count, visible, block.lowerBound,
-            shape.scale)
+            shape.head(q, row: row, head: head), transposedKeys.from(column: view.columns.lowerBound), into: scores,
+            strideC: view.count, rows: block.count, columns: view.count, inner: d)
+          unsafe shape.softmax(
+            scores, view, rows: block.count, logSumExp: logSumExp.base + row * shape.heads + head, stride: shape.heads)
           unsafe TaskProduct.multiply(
-            Gemm.Operand(base: scores, stride: visible), values, into: shape.pointer(output, row: row, head: head),
-            strideC: output.columns, rows: block.count, columns: d, inner: visible)
+            Gemm.Operand(base: scores, stride: view.count), values.from(row: view.columns.lowerBound),
+            into: shape.pointer(output, row: row, head: head), strideC: output.columns, rows: block.count, columns: d,
+            inner: view.count)
         }
       }
     }
@@ -137,39 +203,42 @@ private struct Attention: Operation {
     let keyPanels = TaskProduct.pack(.values, k, inner: length, columns: d, precision: precision)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(length) { block in
-        let (row, visible, count) = (first + block.lowerBound, block.upperBound, block.count)
+        let (row, view, count) = (first + block.lowerBound, shape.view(block, of: length), block.count)
+        let (start, visible) = (view.columns.lowerBound, view.count)
         let outputGradient = shape.head(gradient, row: row, head: head)
         let probabilities = unsafe TaskProduct.scratch(.scores, count * visible)
         let scoreGradients = unsafe TaskProduct.scratch(.scoreGradients, count * visible)
+        let capped = unsafe shape.form.softCap.map { _ in
+          unsafe TaskProduct.scratch(.cappedScores, count * visible)
+        }
         let statistics = row * shape.heads + head
         unsafe TaskProduct.multiply(
-          shape.head(q, row: row, head: head), transposedKeys, into: probabilities, strideC: visible, rows: count,
-          columns: visible, inner: d)
-        unsafe kernels.causalProbabilities(
-          probabilities, logSumExp.base + statistics, shape.heads, count, visible, block.lowerBound, shape.scale)
+          shape.head(q, row: row, head: head), transposedKeys.from(column: start), into: probabilities,
+          strideC: visible, rows: count, columns: visible, inner: d)
+        unsafe shape.probabilities(
+          probabilities, view, rows: count, logSumExp: logSumExp.base + statistics, capped: capped)
         for r in row..<row + count {
           unsafe delta.base[r * shape.heads + head] = Float(
             kernels.dot(shape.pointer(gradient, row: r, head: head), shape.pointer(output, row: r, head: head), d))
         }
         unsafe TaskProduct.multiply(
-          outputGradient, transposedValues, into: scoreGradients, strideC: visible, rows: count, columns: visible,
-          inner: d)
-        unsafe kernels.causalSoftmaxBackward(
-          scoreGradients, probabilities, delta.base + statistics, shape.heads, count, visible, block.lowerBound,
-          shape.scale)
+          outputGradient, transposedValues.from(column: start), into: scoreGradients, strideC: visible, rows: count,
+          columns: visible, inner: d)
+        unsafe shape.softmaxBackward(
+          scoreGradients, probabilities, view, rows: count, delta: delta.base + statistics, capped: capped)
         let transposedProbabilities = unsafe Gemm.Operand(base: probabilities, stride: visible, transposed: true)
         unsafe TaskProduct.multiply(
           transposedProbabilities, TaskProduct.pack(.block, outputGradient, inner: count, columns: d),
-          into: shape.pointer(dv, row: first, head: keyHead), strideC: dv.columns, rows: visible, columns: d,
+          into: shape.pointer(dv, row: first + start, head: keyHead), strideC: dv.columns, rows: visible, columns: d,
           inner: count, accumulate: true)
         let scores = unsafe Gemm.Operand(base: scoreGradients, stride: visible)
         unsafe TaskProduct.multiply(
-          scores, keyPanels, into: shape.pointer(dq, row: row, head: head), strideC: dq.columns, rows: count,
-          columns: d, inner: visible, accumulate: true)
+          scores, keyPanels.from(row: start), into: shape.pointer(dq, row: row, head: head), strideC: dq.columns,
+          rows: count, columns: d, inner: visible, accumulate: true)
         unsafe TaskProduct.multiply(
           scores.transpose,
           TaskProduct.pack(.block, shape.head(q, row: row, head: head), inner: count, columns: d),
-          into: shape.pointer(dk, row: first, head: keyHead), strideC: dk.columns, rows: visible, columns: d,
+          into: shape.pointer(dk, row: first + start, head: keyHead), strideC: dk.columns, rows: visible, columns: d,
           inner: count, accumulate: true)
       }
     }
@@ -177,28 +246,25 @@ private struct Attention: Operation {
 }
 
 extension Tape {
-  /// Causal attention within each packed sequence: queries `[rows, heads * d]` against keys and values
-  /// `[rows, keyValueHeads * d]`, output as the queries. Query head h uses key head `h / (heads / keyValueHeads)`.
+  /// Attention within each packed sequence: queries `[rows, heads * d]` against keys and values
+  /// `[rows, keyValueHeads * d]`, output as the queries.
   ///
   /// On a tape in bf16 keys and values are rounded, as a cache of that precision keeps them; queries, probabilities and
   /// gradients are not. Scores are held for one block of query rows at a time; what is kept for the backward pass grows with the rows, not
   /// with their square.
   public func attention(
-    queries: Variable, keys: Variable, values: Variable, packing: Packing, heads: Int, keyValueHeads: Int, scale: Float
+    queries: Variable, keys: Variable, values: Variable, packing: Packing, form: AttentionForm
   ) -> Variable {
     let (q, k, v) = (queries.value, keys.value, values.value)
+    precondition(q.columns % form.heads == 0, "\(form.heads) heads do not fit \(q.columns) columns")
+    let d = q.columns / form.heads
     precondition(
-      heads % keyValueHeads == 0 && q.columns % heads == 0,
-      "\(heads) heads over \(keyValueHeads) key heads do not fit \(q.columns) columns")
-    let d = q.columns / heads
-    precondition(
-      k.columns == keyValueHeads * d && k.shape == v.shape && q.rows == packing.rowCount && k.rows == packing.rowCount,
-      "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit \(packing.rowCount) rows of \(keyValueHeads) key heads"
+      k.columns == form.keyValueHeads * d && k.shape == v.shape && q.rows == packing.rowCount
+        && k.rows == packing.rowCount,
+      "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit \(packing.rowCount) rows of \(form.keyValueHeads) key heads"
     )
-    let shape = AttentionShape(
-      packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: d, scale: scale,
-      precision: precision)
-    let (output, logSumExp) = (arena.tensor(q.shape), arena.tensor([q.rows, heads]))
+    let shape = AttentionShape(packing: packing, form: form, headDimension: d, precision: precision)
+    let (output, logSumExp) = (arena.tensor(q.shape), arena.tensor([q.rows, form.heads]))
     Attention.forward(q, k, v, shape, output: output, logSumExp: logSumExp)
     return record(
       output,

@@ -3,7 +3,7 @@ import CKernels
 /// Attention of new rows against all keys and values so far, for decoding. Nothing is recorded.
 public enum CachedAttention {
   /// For sequence i of the packing, whose rows are the last ones of a longer text: writes their keys and values as the
-  /// last ones of `cachedKeys[i]` and `cachedValues[i]`, and attends causally to all of these.
+  /// last ones of `cachedKeys[i]` and `cachedValues[i]`, and attends to all of these that the form lets it see.
   ///
   /// A sequence's result depends on its own rows and cache alone.
   ///
@@ -12,11 +12,13 @@ public enum CachedAttention {
   ///   - output: As the queries, `[rows, heads * d]`.
   public static func attend(
     queries: Tensor, keys: Tensor, values: Tensor, packing: Packing, cachedKeys: [CachedRows],
-    cachedValues: [CachedRows], heads: Int, keyValueHeads: Int, scale: Float, into output: Tensor
+    cachedValues: [CachedRows], form: AttentionForm, into output: Tensor
   ) {
+    let (heads, keyValueHeads) = (form.heads, form.keyValueHeads)
     precondition(
-      heads % keyValueHeads == 0 && queries.columns % heads == 0 && queries.rows == packing.rowCount,
-      "\(heads) heads over \(keyValueHeads) key heads do not fit queries \(queries.shape)")
+      queries.columns % heads == 0 && queries.rows == packing.rowCount,
+      "\(heads) heads do not fit queries \(queries.shape)")
+    precondition(form.span != .all, "positions that come later cannot be seen from a cache")
     precondition(
       cachedKeys.count == packing.sequenceCount && cachedValues.count == cachedKeys.count,
       "the cached keys of \(cachedKeys.count) and values of \(cachedValues.count) for \(packing.sequenceCount) sequences"
@@ -26,8 +28,8 @@ public enum CachedAttention {
         && keys.columns * heads == queries.columns * keyValueHeads,
       "keys \(keys.shape) and values \(values.shape) do not fit queries \(queries.shape)")
     let shape = AttentionShape(
-      packing: packing, heads: heads, keyValueHeads: keyValueHeads, headDimension: queries.columns / heads,
-      scale: scale, precision: cachedKeys.first?.layer.precision ?? .fp32)
+      packing: packing, form: form, headDimension: queries.columns / heads,
+      precision: cachedKeys.first?.layer.precision ?? .fp32)
     for (i, (key, value)) in zip(cachedKeys, cachedValues).enumerated() {
       for cached in [key, value] {
         precondition(
@@ -55,15 +57,20 @@ public enum CachedAttention {
   private static func attendOne(
     _ q: Tensor, _ k: CachedRows, _ v: CachedRows, _ shape: AttentionShape, _ row: Int, _ keyHead: Int, _ output: Tensor
   ) {
-    let scratch = unsafe TaskProduct.scratch(.scores, k.length)
+    // Of a window the last rows alone.
+    let start = if case .window(let window) = shape.form.span { max(k.length - window, 0) } else { 0 }
+    let (length, d, form) = (k.length - start, shape.headDimension, shape.form)
+    let scratch = unsafe TaskProduct.scratch(.scores, length)
     let output = unsafe shape.pointer(output, row: row, head: keyHead * shape.group)
     let queries = unsafe shape.pointer(q, row: row, head: keyHead * shape.group)
-    let (group, d) = (shape.group, shape.headDimension)
+    let cap = form.softCap ?? 0
     switch (k.head(keyHead), v.head(keyHead)) {
     case (.fp32(let keys), .fp32(let values)):
-      unsafe kernels.cachedAttention(output, queries, group, keys, values, k.length, d, shape.scale, scratch)
+      unsafe kernels.cachedAttention(
+        output, queries, shape.group, keys + start * d, values + start * d, length, d, form.scale, cap, scratch)
     case (.bf16(let keys), .bf16(let values)):
-      unsafe kernels.cachedAttentionBF16(output, queries, group, keys, values, k.length, d, shape.scale, scratch)
+      unsafe kernels.cachedAttentionBF16(
+        output, queries, shape.group, keys + start * d, values + start * d, length, d, form.scale, cap, scratch)
     default: preconditionFailure("keys and values are kept in different types")
     }
   }
@@ -78,17 +85,18 @@ public enum CachedAttention {
     let values = TaskProduct.pack(.values, v.operand(keyHead), inner: k.length, columns: d)
     for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
       AttentionShape.forBlocks(rows.count) { block in
-        let (row, visible) = (rows.lowerBound + block.lowerBound, before + block.upperBound)
-        let scores = unsafe TaskProduct.scratch(.scores, block.count * visible)
+        let row = rows.lowerBound + block.lowerBound
+        let view = shape.view(before + block.lowerBound..<before + block.upperBound, of: k.length)
+        let scores = unsafe TaskProduct.scratch(.scores, block.count * view.count)
         let unusedLogSumExp = unsafe TaskProduct.scratch(.scoreGradients, block.count)
         unsafe TaskProduct.multiply(
-          shape.head(q, row: row, head: head), transposedKeys, into: scores, strideC: visible, rows: block.count,
-          columns: visible, inner: d)
-        unsafe kernels.causalSoftmax(
-          scores, unusedLogSumExp, 1, block.count, visible, before + block.lowerBound, shape.scale)
+          shape.head(q, row: row, head: head), transposedKeys.from(column: view.columns.lowerBound), into: scores,
+          strideC: view.count, rows: block.count, columns: view.count, inner: d)
+        unsafe shape.softmax(scores, view, rows: block.count, logSumExp: unusedLogSumExp, stride: 1)
         unsafe TaskProduct.multiply(
-          Gemm.Operand(base: scores, stride: visible), values, into: shape.pointer(output, row: row, head: head),
-          strideC: output.columns, rows: block.count, columns: d, inner: visible)
+          Gemm.Operand(base: scores, stride: view.count), values.from(row: view.columns.lowerBound),
+          into: shape.pointer(output, row: row, head: head), strideC: output.columns, rows: block.count, columns: d,
+          inner: view.count)
       }
     }
   }

@@ -33,24 +33,27 @@ private struct LayerNorm: Operation {
 private struct RMSNorm: Operation {
   let input: Variable
   let gain: Parameter
-  /// Inverse root mean square of each row.
+  /// What is added to the gain.
+  let gainOffset: Float
+  /// Inverse root mean square of each group of columns.
   let inverse: Tensor
 
   func backward(_ gradient: Tensor, on tape: Tape) {
-    let x = input.value
+    let (x, columns) = (input.value, gain.value.count)
     tape.accumulateGradient(of: input) { target in
-      Engine.parallel(count: x.rows, grain: rowGrain(x.columns)) { range in
-        let start = range.lowerBound * x.columns
+      Engine.parallel(count: inverse.count, grain: rowGrain(columns)) { range in
+        let start = range.lowerBound * columns
         unsafe kernels.rmsNormBackward(
           target.base + start, gradient.base + start, x.base + start, inverse.base + range.lowerBound,
-          gain.value.base, range.count, x.columns)
+          gain.value.base, gainOffset, range.count, columns)
       }
     }
     guard let gainGradient = gain.gradient else { return }
-    Engine.parallel(count: x.columns, grain: columnGrain) { range in
+    Engine.parallel(count: columns, grain: columnGrain) { range in
       let start = range.lowerBound
       unsafe kernels.rmsNormParametersBackward(
-        gainGradient.base + start, gradient.base + start, x.base + start, inverse.base, x.rows, range.count, x.columns)
+        gainGradient.base + start, gradient.base + start, x.base + start, inverse.base, inverse.count, range.count,
+        columns)
     }
   }
 }
@@ -69,16 +72,18 @@ extension Tape {
     return record(y, LayerNorm(input: x, gain: gain, bias: bias, mean: mean, inverse: inverse))
   }
 
-  /// `x / sqrt(mean of squares + epsilon) * gain` over each row.
-  public func rmsNorm(_ x: Variable, gain: Parameter, epsilon: Float) -> Variable {
-    let (value, columns) = (x.value, x.value.columns)
-    let (y, inverse) = (arena.tensor(value.shape), arena.tensor([value.rows]))
-    Engine.parallel(count: value.rows, grain: rowGrain(columns)) { range in
+  /// `x / sqrt(mean of squares + epsilon) * (gainOffset + gain)` over each row, or, where the gain is shorter than a row,
+  /// over each group of as many columns, such as a head.
+  public func rmsNorm(_ x: Variable, gain: Parameter, gainOffset: Float = 0, epsilon: Float) -> Variable {
+    let (value, columns) = (x.value, gain.value.count)
+    precondition(value.columns % columns == 0, "a gain of \(columns) does not fit \(value.columns) columns")
+    let (y, inverse) = (arena.tensor(value.shape), arena.tensor([value.count / columns]))
+    Engine.parallel(count: inverse.count, grain: rowGrain(columns)) { range in
       let start = range.lowerBound * columns
       unsafe kernels.rmsNorm(
-        y.base + start, inverse.base + range.lowerBound, value.base + start, gain.value.base, range.count, columns,
-        epsilon)
+        y.base + start, inverse.base + range.lowerBound, value.base + start, gain.value.base, gainOffset, range.count,
+        columns, epsilon)
     }
-    return record(y, RMSNorm(input: x, gain: gain, inverse: inverse))
+    return record(y, RMSNorm(input: x, gain: gain, gainOffset: gainOffset, inverse: inverse))
   }
 }

@@ -1,7 +1,6 @@
 public import JSON
 public import NN
 public import RandomStreams
-import Tensor
 
 /// The sizes and special tokens every causal language model has, read from a `config.json`.
 public struct ModelConfiguration: Sendable, Equatable {
@@ -73,95 +72,26 @@ extension ModelConfiguration {
     ids.count > 1 ? .array(ids.map { JSONValue(Int($0)) }) : ids.first.map { JSONValue(Int($0)) } ?? .null
   }
 
-  /// The dropout this configuration asks for in training (`embd_pdrop`, `resid_pdrop`), nil where the rates are 0.
+  /// The dropout this configuration asks for in training, by its family's keys; nil where the rates are 0 or missing.
   ///
   /// - Throws: a `Diagnostic` for a rate outside 0 ..< 1, and where attention probabilities are to be dropped, which
   ///   Decant does not do: it never holds them.
   public func dropout(stream: RandomStream, file: String? = nil) throws -> Dropout? {
     let config = JSONField(.object(raw), file: file)
-    func rate(_ key: String) throws -> Float {
-      guard let field = try config.optional(key) else { return 0 }
+    func rate(_ key: String?) throws -> Float {
+      guard let key, let field = try config.optional(key) else { return 0 }
       let rate = Float(try field.double())
       guard (0..<1).contains(rate) else { throw field.diagnostic("is \(rate), but must be at least 0 and below 1") }
       return rate
     }
-    for key in ["attn_pdrop", "attention_dropout"] where try rate(key) > 0 {
-      throw try config.required(key).diagnostic(
+    let keys = family.dropout
+    if try rate(keys.attention) > 0 {
+      throw try config.required(keys.attention).diagnostic(
         "asks for dropout on attention probabilities, which is not supported",
         remedy: "set it to 0, or train without dropout")
     }
-    let embedding = try rate("embd_pdrop")
-    let residual = try rate("resid_pdrop")
+    let embedding = try rate(keys.embedding)
+    let residual = try rate(keys.residual)
     return embedding == 0 && residual == 0 ? nil : Dropout(embedding: embedding, residual: residual, stream: stream)
-  }
-}
-
-/// The largest numbers of a `config.json`: far above any model's, and low enough that a product of two is a number,
-/// and that what is made for each of them before any weight is seen stays small.
-enum SizeLimits {
-  static let size = 1 << 26
-  static let layers = 1 << 14
-  static let headDimension = 1 << 16
-}
-
-extension JSONField {
-  /// A size under a key: a whole number from 1 to a limit, with a default where the key is missing or null.
-  func size(_ key: String, default fallback: Int? = nil, atMost limit: Int = SizeLimits.size) throws -> Int {
-    guard let field = try optional(key) else {
-      guard let fallback else { return try required(key).integer(in: 1...limit) }
-      return fallback
-    }
-    return try field.integer(in: 1...limit)
-  }
-
-  /// A truth value under a key, with a default where the key is missing or null.
-  func flag(_ key: String, default fallback: Bool) throws -> Bool { try optional(key)?.bool() ?? fallback }
-
-  /// A positive number under a key, with a default where the key is missing or null.
-  ///
-  /// - Parameter range: What is accepted; by default numbers that a `Float` and its reciprocal hold with digits to
-  ///   spare.
-  func positive(
-    _ key: String, default fallback: Double? = nil, in range: ClosedRange<Double> = 1e-30...1e30
-  ) throws -> Double {
-    guard let field = try optional(key) else {
-      guard let fallback else { return try required(key).double() }
-      return fallback
-    }
-    let number = try field.double()
-    guard number > 0 && number.isFinite else { throw field.diagnostic("is \(number), but must be positive") }
-    guard range.contains(number) else {
-      throw field.diagnostic("is \(number), but must be in \(range.lowerBound) ... \(range.upperBound)")
-    }
-    return number
-  }
-
-  /// An activation by the name transformers gives it.
-  func activation(_ key: String, default fallback: String) throws -> Activation {
-    let field = try optional(key)
-    let name = try field?.string() ?? fallback
-    switch name {
-    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
-    case "gelu": return .geluExact
-    case "relu": return .relu
-    case "silu", "swish": return .silu
-    default:
-      throw (field ?? self).diagnostic(
-        "names the activation '\(name)', which is not supported",
-        remedy: "use a model with gelu, gelu_new, gelu_pytorch_tanh, relu or silu")
-    }
-  }
-
-  /// Refuses a flag that changes what a model computes in a way Decant does not know.
-  func refuse(_ key: String, unless harmless: JSONValue..., because reason: String) throws {
-    guard let field = try optional(key), !harmless.contains(field.value) else { return }
-    throw field.diagnostic("is set, but \(reason)", remedy: "use a model without it")
-  }
-
-  /// Refuses sizes where one must divide another.
-  func divides(_ key: String, _ divisor: Int, _ other: String, _ value: Int) throws {
-    guard value % divisor == 0 else {
-      throw diagnostic("\(other) is \(value), which is not a multiple of \(key), \(divisor)")
-    }
   }
 }

@@ -7,7 +7,9 @@ import Tensor
 
 extension ModelFamily {
   public static let gpt2 = ModelFamily(
-    name: "gpt2", architecture: "GPT2LMHeadModel", tiedByDefault: true, blueprint: GPT2Blueprint.self)
+    name: "gpt2", architecture: "GPT2LMHeadModel", tiedByDefault: true,
+    dropout: DropoutKeys(embedding: "embd_pdrop", residual: "resid_pdrop", attention: "attn_pdrop"),
+    blueprint: { try GPT2Blueprint($0, $1) })
 }
 
 // MARK: Configuration
@@ -22,24 +24,29 @@ struct GPT2Blueprint: ModelBlueprint {
   private let scalesByHead: Bool
   private let scalesByLayer: Bool
 
-  init(_ config: JSONField, _ family: ModelFamily) throws {
+  init(_ config: ConfigReader, _ family: ModelFamily) throws {
     let width = try config.size("n_embd")
     let heads = try config.size("n_head")
     try config.divides("n_head", heads, "n_embd", width)
     let vocabularySize = try config.size("vocab_size")
-    let special = try ModelConfiguration.specialTokens(config, vocabularySize: vocabularySize)
+    let special = try config.specialTokens(vocabularySize: vocabularySize)
     configuration = ModelConfiguration(
       family: family, vocabularySize: vocabularySize, contextLength: try config.size("n_positions"),
       hiddenSize: width, layerCount: try config.size("n_layer", atMost: SizeLimits.layers), headCount: heads,
       keyValueHeadCount: heads,
       headDimension: width / heads, innerSize: try config.size("n_inner", default: 4 * width),
       tied: try config.flag("tie_word_embeddings", default: family.tiedByDefault), bosTokenID: special.bos,
-      eosTokenIDs: special.eos ?? [], raw: try config.object())
+      eosTokenIDs: special.eos ?? [], raw: try config.field.object())
     activation = try config.activation("activation_function", default: "gelu_new")
     epsilon = Float(try config.positive("layer_norm_epsilon", default: 1e-5))
     initializerRange = Float(try config.positive("initializer_range", default: 0.02))
     scalesByHead = try config.flag("scale_attn_weights", default: true)
     scalesByLayer = try config.flag("scale_attn_by_inverse_layer_idx", default: false)
+    // A longer word for n_positions, an order of computing the same, heads for other tasks.
+    config.ignore([
+      "n_ctx", "reorder_and_upcast_attn", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+      "summary_type", "summary_use_proj",
+    ])
   }
 
   /// What query-key products of a layer are multiplied by.
@@ -68,7 +75,7 @@ extension GPT2Blueprint {
 
   func layers(_ scope: ParameterScope) -> DecoderLayers {
     let body = scope[Key.body]
-    let embedding = GPT2Embedding(
+    let embedding = LearnedPositions(
       tokens: self.embedding(body[Key.tokens], count: configuration.vocabularySize),
       positions: self.embedding(body["wpe"], count: configuration.contextLength))
     let blocks = (0..<configuration.layerCount).map { block($0, body[Key.layers][$0]) }
@@ -76,7 +83,7 @@ extension GPT2Blueprint {
     let head =
       configuration.tied
       ? embedding.tokens : self.embedding(scope[Key.head], count: configuration.vocabularySize)
-    return DecoderLayers(embedding: embedding, blocks: blocks, norm: norm, head: head.table)
+    return DecoderLayers(embedding: embedding, blocks: blocks, norm: norm, head: OutputHead(head.table))
   }
 
   private func block(_ layer: Int, _ scope: ParameterScope) -> PreNormBlock {
@@ -111,33 +118,21 @@ extension GPT2Blueprint {
   }
 }
 
-// MARK: Embedding
-
-private struct GPT2Embedding: TokenEmbedding {
-  let tokens: Embedding
-  let positions: Embedding
-
-  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
-    // [rows, hidden] each.
-    let positions = self.positions(pass.packing.positions, on: pass.tape)
-    return pass.tape.add(self.tokens(tokens, on: pass.tape), positions)
-  }
-}
-
 // MARK: Attention
 
 private struct GPT2Attention: SequenceLayer {
   let queryKeyValue: Linear
   let output: Linear
-  let attention: CausalAttention
+  let attention: SelfAttention
 
   init(_ blueprint: GPT2Blueprint, layer: Int, _ scope: ParameterScope) {
     let sizes = blueprint.configuration
     queryKeyValue = blueprint.linear(scope["c_attn"], sizes.hiddenSize, 3 * sizes.hiddenSize)
     output = blueprint.residual(scope["c_proj"], sizes.hiddenSize)
-    attention = CausalAttention(
-      layer: layer, heads: sizes.headCount, keyValueHeads: sizes.headCount,
-      scale: blueprint.attentionScale(layer: layer))
+    attention = SelfAttention(
+      layer: layer,
+      form: AttentionForm(
+        heads: sizes.headCount, keyValueHeads: sizes.headCount, scale: blueprint.attentionScale(layer: layer)))
   }
 
   func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {

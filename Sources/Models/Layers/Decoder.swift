@@ -6,8 +6,7 @@ struct DecoderLayers {
   let embedding: any TokenEmbedding
   let blocks: [any SequenceLayer]
   let norm: any RowLayer
-  /// [vocabulary, hidden].
-  let head: Parameter
+  let head: OutputHead
 }
 
 /// Tokens to what the first block reads.
@@ -16,30 +15,10 @@ protocol TokenEmbedding {
   func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable
 }
 
-/// The table of the tokens alone, where a model learns no positions.
-extension Embedding: TokenEmbedding {
-  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable { self(tokens, on: pass.tape) }
-}
-
 /// A layer in which the positions of a sequence see each other: an attention, or a block around one.
 protocol SequenceLayer {
   /// `x` [rows, hidden] to the same shape.
   func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable
-}
-
-/// `a = x + attention(norm(x))`, then `a + feedForward(norm(a))` (Xiong et al., arXiv 2002.04745), with residual dropout
-/// on what is added.
-struct PreNormBlock: SequenceLayer {
-  let attentionNorm: any RowLayer
-  let attention: any SequenceLayer
-  let feedForwardNorm: any RowLayer
-  let feedForward: any RowLayer
-
-  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
-    // All [rows, hidden].
-    let attended = pass.residual(x, attention(attentionNorm(x, on: pass.tape), pass))
-    return pass.residual(attended, feedForward(feedForwardNorm(attended, on: pass.tape), on: pass.tape))
-  }
 }
 
 /// Embedding, blocks, final norm and head: a model of any family.
@@ -63,7 +42,7 @@ final class Decoder: CausalLanguageModel {
     self.adapters = adapters
   }
 
-  var head: Parameter { layers.head }
+  var head: OutputHead { layers.head }
 
   func embed(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)

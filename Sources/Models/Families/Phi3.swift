@@ -1,0 +1,23 @@
+import JSON
+import Tensor
+
+// Phi-3 (arXiv 2404.14219; Phi-3.5 and Phi-4 are of the same family) as transformers has it: Llama with fused
+// projections, a window where one is asked for, and only a part of a head rotated in some.
+
+extension ModelFamily {
+  public static let phi3 = ModelFamily(
+    name: "phi3", architecture: "Phi3ForCausalLM", tiedByDefault: false,
+    dropout: DropoutKeys(embedding: "embd_pdrop", residual: "resid_pdrop"),
+    blueprint: { config, family in
+      // Read by the rotary scaling, where there is one.
+      config.ignore(["original_max_position_embeddings"])
+      var decoder = try RotaryDecoder(config, family, epsilon: 1e-5, context: 4096)
+      decoder.fused = true
+      // The model's code has no biases, whatever this says.
+      try config.refuse("attention_bias", unless: false, because: "the family has no biases")
+      if let window = try config.nullableSize("sliding_window", default: nil) {
+        for index in decoder.layers.indices { decoder.layers[index].span = .window(window) }
+      }
+      return decoder
+    })
+}
