@@ -92,10 +92,13 @@ private func unknown(_ name: String, _ field: JSONField) -> any Error {
 
 /// Keys of a `config.json` that change nothing of what a model computes.
 enum HarmlessKeys {
+  /// Whether a key is of those that transformers keeps to itself, such as `_name_or_path`. A family reads the few that
+  /// say something.
+  static func isPrivate(_ key: String) -> Bool { key.hasPrefix("_") }
+
   /// In any family's: what tells where a model came from and how it is stored, settings of generation and of other tasks
   /// that transformers kept there, choices between ways to compute the same.
   static let ofAll: Set<String> = [
-    "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_flash_attn_2_enabled", "_name_or_path",
     "architectures", "attn_implementation", "auto_map", "bad_words_ids", "begin_suppress_tokens",
     "cache_implementation",
     "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "decoder_start_token_id", "diversity_penalty",

@@ -10,7 +10,8 @@ enum Bench {
   static func main() {
     do {
       let options = try Options(CommandLine.arguments.dropFirst())
-      let benchmarks = Benchmarks(watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision)
+      let benchmarks = Benchmarks(
+        watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model)
       if options.help { return print(Options.help(benchmarks: benchmarks.table, curves: Curve.all)) }
       try Engine.configure(threads: options.threads)
       Log.info(Engine.summary)

@@ -10,6 +10,8 @@ import Tensor
 struct Benchmarks {
   let watch: Stopwatch
   let precision: Precision
+  /// Folder of a real model; nil where none is named.
+  let model: String?
 
   /// A benchmark as the command line names it.
   struct Entry {
@@ -36,7 +38,18 @@ struct Benchmarks {
       Entry(name: "json", about: "reading rows of JSONL of 300 bytes, in processor time") {
         try JSONWork().measure(watch)
       },
+      Entry(name: "model-load", about: "loading the model of --model, its memory, and a row of 64 tokens") {
+        try real { try $0.loading() }
+      },
+      Entry(name: "model-score", about: "scoring with the model of --model, top-64, cache write") {
+        try real { [try $0.scoring(Self.batch)] }
+      },
     ]
+  }
+
+  /// Measures the real model; nothing where none is named.
+  private func real(_ measure: (RealModel) throws -> [Measurement]) rethrows -> [Measurement] {
+    try model.map { try measure(RealModel(folder: $0, watch: watch, precision: precision)) } ?? []
   }
 
   private static let batch = BatchShape()

@@ -12,6 +12,8 @@ struct Options: Sendable {
   var help = false
   /// Folder of the curves.
   var output = "docs/bench"
+  /// A model folder, for the benchmarks of a real model; nil leaves these out.
+  var model: String?
   /// What to run, in the order given; empty for every benchmark.
   var names: [String] = []
 
@@ -23,6 +25,7 @@ struct Options: Sendable {
       case "--repeat": repeats = try Self.count(word, words.popFirst())
       case "--threads": threads = try Self.count(word, words.popFirst())
       case "--precision": precision = try Self.precision(words.popFirst())
+      case "--model": model = try Self.value(word, words.popFirst(), remedy: "name a model folder")
       case "--output": output = try Self.value(word, words.popFirst(), remedy: "name a folder")
       case "--json": json = true
       case "--help", "-h": help = true
@@ -79,6 +82,7 @@ struct Options: Sendable {
       \(rows([
         ("--repeat N", "repeats of each timing (5; curves 3)"), ("--threads N", "threads to compute with (all CPUs)"),
         ("--precision P", "\(Precision.allCases.map(\.rawValue).joined(separator: ", ")) (fp32)"),
+        ("--model DIR", "a model for model-load and model-score, which need one"),
         ("--output DIR", "where curves go (docs/bench)"), ("--json", "a line of JSON for each measurement"),
         ("--help", "this text"),
       ]))

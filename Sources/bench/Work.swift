@@ -61,10 +61,15 @@ extension Work {
 
   /// Teacher forward, top-64, and one cache transaction.
   static func scoring(_ teacher: ModelShape, _ batch: BatchShape, _ precision: Precision = .fp32) throws -> Work {
-    let model = try teacher.model(trainable: false, precision)
+    try scoring(try teacher.model(trainable: false, precision), batch)
+  }
+
+  /// The same with a model that is there.
+  static func scoring(_ model: any CausalLanguageModel, _ batch: BatchShape) throws -> Work {
+    let vocabulary = model.configuration.vocabularySize
     let scorer = try LocalTeacher(model, identity: identity(of: model), topK: SyntheticBatch.topK)
-    let sequences = sequences(batch, vocabulary: teacher.vocabulary)
-    let cache = try ScratchCache(vocabulary: teacher.vocabulary)
+    let sequences = sequences(batch, vocabulary: vocabulary)
+    let cache = try ScratchCache(vocabulary: vocabulary)
     var round = Int32(0)
     return Work(tokens: batch.tokens) {
       round += 1

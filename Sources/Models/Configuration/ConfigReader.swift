@@ -40,7 +40,8 @@ final class ConfigReader {
   ///
   /// - Parameter owner: Whose key it would be, such as `the family qwen3`.
   func refuseUnread(by owner: String) throws {
-    for (key, member) in try field.members() where !keysRead.contains(key) && !member.value.isNull {
+    for (key, member) in try field.members()
+    where !keysRead.contains(key) && !member.value.isNull && !HarmlessKeys.isPrivate(key) {
       throw member.diagnostic(
         "is a key that \(owner) is not known to have, so it may change what the model computes",
         remedy: "remove it where it does not; else use a model without it")
