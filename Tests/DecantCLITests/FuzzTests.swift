@@ -22,67 +22,21 @@ import Training
 /// Every parser and decoder of what comes from a file, with what reads its values behind it: damaged input is read or
 /// refused. A few hundred mutations each in `make test`, 20,000 in `make faults`.
 @Suite("Mutations of all that is read", .serialized, .timeLimit(.minutes(30))) struct FuzzTests {
-  private let world: TinyWorld
-  private var folder: TemporaryFolder { world.folder }
+  let world: TinyWorld
+  var folder: TemporaryFolder { world.folder }
 
   init() throws { world = try TinyWorld(rows: 12) }
 
-  private func bytes(_ path: String) throws -> [UInt8] { try File.read(path) }
+  func bytes(_ path: String) throws -> [UInt8] { try File.read(path) }
 
   /// A folder with copies of a model's files, to break one of.
-  private func copy(of model: String, as name: String) throws -> String {
+  func copy(of model: String, as name: String) throws -> String {
     try File.makeFolder(folder.file(name))
     for entry in try File.list(model) { _ = try folder.write(try bytes("\(model)/\(entry)"), to: "\(name)/\(entry)") }
     return folder.file(name)
   }
 
-  // MARK: Models and tokenizers
-
-  @Test("a safetensors header") func safetensors() throws {
-    let model = try copy(of: world.student, as: "tensors")
-    let whole = try bytes("\(model)/model.safetensors")
-    let length = whole.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
-    let data = whole[(8 + length)...]
-    let words = ["\"F16\"", "\"BF16\"", "\"I64\"", "\"F64\"", "[0,0]", "[1,1,1]", "\"__metadata__\"", "\"dtype\""]
-    Fuzz.run("safetensors header", [Array(whole[8..<(8 + length)])], .text(dictionary: words)) { header, number in
-      var announced = littleEndian(UInt64(header.count))
-      if number % 16 == 1 { announced[number / 16 % 8] ^= UInt8(truncatingIfNeeded: number) }
-      _ = try folder.write(announced + header + data, to: "tensors/model.safetensors")
-      let file = try SafeTensorsFile(path: "\(model)/model.safetensors")
-      for name in file.tensors.keys.sorted() { _ = try file.floats(name) }
-      _ = try ModelStore.load(model, trainable: false, precision: number.isMultiple(of: 3) ? .bf16 : .fp32)
-    }
-  }
-
-  @Test("a shard index") func shards() throws {
-    let model = try copy(of: world.student, as: "shards")
-    try File.move("\(model)/model.safetensors", to: "\(model)/model-00001-of-00001.safetensors")
-    let file = try SafeTensorsFile(path: "\(model)/model-00001-of-00001.safetensors")
-    let map = JSONObject(file.tensors.keys.sorted().map { ($0, .string("model-00001-of-00001.safetensors")) })
-    let index: JSONValue = ["metadata": ["total_size": 1], "weight_map": .object(map)]
-    Fuzz.run("shard index", [index.serialized()], .text(dictionary: ["\"../a\"", "\"/etc/passwd\"", "\".\""])) {
-      text, _ in
-      _ = try folder.write(text, to: "shards/model.safetensors.index.json")
-      _ = try ModelStore.load(model, trainable: false)
-    }
-  }
-
-  @Test("config.json and its companions") func configuration() throws {
-    let model = try copy(of: world.student, as: "configured")
-    let golden = "\(SharedData.packageRoot)/Tests/ModelsTests/Golden"
-    let others = try ["gpt2-tied", "llama-llama3-biases-shards"].map { try bytes("\(golden)/\($0)/config.json") }
-    let own = try bytes("\(model)/config.json")
-    let words = [
-      "\"gpt2\"", "\"llama\"", "\"rope_scaling\"", "\"gelu_new\"", "\"bfloat16\"", "\"linear\"", "\"llama3\"",
-    ]
-    // Twice the model's own, which gets as far as its weights.
-    Fuzz.run("config.json", [own, others[0], own, others[1]], .text(dictionary: words)) { text, number in
-      _ = try folder.write(text, to: "configured/config.json")
-      if number % 8 == 0 { _ = try folder.write(text, to: "configured/generation_config.json") }
-      if number % 8 == 2 { try File.remove("\(model)/generation_config.json") }
-      _ = try ModelStore.load(model, trainable: false)
-    }
-  }
+  // MARK: Tokenizers
 
   @Test("tokenizer.json, and texts through it") func tokenizer() throws {
     let golden = "\(SharedData.packageRoot)/Tests/TokenizersTests/Golden"
@@ -387,6 +341,6 @@ private struct Checksummed {
 }
 
 /// The bytes of a number, the least first.
-private func littleEndian(_ value: UInt64) -> [UInt8] {
+func littleEndian(_ value: UInt64) -> [UInt8] {
   (0..<8).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
 }

@@ -41,8 +41,8 @@ extension ConfigReader {
     let share =
       try scaling?.optional("partial_rotary_factor").map { try Self.positive($0) }
       ?? positive(defaults.shareKey, default: defaults.share)
-    let rotated = Int(Double(headDimension) * share)
-    guard share <= 1, rotated > 0, rotated % 2 == 0 else {
+    let rotated = share <= 1 ? Int(Double(headDimension) * share) : headDimension + 1
+    guard rotated <= headDimension, rotated > 0, rotated % 2 == 0 else {
       throw field.diagnostic(
         "\(rotated) of the \(headDimension) columns of a head cannot be rotated, as a share of \(share) asks for",
         remedy: "the number must be even and within the head")

@@ -131,7 +131,7 @@ extension ConfigReader {
 extension ModelConfiguration {
   /// The context that a rotary embedding allows.
   mutating func stretch(by rotary: RotarySettings) {
-    contextLength = Int((Double(contextLength) * rotary.stretch).rounded())
+    contextLength = max(Int((Double(contextLength) * rotary.stretch).rounded()), 1)
     if let limit = rotary.limit { contextLength = min(contextLength, limit) }
   }
 }
