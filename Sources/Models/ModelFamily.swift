@@ -1,4 +1,4 @@
-import JSON
+package import JSON
 
 /// A family of models: what `config.json` calls it, and how a model of it is read, made and saved.
 public struct ModelFamily: Sendable {
@@ -53,8 +53,19 @@ extension ModelFamily: Equatable, CustomStringConvertible {
 ///
 /// - Throws: a `Diagnostic` for a family Decant does not know, for a key that changes what a model computes and that the
 ///   family does not read, and what the family's own reading throws.
-func blueprint(of config: JSONField) throws -> any ModelBlueprint {
-  let reader = ConfigReader(config)
+func blueprint(of config: JSONField) throws -> any ModelBlueprint { try makeBlueprint(ConfigReader(config)) }
+
+extension ModelFamily {
+  /// The keys of a `config.json` that its family looks at.
+  package static func keysRead(of config: JSONField) throws -> Set<String> {
+    let reader = ConfigReader(config)
+    _ = try makeBlueprint(reader)
+    return reader.keysRead
+  }
+}
+
+private func makeBlueprint(_ reader: ConfigReader) throws -> any ModelBlueprint {
+  let config = reader.field
   let named = try reader.required("model_type")
   let name = try named.string()
   for key in ["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"] {

@@ -24,6 +24,16 @@ struct ModelFamilyTests {
     }
   }
 
+  @Test("docs/models.md names every family and every key that is read", arguments: GoldenCase.all)
+  func documented(_ golden: GoldenCase) throws {
+    let text = String(decoding: try File.read("\(SharedData.packageRoot)/docs/models.md"), as: UTF8.self)
+    let configuration = try golden.configuration()
+    #expect(text.contains("`\(configuration["model_type"]?.stringValue ?? "")`"))
+    for key in try ModelFamily.keysRead(of: JSONField(.object(configuration))) {
+      #expect(text.contains("`\(key)`"), "\(golden.name) reads \(key)")
+    }
+  }
+
   @Test("no two have one name")
   func names() {
     #expect(Set(ModelFamily.all.map(\.name)).count == ModelFamily.all.count)

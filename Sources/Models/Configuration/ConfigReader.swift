@@ -7,6 +7,7 @@ final class ConfigReader {
   /// What is read.
   let field: JSONField
   private(set) var keysRead: Set<String> = []
+  private var keysIgnored: Set<String> = []
 
   init(_ field: JSONField) { self.field = field }
 
@@ -33,15 +34,17 @@ final class ConfigReader {
   /// The section under a key, nil when it is missing or `null`.
   func section(_ key: String) throws -> ConfigReader? { try optional(key).map(ConfigReader.init) }
 
-  /// Counts keys as read whose values change nothing that a model computes.
-  func ignore(_ keys: some Sequence<String>) { keysRead.formUnion(keys) }
+  /// Passes over keys whose values change nothing that a model computes.
+  func ignore(_ keys: some Sequence<String>) { keysIgnored.formUnion(keys) }
 
-  /// Refuses the first key that was not read, unless its value is `null`.
+  /// Refuses the first key that was neither read nor passed over, unless its value is `null`.
   ///
   /// - Parameter owner: Whose key it would be, such as `the family qwen3`.
   func refuseUnread(by owner: String) throws {
     for (key, member) in try field.members()
-    where !keysRead.contains(key) && !member.value.isNull && !HarmlessKeys.isPrivate(key) {
+    where ![keysRead, keysIgnored].contains(where: { $0.contains(key) }) && !member.value.isNull
+      && !HarmlessKeys.isPrivate(key)
+    {
       throw member.diagnostic(
         "is a key that \(owner) is not known to have, so it may change what the model computes",
         remedy: "remove it where it does not; else use a model without it")
@@ -127,7 +130,7 @@ extension ConfigReader {
 
   /// The special tokens that a `config.json` names.
   func specialTokens(vocabularySize: Int) throws -> (bos: Int32?, eos: [Int32]?) {
-    ignore(["bos_token_id", "eos_token_id"])
+    keysRead.formUnion(["bos_token_id", "eos_token_id"])
     return try ModelConfiguration.specialTokens(field, vocabularySize: vocabularySize)
   }
 
