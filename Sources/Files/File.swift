@@ -54,9 +54,7 @@ public enum File {
 
   /// As ``write(_:to:)-([UInt8],_)`` with the bytes produced piece by piece.
   public static func write(to path: String, _ body: (inout Writer) throws -> Void) throws {
-    if let found = FileKind(at: path, following: false), found != .regular && found != .link {
-      throw found.refusal(path)
-    }
+    try requireReplaceable(path)
     let temporary = "\(path).tmp-\(getpid())"
     do {
       var writer = try Writer(creating: temporary)
@@ -70,6 +68,15 @@ public enum File {
     } catch {
       _ = unsafe unlink(temporary)
       throw error
+    }
+  }
+
+  /// Refuses what a new file would replace and that is neither a file nor a link.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` that says what stands at the path.
+  public static func requireReplaceable(_ path: String) throws {
+    if let found = FileKind(at: path, following: false), found != .regular && found != .link {
+      throw found.refusal(path)
     }
   }
 
@@ -105,9 +112,11 @@ public enum File {
 
   /// Renames a finished folder or file into place and makes the rename durable. The target must not exist, unless it is
   /// a file that `source`, a file too, replaces.
-  public static func move(_ source: String, to target: String) throws {
+  ///
+  /// - Parameter lasting: False leaves it to a later ``synchronizeFolder(of:)``, for one of several.
+  public static func move(_ source: String, to target: String, lasting: Bool = true) throws {
     try SystemCall.check("rename \(source)", path: target) { unsafe rename(source, target) }
-    try synchronizeFolder(of: target)
+    if lasting { try synchronizeFolder(of: target) }
   }
 
   /// Puts a symbolic link at `path` that names `target`, replacing a link that stands there, in one step.

@@ -66,6 +66,9 @@ struct CheckpointKeys: Sendable {
   var head: String
   /// Ends of the names of buffers that old checkpoints hold and nothing needs.
   var buffers: [String]
+  /// Parts of a layer that transformers saves behind the rest of it, in their order: `input_layernorm`. That decides how
+  /// weights are cut into files, and nothing else.
+  var savedLast: [String] = []
 
   /// The layer a parameter belongs to and the rest of its name; nil for one outside the layers.
   func layer(of name: String) -> (index: Int, rest: String)? {
@@ -73,5 +76,19 @@ struct CheckpointKeys: Sendable {
     let tail = name.dropFirst(layers.count)
     guard let dot = tail.firstIndex(of: "."), let index = Int(tail[..<dot]) else { return nil }
     return (index, String(tail[dot...]))
+  }
+
+  /// Parameters in the order in which transformers saves them.
+  ///
+  /// - Parameter parameters: In the model's own order, those of a layer together.
+  func inSavedOrder(_ parameters: [Parameter]) -> [Parameter] {
+    var layers: [Int: Int] = [:]
+    let places = parameters.enumerated().map { number, parameter in
+      guard let (layer, rest) = layer(of: parameter.name) else { return (number, 0, number) }
+      let first = layers[layer] ?? number
+      layers[layer] = first
+      return (first, (savedLast.firstIndex { rest.hasPrefix(".\($0).") } ?? -1) + 1, number)
+    }
+    return places.sorted(by: <).map { parameters[$0.2] }
   }
 }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Files
 import JSON
 import SafeTensors
@@ -18,10 +19,16 @@ extension ModelStore {
   }
 
   private static let generationFile = "generation_config.json"
+  static let configurationFile = "config.json"
 
-  /// Writes a model as transformers reads it: `config.json` (every key kept, the stored type now float32),
-  /// `model.safetensors`, and `generation_config.json`. Each file is written atomically, the weights before the
-  /// configuration.
+  /// Writes a model as transformers reads it: `config.json` (every key kept in its place, that of the stored type saying
+  /// what was written), `generation_config.json`, and the weights, each tensor under the name transformers saves it by, the
+  /// head of a tied model not among them. They are one `model.safetensors`, or shards and their index.
+  ///
+  /// The folder changes from the model it holds to the new one as a whole: the new files are written into a folder
+  /// `.saving` within it, and where that does not come to its end, the model that was there is as it was. Then they are
+  /// put in its place, `config.json`, without which nobody reads a model, removed first and put back last; weights of
+  /// the earlier model that would be read with the new ones are removed between. One process saves at a time.
   ///
   /// What ends the model's texts is named by every file alike: of a `generation_config.json` in `extraFiles` that says
   /// otherwise all but `eos_token_id` is kept. So it is with the ids that the model is not to write, `suppress_tokens`.
@@ -29,33 +36,70 @@ extension ModelStore {
   /// - Parameters:
   ///   - extraFiles: Paths of files to copy beside them, such as ``companionFiles(in:base:)`` of the model it came from.
   ///   - endToken: What the tokenizer's files among them are to name as `eos_token`; nil leaves them as they are.
-  /// - Throws: a `Diagnostic` when a file cannot be read or written.
+  ///   - storage: Types and size of the files of weights; ``LoadedModel/storage`` gives back the types that were loaded.
+  ///   - onPiece: Is told the bytes of weights that are on their way to the disk; what it throws ends the saving.
+  /// - Throws: a `Diagnostic` when a file cannot be read or written, and for a weight that its type does not reach.
   public static func save(
-    _ model: any CausalLanguageModel, to directory: String, extraFiles: [String] = [], endToken: String? = nil
+    _ model: any CausalLanguageModel, to directory: String, extraFiles: [String] = [], endToken: String? = nil,
+    storage: WeightStorage = .float32, onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
-    try save(model, to: directory, companions: extraFiles.map(Companion.init), endToken: endToken)
+    try save(
+      model, to: directory, companions: extraFiles.map(Companion.init), endToken: endToken, storage: storage,
+      onPiece: onPiece)
   }
 
-  /// As ``save(_:to:extraFiles:endToken:)`` with files that have been read: a long run saves them whatever becomes of the
-  /// folder that they came from.
+  /// As ``save(_:to:extraFiles:endToken:storage:onPiece:)`` with files that have been read: a long run saves them whatever
+  /// becomes of the folder that they came from.
   public static func save(
-    _ model: any CausalLanguageModel, to directory: String, companions: [Companion], endToken: String? = nil
+    _ model: any CausalLanguageModel, to directory: String, companions: [Companion], endToken: String? = nil,
+    storage: WeightStorage = .float32, onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
     try requireUnadapted(model, to: "be saved")
-    try File.makeFolder(directory)
-    for file in companions {
-      try File.write(
-        content(of: file, for: model.configuration, endToken: endToken), to: "\(directory)/\(file.name)")
+    let tensors = try tensors(of: model, storage: storage)
+    try StagedFolder.replace(in: directory, last: configurationFile, stale: SafeTensorsShards.isWeights) { folder in
+      for file in companions {
+        try File.write(content(of: file, for: model.configuration, endToken: endToken), to: "\(folder)/\(file.name)")
+      }
+      if !companions.contains(where: { $0.name == generationFile }) {
+        try write(generationConfiguration(model.configuration), to: "\(folder)/\(generationFile)")
+      }
+      do {
+        try SafeTensorsShards(sizes: tensors.map(\.byteCount), limit: storage.maximumShardSize?.bytes)
+          .write(tensors, to: folder, onPiece: onPiece)
+      } catch var fault as Diagnostic where fault.field != nil {
+        // A tensor's, whatever file it was on its way to.
+        fault.file = directory
+        throw fault
+      }
+      // Of several types transformers names that of the first weight.
+      let type = model.parameters.specifications.first.map { storage.type(of: $0.name) } ?? storage.type
+      try write(savedConfiguration(model.configuration, type), to: "\(folder)/\(configurationFile)")
     }
-    if !companions.contains(where: { $0.name == generationFile }) {
-      try write(generationConfiguration(model.configuration), to: "\(directory)/\(generationFile)")
+  }
+
+  /// Bytes of weights that ``save(_:to:extraFiles:endToken:storage:onPiece:)`` writes.
+  public static func savedBytes(of model: any CausalLanguageModel, storage: WeightStorage) -> Int {
+    model.parameters.specifications.reduce(0) {
+      $0 + $1.shape.reduce(storage.type(of: $1.name).element.size, *)
     }
-    try unsafe SafeTensorsWriter.write(
-      to: "\(directory)/model.safetensors",
-      tensors: model.parameters.parameters.map {
-        unsafe ($0.name, $0.shape, .float32, UnsafeRawBufferPointer($0.value.elements))
-      })
-    try write(savedConfiguration(model.configuration), to: "\(directory)/config.json")
+  }
+
+  /// The weights of a model in the order of transformers, as they are to be written.
+  private static func tensors(of model: any CausalLanguageModel, storage: WeightStorage) throws -> [WritableTensor] {
+    let keys = try blueprint(of: JSONField(.object(model.configuration.raw))).keys
+    return keys.inSavedOrder(model.parameters.parameters).map { parameter in
+      let type = storage.type(of: parameter.name).element
+      switch parameter.weights {
+      case .fp32(let tensor):
+        return unsafe WritableTensor(
+          name: parameter.name, shape: parameter.shape, bytes: UnsafeRawBufferPointer(tensor.elements), held: .float32,
+          as: type, owner: model)
+      case .bf16(let matrix):
+        return unsafe WritableTensor(
+          name: parameter.name, shape: parameter.shape, bytes: UnsafeRawBufferPointer(matrix.elements), held: .bfloat16,
+          as: type, owner: model)
+      }
+    }
   }
 
   /// A companion's bytes, changed only where it names another end of texts than the model saved.
@@ -89,10 +133,11 @@ extension ModelStore {
     }
   }
 
-  private static func savedConfiguration(_ configuration: ModelConfiguration) -> JSONObject {
+  private static func savedConfiguration(_ configuration: ModelConfiguration, _ type: StoredType) -> JSONObject {
     var saved = configuration.raw
     // transformers 4 calls the stored type torch_dtype, transformers 5 dtype.
-    saved[saved["torch_dtype"] == nil ? "dtype" : "torch_dtype"] = "float32"
+    let keys = ["torch_dtype", "dtype"].filter { saved[$0] != nil }
+    for key in keys.isEmpty ? ["dtype"] : keys { saved[key] = .string(type.rawValue) }
     if saved["architectures"] == nil { saved["architectures"] = [.string(configuration.family.architecture)] }
     return saved
   }

@@ -14,6 +14,9 @@ public struct LoadedModel {
   public let directory: String
   /// Of configuration and weights; see ``ModelStore/fingerprint(of:)``.
   public let fingerprint: Fingerprint
+  /// The types that its weights are stored in there, for a copy that gives them back; fp32 for those that are stored in a
+  /// way that it is not written in.
+  public let storage: WeightStorage
 }
 
 /// Models on disk, in the layout of Hugging Face transformers, and fresh ones.
@@ -30,8 +33,23 @@ public enum ModelStore {
   public static func load(
     _ pathOrHubID: String, training: ParameterSelection, precision: Precision = .fp32
   ) throws -> LoadedModel {
+    try load(pathOrHubID, training: training, precision: precision, rounding: precision == .bf16)
+  }
+
+  /// Reads a model to be written again, in another type or other files: nothing of it trains, and no number is rounded but
+  /// those of F64. Matrices of bf16 stay in their file; what is stored in another type is held in fp32, once.
+  ///
+  /// - Throws: as ``load(_:training:precision:)``.
+  public static func loadAsStored(_ pathOrHubID: String) throws -> LoadedModel {
+    try load(pathOrHubID, training: .none, precision: .bf16, rounding: false)
+  }
+
+  /// - Parameter rounding: Whether matrices of other types are rounded to bf16, in bf16.
+  private static func load(
+    _ pathOrHubID: String, training: ParameterSelection, precision: Precision, rounding: Bool
+  ) throws -> LoadedModel {
     let directory = try resolve(pathOrHubID)
-    var blueprint = try blueprint(of: document("config.json", in: directory))
+    var blueprint = try blueprint(of: document(configurationFile, in: directory))
     if File.exists("\(directory)/generation_config.json") {
       let generation = try document("generation_config.json", in: directory)
       let vocabularySize = blueprint.configuration.vocabularySize
@@ -47,12 +65,13 @@ public enum ModelStore {
     var seen: [String: Fingerprint] = [:]
     let matrices =
       precision == .fp32
-      ? [:] : try weights.matricesInBF16(but: training) { seen[$0] = fingerprint(of: $1) }
+      ? [:] : try weights.matricesInBF16(but: training, rounding: rounding) { seen[$0] = fingerprint(of: $1) }
     let model = make(blueprint, training: training, matrices: matrices)
     try weights.load(into: model.parameters)
     model.precision = precision
     return LoadedModel(
-      model: model, directory: directory, fingerprint: fingerprint(of: model, matrices: seen))
+      model: model, directory: directory, fingerprint: fingerprint(of: model, matrices: seen),
+      storage: WeightStorage(.float32, types: weights.storedTypes))
   }
 
   /// The model folder a path or a hub id stands for.

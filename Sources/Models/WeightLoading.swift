@@ -96,19 +96,32 @@ struct WeightLoading {
     }
   }
 
-  /// Every matrix in bf16: where it lies in the file, if it is stored so, otherwise rounded.
+  /// The type that each parameter is stored in, by the name transformers would save it by.
+  var storedTypes: [String: StoredType] {
+    var types: [String: StoredType] = [:]
+    for specification in blueprint.specifications {
+      types[specification.name] = names[specification.name].flatMap { checkpoint.tensors[$0] }.flatMap {
+        StoredType($0.type)
+      }
+    }
+    return types
+  }
+
+  /// Matrices in bf16: where they lie in the file, if they are stored so, otherwise rounded.
   ///
   /// - Parameters:
   ///   - trainable: Those that are left out, since they train.
+  ///   - rounding: Whether those of other types are rounded; they are left out otherwise.
   ///   - visit: Is lent each matrix's values before they are rounded.
   /// - Throws: as ``load(into:)``.
   func matricesInBF16(
-    but trainable: ParameterSelection, visit: (String, Tensor) -> Void
+    but trainable: ParameterSelection, rounding: Bool, visit: (String, Tensor) -> Void
   ) throws -> [String: BFloat16Matrix] {
     var matrices: [String: BFloat16Matrix] = [:]
     for specification in blueprint.specifications
     where specification.shape.count == 2 && !trainable.contains(specification) {
       let name = names[specification.name]!
+      guard rounding || checkpoint.tensors[name]?.type == .bfloat16 else { continue }
       let values = Storage(shape: specification.shape)
       try read(name, into: values.tensor)
       visit(specification.name, values.tensor)
@@ -132,14 +145,9 @@ struct WeightLoading {
   private func read(_ name: String, into tensor: Tensor) throws {
     try unsafe checkpoint.readFloats(name, into: tensor.elements)
     guard let index = tensor.firstNonFinite else { return }
-    var position: [Int] = []
-    var rest = index
-    for extent in tensor.shape.reversed() {
-      position.insert(rest % extent, at: 0)
-      rest /= extent
-    }
     throw Diagnostic.input(
-      "holds \(tensor[index]) at index \(position)", file: directory, field: name,
+      "holds \(tensor[index]) at index \(TensorEntry.position(of: index, in: tensor.shape))", file: directory,
+      field: name,
       remedy: "use weights that are finite; these come from a training that diverged, or a damaged file")
   }
 

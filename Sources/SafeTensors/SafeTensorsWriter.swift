@@ -15,36 +15,61 @@ public enum SafeTensorsWriter {
   /// - Throws: a `Diagnostic` when the file cannot be written.
   public static func write(
     to path: String, tensors: [(name: String, shape: [Int], type: ElementType, bytes: UnsafeRawBufferPointer)],
-    metadata: [String: String] = ["format": "pt"]
+    metadata: [String: String] = standardMetadata
+  ) throws {
+    let tensors = unsafe tensors.map { name, shape, type, bytes in
+      unsafe WritableTensor(name: name, shape: shape, bytes: bytes, held: type, owner: nil)
+    }
+    try write(to: path, tensors, metadata: metadata)
+  }
+
+  /// What transformers looks for.
+  public static let standardMetadata = ["format": "pt"]
+
+  /// As ``write(to:tensors:metadata:)`` with tensors that may be of another type in memory: they are converted piece by
+  /// piece, and no second copy of them is held.
+  ///
+  /// - Parameter onPiece: Is told the bytes of each piece once it is on its way; what it throws ends the writing.
+  /// - Throws: a `Diagnostic` that names a tensor with an element that its type does not reach.
+  public static func write(
+    to path: String, _ tensors: [WritableTensor], metadata: [String: String] = standardMetadata,
+    onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
     let rank = Dictionary(uniqueKeysWithValues: ElementType.allCases.enumerated().map { ($0.element, $0.offset) })
-    let ordered = unsafe tensors.sorted { a, b in
-      unsafe a.type == b.type
-        ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rank[a.type]! > rank[b.type]!
+    let ordered = tensors.sorted { a, b in
+      a.type == b.type ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rank[a.type]! > rank[b.type]!
     }
+    let header = header(of: ordered, metadata: metadata)
+    try File.write(to: path) { writer in
+      try writer.append((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
+      try writer.append(header)
+      for tensor in ordered {
+        try unsafe tensor.withPieces(file: path) { bytes in
+          try unsafe writer.append(bytes)
+          try onPiece(bytes.count)
+        }
+      }
+    }
+  }
+
+  /// The header's text, padded.
+  private static func header(of tensors: [WritableTensor], metadata: [String: String]) -> [UInt8] {
     var header = JSONObject()
     if !metadata.isEmpty {
       let notes = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
       header[SafeTensorsHeader.metadataKey] = .object(JSONObject(notes.map { ($0.key, .string($0.value)) }))
     }
     var offset = 0
-    for index in unsafe ordered.indices {
-      let (name, shape, type, bytes) = unsafe ordered[index]
-      let expected = shape.reduce(type.size, *)
-      precondition(bytes.count == expected, "\(name): \(shape) of \(type) takes \(expected) bytes, not \(bytes.count)")
-      precondition(header[name] == nil, "\(name) comes twice")
-      header[name] = [
-        "dtype": .string(type.rawValue), "shape": .array(shape.map { JSONValue($0) }),
-        "data_offsets": [JSONValue(offset), JSONValue(offset + bytes.count)],
+    for tensor in tensors {
+      precondition(header[tensor.name] == nil, "\(tensor.name) comes twice")
+      header[tensor.name] = [
+        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map { JSONValue($0) }),
+        "data_offsets": [JSONValue(offset), JSONValue(offset + tensor.byteCount)],
       ]
-      offset += bytes.count
+      offset += tensor.byteCount
     }
     var text = JSONValue.object(header).serialized()
     text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-    try File.write(to: path) { writer in
-      try writer.append((0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) })
-      try writer.append(text)
-      for index in unsafe ordered.indices { try unsafe writer.append(ordered[index].bytes) }
-    }
+    return text
   }
 }

@@ -26,6 +26,9 @@ import CKernels
     unsafe self.init(base: bf16, rows: tensor.rows, columns: tensor.columns, owner: memory)
   }
 
+  /// The bits of all elements in row-major order, alive as long as this matrix.
+  public var elements: UnsafeBufferPointer<UInt16> { unsafe UnsafeBufferPointer(start: base, count: rows * columns) }
+
   /// Some of the rows, as a view.
   public func rows(_ range: Range<Int>) -> BFloat16Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) are not within the \(rows) rows")
