@@ -16,8 +16,8 @@ public enum Decant {
       """,
     entries: [
       .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(RegenerateCommand()),
-      .command(GenerateCommand()), .command(EvaluateCommand()), .group(cacheCommands), .group(replayCommands),
-      .command(SynthesizeCommand()),
+      .command(GenerateCommand()), .command(EvaluateCommand()), .command(ConvertCommand()), .group(cacheCommands),
+      .group(replayCommands), .command(SynthesizeCommand()),
     ])
 
   /// The verbs that run a stage.

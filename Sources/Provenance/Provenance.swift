@@ -186,7 +186,7 @@ extension Fingerprint {
   /// - Throws: a `Diagnostic` where one of them cannot be read.
   public init(ofModelFolder directory: String) throws {
     let suffixes = [".json", ".safetensors", ".model", ".txt", ".jinja"]
-    let others: Set = ["trainer_state.json", "optimizer.safetensors", "checksums.json"]
+    let others: Set = ["trainer_state.json", "optimizer.safetensors", "checksums.json", "made_from.json"]
     let names = try File.list(directory).filter { name in
       suffixes.contains(where: name.hasSuffix) && !others.contains(name) && !File.isFolder("\(directory)/\(name)")
     }

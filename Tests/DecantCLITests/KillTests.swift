@@ -1,7 +1,9 @@
 import Files
 import Fixtures
 import Foundation
+import JSON
 import LogitCache
+import Models
 import RandomStreams
 import Replay
 import TestSupport
@@ -234,6 +236,33 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
           let left = try export(path)
           #expect(left == undamaged)
           return left
+        }))
+  }
+
+  @Test(
+    "convert, killed and run again, leaves the folder of an uninterrupted run, and none between that is loaded in part")
+  func convert() throws {
+    let model = folder.file("large")
+    let configuration: JSONObject = [
+      "model_type": "llama", "vocab_size": 300, "hidden_size": 256, "intermediate_size": 700, "num_hidden_layers": 6,
+      "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 96, "rms_norm_eps": 1e-5,
+      "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true, "bos_token_id": 0, "eos_token_id": 0,
+    ]
+    var stream = RandomStream(seed: 1, name: "initialization")
+    try ModelStore.save(try ModelStore.make(configuration, stream: &stream, trainable: false), to: model)
+    let whole = ModelStore.fingerprint(of: try ModelStore.load(model, trainable: false).model)
+    try attack(
+      Job(
+        verb: "convert", words: { ["convert", "--model", model, "--output", $0, "--max-shard-size", "1MB"] },
+        isOver: { path in
+          // Looked at as the kill left it.
+          guard File.exists("\(path)/config.json") else { return false }
+          let found = try ModelStore.load(path, trainable: false).fingerprint
+          #expect(found == whole)
+          return true
+        },
+        product: { path in
+          Dictionary(uniqueKeysWithValues: try File.list(path).map { ($0, try File.read("\(path)/\($0)")) })
         }))
   }
 

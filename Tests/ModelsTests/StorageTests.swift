@@ -49,6 +49,17 @@ struct StorageTests {
     }
   }
 
+  @Test("weights are saved in the order of transformers, by which they are cut into files", arguments: GoldenCase.all)
+  func order(_ golden: GoldenCase) throws {
+    let orders = try JSONField(.parse(try File.read("\(GoldenCase.folder)/saved_order.json")))
+    let folder = try TemporaryFolder()
+    let storage = WeightStorage(.float32, maximumShardSize: ShardSize(bytes: 1))
+    try ModelStore.save(golden.model(), to: folder.path, storage: storage)
+    let files = try SafeTensorsCheckpoint(directory: folder.path).paths
+    let found = try files.flatMap { try SafeTensorsFile(path: $0).tensors.keys }
+    #expect(try found == orders.required(golden.name).elements().map { try $0.string() })
+  }
+
   @Test("another type: every number is the nearest, and the configuration says so", arguments: StoredType.allCases)
   func types(_ type: StoredType) throws {
     let model = try GoldenCase(name: "llama-tied").model()

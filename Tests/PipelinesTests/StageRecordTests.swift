@@ -62,6 +62,17 @@ import Testing
     ) { _ = try self.skips("generate: {\(keys), seed: 18446744073709551614}") }
   }
 
+  @Test("a converted model lies in its stage's folder, and the same size in other words is the same") func converted()
+    throws
+  {
+    #expect(try !skips("convert: {model: \(world.student), dtype: bfloat16}"))
+    #expect(File.exists(world.folder.file("out/it/model/config.json")))
+    #expect(try skips("convert: {model: \(world.student), dtype: bfloat16, max_shard_size: 5000MB}"))
+    expectDiagnostic(field: "convert.dtype", saying: "convert.dtype is float16 now, bfloat16 there") {
+      _ = try self.skips("convert: {model: \(self.world.student), dtype: float16}")
+    }
+  }
+
   @Test("a folder that was moved keeps its products") func moved() throws {
     #expect(try !skips(precompute("data: \(world.train), top_k: 8")))
     try File.move(world.folder.file("out"), to: world.folder.file("elsewhere"))
@@ -137,7 +148,8 @@ import Testing
   private static let least = [
     "synthesize": "output: x", "precompute": "{teacher: t, data: d, cache: x}",
     "regenerate": "{student: s, teacher: t, data: d, replay: x}", "generate": "{model: m, data: d, output: x}",
-    "evaluate": "{model: m, data: d}", "compare": "{data: d, teacher: t, models: {b: x, a: y}, output: x}",
+    "evaluate": "{model: m, data: d}", "convert": "{model: m, output: x}",
+    "compare": "{data: d, teacher: t, models: {b: x, a: y}, output: x}",
     "train": "{student: {from: s}, data: {train: d}, training: {steps: 1}, output: x}",
     "sweep":
       "{learning_rates: [1.0e-3], train: {student: {from: s}, data: {train: d}, training: {steps: 1}}, output: x}",

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Golden files of how weights are cut into files: what huggingface_hub makes of sizes of tensors and of size texts.
+"""Golden files of how weights are cut into files: what huggingface_hub makes of sizes of tensors and of size texts, and the
+order in which transformers saves the weights of each golden model.
 
-    python scripts/golden/shards.py        (huggingface_hub)
+    python scripts/golden/shards.py        (huggingface_hub, torch, transformers)
 
     Tests/SafeTensorsTests/Golden/shards.json        {"limit", "sizes", "files": {name: [number of a tensor, ...]}} each
     Tests/ModelsTests/Golden/shard_sizes.json        {text: bytes}, null where the text is refused
+    Tests/ModelsTests/Golden/saved_order.json        {model: [name of a weight, ...]}
 """
 
 import json
 import random
+import tempfile
 from pathlib import Path
 
 from huggingface_hub.serialization._base import parse_size_to_int, split_state_dict_into_shards_factory
+from transformers import AutoConfig, AutoModelForCausalLM
 
 TESTS = Path(__file__).resolve().parents[2] / "Tests"
 TEXTS = [
@@ -35,6 +39,15 @@ def parsed(text):
         return None
 
 
+def saved_order(folder):
+    """Each weight has a file of its own, numbered in the order of the model's modules. The model is made, not loaded: one
+    that it has loaded transformers saves in the order of names."""
+    with tempfile.TemporaryDirectory() as scratch:
+        AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(scratch, max_shard_size=1)
+        places = json.loads((Path(scratch) / "model.safetensors.index.json").read_text())["weight_map"]
+    return sorted(places, key=places.get)
+
+
 if __name__ == "__main__":
     random.seed(1)
     cases = [split([6, 6, 2, 6, 2, 2], 10), split([10, 10, 1], 10), split([11, 3, 11, 3], 10), split([3, 11], 10)]
@@ -46,3 +59,6 @@ if __name__ == "__main__":
     (TESTS / "SafeTensorsTests/Golden/shards.json").write_text(f"[\n{lines}\n]\n")
     texts = json.dumps({text: parsed(text) for text in TEXTS}, indent=1)
     (TESTS / "ModelsTests/Golden/shard_sizes.json").write_text(texts + "\n")
+    folders = sorted(path.parent for path in (TESTS / "ModelsTests/Golden").glob("*/config.json"))
+    orders = json.dumps({folder.name: saved_order(folder) for folder in folders}, indent=1)
+    (TESTS / "ModelsTests/Golden/saved_order.json").write_text(orders + "\n")
