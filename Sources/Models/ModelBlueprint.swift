@@ -66,9 +66,16 @@ struct CheckpointKeys: Sendable {
   var head: String
   /// Ends of the names of buffers that old checkpoints hold and nothing needs.
   var buffers: [String]
-  /// Parts of a layer that transformers saves behind the rest of it, in their order: `input_layernorm`. That decides how
-  /// weights are cut into files, and nothing else.
-  var savedLast: [String] = []
+  /// The order in which transformers saves the weights, by which they are cut into files.
+  var savedOrder = SavedOrder.modules()
+
+  enum SavedOrder: Sendable {
+    /// As the model has them, but for some parts of a layer, such as `input_layernorm`: these come behind the rest of it, in
+    /// the order given.
+    case modules(last: [String] = [])
+    /// By name, the head last: transformers 5 sorts the weights of a family that it has other names for in memory.
+    case names
+  }
 
   /// The layer a parameter belongs to and the rest of its name; nil for one outside the layers.
   func layer(of name: String) -> (index: Int, rest: String)? {
@@ -82,13 +89,26 @@ struct CheckpointKeys: Sendable {
   ///
   /// - Parameter parameters: In the model's own order, those of a layer together.
   func inSavedOrder(_ parameters: [Parameter]) -> [Parameter] {
+    guard case .modules(let last) = savedOrder else {
+      return parameters.sorted { precedes($0.name, $1.name) }
+    }
     var layers: [Int: Int] = [:]
     let places = parameters.enumerated().map { number, parameter in
       guard let (layer, rest) = layer(of: parameter.name) else { return (number, 0, number) }
       let first = layers[layer] ?? number
       layers[layer] = first
-      return (first, (savedLast.firstIndex { rest.hasPrefix(".\($0).") } ?? -1) + 1, number)
+      return (first, (last.firstIndex { rest.hasPrefix(".\($0).") } ?? -1) + 1, number)
     }
     return places.sorted(by: <).map { parameters[$0.2] }
+  }
+
+  /// Whether a name comes before another one, part by part; numbers of layers are compared as numbers.
+  private func precedes(_ a: String, _ b: String) -> Bool {
+    if a == head || b == head { return b == head && a != head }
+    for (first, second) in zip(a.split(separator: "."), b.split(separator: ".")) where first != second {
+      if let first = Int(first), let second = Int(second) { return first < second }
+      return first.utf8.lexicographicallyPrecedes(second.utf8)
+    }
+    return false
   }
 }

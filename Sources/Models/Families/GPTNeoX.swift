@@ -53,7 +53,7 @@ extension GPTNeoXBlueprint {
     CheckpointKeys(
       prefix: "gpt_neox.", layers: "gpt_neox.layers.", layerCount: "num_hidden_layers",
       embedding: "gpt_neox.embed_in.weight", head: "embed_out.weight",
-      buffers: [".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"])
+      buffers: [".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"], savedOrder: .names)
   }
 
   func layers(_ scope: ParameterScope) -> DecoderLayers {

@@ -65,7 +65,8 @@ extension OPTBlueprint {
   var keys: CheckpointKeys {
     CheckpointKeys(
       prefix: "model.", layers: "model.decoder.layers.", layerCount: "num_hidden_layers",
-      embedding: "model.decoder.embed_tokens.weight", head: "lm_head.weight", buffers: [])
+      embedding: "model.decoder.embed_tokens.weight", head: "lm_head.weight", buffers: [],
+      savedOrder: .modules(last: ["self_attn_layer_norm", "fc1", "fc2", "final_layer_norm"]))
   }
 
   func layers(_ scope: ParameterScope) -> DecoderLayers {

@@ -52,7 +52,8 @@ extension StarCoder2Blueprint {
   var keys: CheckpointKeys {
     CheckpointKeys(
       prefix: "model.", layers: "model.layers.", layerCount: "num_hidden_layers",
-      embedding: "model.embed_tokens.weight", head: "lm_head.weight", buffers: [".rotary_emb.inv_freq"])
+      embedding: "model.embed_tokens.weight", head: "lm_head.weight", buffers: [".rotary_emb.inv_freq"],
+      savedOrder: .modules(last: ["input_layernorm", "post_attention_layernorm"]))
   }
 
   func layers(_ scope: ParameterScope) -> DecoderLayers {

@@ -149,7 +149,11 @@ extension RotaryDecoder {
   var keys: CheckpointKeys {
     CheckpointKeys(
       prefix: "\(Key.body).", layers: "\(Key.body).\(Key.layers).", layerCount: "num_hidden_layers",
-      embedding: "\(Key.body).\(Key.tokens).weight", head: "\(Key.head).weight", buffers: [".rotary_emb.inv_freq"])
+      embedding: "\(Key.body).\(Key.tokens).weight", head: "\(Key.head).weight", buffers: [".rotary_emb.inv_freq"],
+      savedOrder: .modules(last: [
+        "self_attn.qkv_proj", "mlp", "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
+        "post_feedforward_layernorm",
+      ]))
   }
 
   func layers(_ scope: ParameterScope) -> DecoderLayers {
