@@ -15,15 +15,16 @@ let rooms = """
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
+  GGUF: SafeTensors JSON Diagnostics Files
   Telemetry: Diagnostics Files JSON
   Provenance: Fingerprints JSON Files Telemetry Diagnostics
-  Tokenizers: CPCRE2 Fingerprints Diagnostics Files JSON
+  Tokenizers: CPCRE2 GGUF Fingerprints Diagnostics Files JSON
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Files Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
   TeacherSignal: Sequences Fingerprints Diagnostics
   Divergences: TeacherSignal Tensor CKernels Diagnostics
-  Models: Sequences NN Tensor RandomStreams SafeTensors JSON Files Fingerprints Diagnostics
+  Models: Sequences NN Tensor RandomStreams SafeTensors GGUF JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
   Samples: LMDB Provenance Sequences Tokenizers JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics

@@ -23,6 +23,25 @@ extension JSONValue {
   public func text(pretty: Bool = false, nonFinite: NonFinite = .trap) -> String {
     String(decoding: serialized(pretty: pretty, nonFinite: nonFinite), as: UTF8.self)
   }
+
+  /// Appends a string to JSON text, in its quotation marks: for texts of many megabytes, of which no tree is built.
+  ///
+  /// - Parameter string: UTF-8.
+  public static func append(string: Span<UInt8>, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    for index in string.indices {
+      let byte = string[index]
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+      case 0x0A: bytes += Array("\\n".utf8)
+      case 0x0D: bytes += Array("\\r".utf8)
+      case 0x09: bytes += Array("\\t".utf8)
+      case 0..<0x20: bytes += Array("\\u00\(byte < 0x10 ? "0" : "")\(String(byte, radix: 16))".utf8)
+      default: bytes.append(byte)
+      }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
 }
 
 private struct JSONWriter {
@@ -67,21 +86,7 @@ private struct JSONWriter {
     append("null")
   }
 
-  private mutating func write(_ text: String) {
-    append("\"")
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""): append("\\\"")
-      case UInt8(ascii: "\\"): append("\\\\")
-      case 0x0A: append("\\n")
-      case 0x0D: append("\\r")
-      case 0x09: append("\\t")
-      case 0..<0x20: append(byte < 0x10 ? "\\u000\(String(byte, radix: 16))" : "\\u00\(String(byte, radix: 16))")
-      default: bytes.append(byte)
-      }
-    }
-    append("\"")
-  }
+  private mutating func write(_ text: String) { JSONValue.append(string: text.utf8.span, to: &bytes) }
 
   private mutating func newLine(_ depth: Int) {
     bytes.append(0x0A)

@@ -1,5 +1,6 @@
 import Diagnostics
 import Files
+import GGUF
 import JSON
 import SafeTensors
 import Tensor
@@ -16,6 +17,17 @@ extension ModelStore {
     ].map { "\(directory)/\($0)" }.filter(File.exists)
     let generation = [base, directory].compactMap { $0.map { "\($0)/\(generationFile)" } }.first(where: File.exists)
     return tokenizer + [generation].compactMap(\.self)
+  }
+
+  /// The files that a copy of a model should keep, read: those of ``companionFiles(in:base:)``, and of a GGUF file the
+  /// tokenizer's files that its metadata stand for.
+  ///
+  /// - Parameter place: A folder or a GGUF file.
+  /// - Throws: a `Diagnostic` where one cannot be read, or the GGUF file's tokenizer is not supported.
+  public static func companions(in place: String, base: String? = nil) throws -> [Companion] {
+    let written = try GGUFFile.isNamed(by: place) ? GGUFFile(path: place).tokenizerFiles() : []
+    return try written.map { Companion("\(place)/\($0.name)", bytes: $0.bytes) }
+      + companionFiles(in: place, base: base).map(Companion.init)
   }
 
   private static let generationFile = "generation_config.json"
@@ -173,6 +185,12 @@ public struct Companion: Sendable {
   public init(_ path: String) throws {
     self.path = path
     bytes = try File.read(path)
+  }
+
+  /// A file that would lie at a path, had it been written.
+  init(_ path: String, bytes: [UInt8]) {
+    self.path = path
+    self.bytes = bytes
   }
 
   /// The last part of its path.

@@ -1,16 +1,17 @@
 import Diagnostics
 import Files
 public import Fingerprints
+import GGUF
 import Glibc
 public import JSON
 public import RandomStreams
 import SafeTensors
 public import Tensor
 
-/// A model read from a folder.
+/// A model read from a folder or a GGUF file.
 public struct LoadedModel {
   public let model: any CausalLanguageModel
-  /// The folder it came from, resolved.
+  /// The folder or the GGUF file it came from, resolved.
   public let directory: String
   /// Of configuration and weights; see ``ModelStore/fingerprint(of:)``.
   public let fingerprint: Fingerprint
@@ -22,7 +23,9 @@ public struct LoadedModel {
 /// Models on disk, in the layout of Hugging Face transformers, and fresh ones.
 public enum ModelStore {
   /// Reads a model from a folder (or from the local Hugging Face cache by its id): `config.json` and
-  /// `model.safetensors` or its shards, of any floating-point type; weights become fp32.
+  /// `model.safetensors` or its shards, of any floating-point type; weights become fp32. Or from a GGUF file, quantised or
+  /// not, as the model of transformers that it was made from: its weights are unpacked here, in fp32 each at once into its
+  /// place, in bf16 one matrix after the other by way of fp32, so that at most one is held in both.
   ///
   /// - Parameters:
   ///   - training: The parameters that get gradients.
@@ -49,7 +52,8 @@ public enum ModelStore {
     _ pathOrHubID: String, training: ParameterSelection, precision: Precision, rounding: Bool
   ) throws -> LoadedModel {
     let directory = try resolve(pathOrHubID)
-    var blueprint = try blueprint(of: document(configurationFile, in: directory))
+    let gguf = try GGUFFile.isNamed(by: directory) ? GGUFModel(GGUFFile(path: directory)) : nil
+    var blueprint = try blueprint(of: gguf?.configuration ?? document(configurationFile, in: directory))
     if File.exists("\(directory)/generation_config.json") {
       let generation = try document("generation_config.json", in: directory)
       let vocabularySize = blueprint.configuration.vocabularySize
@@ -58,10 +62,8 @@ public enum ModelStore {
         generation, vocabulary: vocabularySize)
       blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
     }
-    try refusePickled(in: directory)
-    try FolderChecksums.verifyWeights(in: directory)
     let weights = try WeightLoading(
-      checkpoint: SafeTensorsCheckpoint(directory: directory), blueprint: blueprint, directory: directory)
+      source: gguf?.weights ?? checkpoint(in: directory), blueprint: blueprint, directory: directory)
     var seen: [String: Fingerprint] = [:]
     let matrices =
       precision == .fp32
@@ -74,11 +76,20 @@ public enum ModelStore {
       storage: WeightStorage(.float32, types: weights.storedTypes))
   }
 
-  /// The model folder a path or a hub id stands for.
+  /// The model folder or the GGUF file that a path or a hub id stands for. Whatever reads a model, its tokenizer or its
+  /// other files takes either.
   ///
-  /// - Throws: a `Diagnostic` with the download command for an id the local Hugging Face cache does not hold.
+  /// - Throws: a `Diagnostic` with the download command for an id the local Hugging Face cache does not hold, and for a
+  ///   folder that holds nothing but several GGUF files.
   public static func resolve(_ pathOrHubID: String) throws -> String {
-    try HubCache.resolve(pathOrHubID, cache: HubCache.folder)
+    if GGUFFile.isNamed(by: pathOrHubID) {
+      guard File.exists(pathOrHubID) else {
+        throw Diagnostic.input("there is no such file", file: pathOrHubID, remedy: "name a GGUF file or a model folder")
+      }
+      return pathOrHubID
+    }
+    let folder = try HubCache.resolve(pathOrHubID, cache: HubCache.folder)
+    return try GGUFFile.only(in: folder) ?? folder
   }
 
   /// A fresh model of a `config.json`, initialised as transformers does: normal weights of standard deviation
@@ -193,6 +204,12 @@ public enum ModelStore {
   private static func document(_ name: String, in directory: String) throws -> JSONField {
     let path = "\(directory)/\(name)"
     return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+  }
+
+  private static func checkpoint(in directory: String) throws -> SafeTensorsCheckpoint {
+    try refusePickled(in: directory)
+    try FolderChecksums.verifyWeights(in: directory)
+    return try SafeTensorsCheckpoint(directory: directory)
   }
 
   /// Says how to convert weights that are there in another format.

@@ -4,34 +4,36 @@ import Tensor
 
 /// From a checkpoint's tensors to a model's parameters, each checked by name, shape and value.
 struct WeightLoading {
-  let checkpoint: SafeTensorsCheckpoint
+  let source: any WeightSource
   let blueprint: any ModelBlueprint
-  /// The model folder, for messages.
+  /// The model folder or file, for messages.
   let directory: String
+  private let stored: [String: StoredWeight]
   /// Name in the checkpoint of every parameter.
   private let names: [String: String]
 
   /// Matches the tensors of a checkpoint with the parameters of a blueprint; reads no weights yet.
   ///
   /// - Throws: a `Diagnostic` for a tensor that is missing, has another shape, or that nothing uses.
-  init(checkpoint: SafeTensorsCheckpoint, blueprint: any ModelBlueprint, directory: String) throws {
-    self.checkpoint = checkpoint
+  init(source: any WeightSource, blueprint: any ModelBlueprint, directory: String) throws {
+    self.source = source
+    stored = source.weights
     self.blueprint = blueprint
     self.directory = directory
-    names = Self.names(of: checkpoint, blueprint)
+    names = Self.names(of: stored.keys, blueprint)
     let specifications = blueprint.specifications
     for specification in specifications { try checkShape(specification) }
     try refuseUnused(known: Set(specifications.map(\.name)))
   }
 
   /// The name in the checkpoint of everything it holds, by the name transformers would save it by.
-  private static func names(of checkpoint: SafeTensorsCheckpoint, _ blueprint: any ModelBlueprint) -> [String: String] {
+  private static func names(of tensors: some Collection<String>, _ blueprint: any ModelBlueprint) -> [String: String] {
     let keys = blueprint.keys
-    let wrapper = wrapper(of: checkpoint)
+    let wrapper = wrapper(of: tensors)
     // A checkpoint of the bare body has no prefix on its names.
-    let bare = !checkpoint.tensors.keys.contains { $0.dropFirst(wrapper.count).hasPrefix(keys.prefix) }
+    let bare = !tensors.contains { $0.dropFirst(wrapper.count).hasPrefix(keys.prefix) }
     var names: [String: String] = [:]
-    for stored in checkpoint.tensors.keys {
+    for stored in tensors {
       let name = String(stored.dropFirst(wrapper.count))
       names[bare && name != keys.head ? keys.prefix + name : name] = stored
     }
@@ -42,10 +44,10 @@ struct WeightLoading {
 
   /// What stands before every name in a checkpoint saved through torch.compile or data-parallel training, nothing in
   /// others.
-  private static func wrapper(of checkpoint: SafeTensorsCheckpoint) -> String {
+  private static func wrapper(of tensors: some Collection<String>) -> String {
     var wrapper = ""
     while let next = ["_orig_mod.", "module."].first(where: { part in
-      !checkpoint.tensors.isEmpty && checkpoint.tensors.keys.allSatisfy { $0.hasPrefix(wrapper + part) }
+      !tensors.isEmpty && tensors.allSatisfy { $0.hasPrefix(wrapper + part) }
     }) {
       wrapper += next
     }
@@ -53,7 +55,7 @@ struct WeightLoading {
   }
 
   private func checkShape(_ specification: ParameterSpecification) throws {
-    guard let name = names[specification.name], let entry = checkpoint.tensors[name] else {
+    guard let name = names[specification.name], let entry = stored[name] else {
       let tying = "set tie_word_embeddings to true in config.json if the head is the token embedding, otherwise "
       throw Diagnostic.input(
         "the weights lack this tensor, of shape \(specification.shape)", file: directory, field: specification.name,
@@ -100,9 +102,7 @@ struct WeightLoading {
   var storedTypes: [String: StoredType] {
     var types: [String: StoredType] = [:]
     for specification in blueprint.specifications {
-      types[specification.name] = names[specification.name].flatMap { checkpoint.tensors[$0] }.flatMap {
-        StoredType($0.type)
-      }
+      types[specification.name] = names[specification.name].flatMap { stored[$0]?.type }.flatMap { StoredType($0) }
     }
     return types
   }
@@ -121,7 +121,7 @@ struct WeightLoading {
     for specification in blueprint.specifications
     where specification.shape.count == 2 && !trainable.contains(specification) {
       let name = names[specification.name]!
-      guard rounding || checkpoint.tensors[name]?.type == .bfloat16 else { continue }
+      guard rounding || stored[name]?.type == .bfloat16 else { continue }
       let values = Storage(shape: specification.shape)
       try read(name, into: values.tensor)
       visit(specification.name, values.tensor)
@@ -133,8 +133,8 @@ struct WeightLoading {
 
   /// A matrix of bf16 where it lies in its file; nil where it is of another type, or at an odd address.
   private func mapped(_ name: String, shape: [Int]) throws -> BFloat16Matrix? {
-    guard checkpoint.tensors[name]?.type == .bfloat16 else { return nil }
-    let (bytes, owner) = try unsafe checkpoint.mapped(name)
+    guard stored[name]?.type == .bfloat16 else { return nil }
+    let (bytes, owner) = try unsafe source.mapped(name)
     guard let base = bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<UInt16>.alignment == 0 else {
       return nil
     }
@@ -143,7 +143,7 @@ struct WeightLoading {
   }
 
   private func read(_ name: String, into tensor: Tensor) throws {
-    try unsafe checkpoint.readFloats(name, into: tensor.elements)
+    try unsafe source.readFloats(name, into: tensor.elements)
     guard let index = tensor.firstNonFinite else { return }
     throw Diagnostic.input(
       "holds \(tensor[index]) at index \(TensorEntry.position(of: index, in: tensor.shape))", file: directory,
@@ -152,8 +152,8 @@ struct WeightLoading {
   }
 
   private func checkTied(_ name: String, _ embedding: String) throws {
-    guard checkpoint.tensors[name]?.shape == checkpoint.tensors[embedding]?.shape,
-      try checkpoint.floats(name) == checkpoint.floats(embedding)
+    guard stored[name]?.shape == stored[embedding]?.shape,
+      try source.floats(name) == source.floats(embedding)
     else {
       throw Diagnostic.input(
         "differs from the token embedding it is tied to", file: directory, field: name,

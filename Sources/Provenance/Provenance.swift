@@ -181,10 +181,14 @@ extension Fingerprint {
   }
 
   /// The fingerprint of a model folder by the bytes of what a model is read from: configurations, weights and the
-  /// tokenizer's files, by name; what lies beside them does not count.
+  /// tokenizer's files, by name; what lies beside them does not count. Of a model in one file, that file's.
   ///
   /// - Throws: a `Diagnostic` where one of them cannot be read.
   public init(ofModelFolder directory: String) throws {
+    guard File.isFolder(directory) else {
+      try self.init(ofFile: directory)
+      return
+    }
     let suffixes = [".json", ".safetensors", ".model", ".txt", ".jinja"]
     let others: Set = ["trainer_state.json", "optimizer.safetensors", "checksums.json", "made_from.json"]
     let names = try File.list(directory).filter { name in

@@ -1,9 +1,9 @@
 /// Turns the floating-point element types of a file into `Float`.
-enum FloatConversion {
+package enum FloatConversion {
   /// Converts every element; false where the type is no supported floating-point type.
   ///
   /// The source may lie at any alignment. Elements are little-endian, as is every machine this runs on.
-  static func convert(
+  package static func convert(
     _ source: UnsafeRawBufferPointer, _ type: ElementType, into destination: UnsafeMutableBufferPointer<Float>
   ) -> Bool {
     guard let base = source.baseAddress, let target = destination.baseAddress else {
@@ -34,7 +34,7 @@ enum FloatConversion {
   /// Exponent and fraction are moved into place and the difference of the exponent biases is multiplied in, which also
   /// normalises subnormal numbers; this vectorises, where the conversion of `Float16` is a library call a number on
   /// processors taken for old.
-  @inline(__always) static func float(half bits: UInt16) -> Float {
+  @inlinable @inline(__always) package static func float(half bits: UInt16) -> Float {
     let magnitude = UInt32(bits & 0x7FFF) << 13
     let scaled = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
     let special: UInt32 = bits & 0x7C00 == 0x7C00 ? 0x7F80_0000 : 0

@@ -1,5 +1,6 @@
 import Diagnostics
 import Files
+import GGUF
 import JSON
 import Synchronization
 
@@ -10,7 +11,7 @@ import Synchronization
 public final class Tokenizer: Sendable {
   /// The bytes of the tokenizer.json, and what the files beside it change of it, for fingerprints.
   public let contentBytes: [UInt8]
-  /// Where the tokenizer.json was read from.
+  /// Where the tokenizer.json was read from, or the GGUF file that stands for one.
   public let path: String
   /// What the post-processor puts at the start of a single sequence.
   public let prefixTokens: [Int32]
@@ -40,29 +41,46 @@ public final class Tokenizer: Sendable {
   private let workspaces = Mutex<[MergeWorkspace]>([])
 
   /// Reads a model folder: its `tokenizer.json`, and what `tokenizer_config.json`, `special_tokens_map.json`,
-  /// `generation_config.json` and `chat_template.jinja` say where they are there.
+  /// `generation_config.json` and `chat_template.jinja` say where they are there. Or a GGUF file, whose metadata are read
+  /// as the first two of these files.
   ///
   /// - Throws: a `Diagnostic` with file and field.
   public convenience init(directory: String) throws {
+    guard !GGUFFile.isNamed(by: directory) else {
+      try self.init(gguf: directory)
+      return
+    }
     let path = "\(directory)/tokenizer.json"
     guard File.exists(path) else {
       throw Diagnostic.input(
         "has no tokenizer.json", file: directory,
         remedy: "save the tokenizer with transformers' fast tokenizers, which writes one")
     }
-    try self.init(path: path, companions: try TokenizerCompanions(directory: directory))
+    try self.init(path: path, content: try File.read(path), companions: try TokenizerCompanions(directory: directory))
+  }
+
+  private convenience init(gguf path: String) throws {
+    let files = try GGUFFile(path: path).tokenizerFiles()
+    func bytes(_ name: String) -> [UInt8]? { files.first { $0.name == name }?.bytes }
+    try self.init(
+      path: path, content: bytes("tokenizer.json") ?? [],
+      companions: try TokenizerCompanions(path, configuration: bytes("tokenizer_config.json") ?? []))
+  }
+
+  /// Whether a folder or a GGUF file has a tokenizer to read.
+  public static func isThere(_ place: String) -> Bool {
+    GGUFFile.isNamed(by: place) ? File.exists(place) : File.exists("\(place)/tokenizer.json")
   }
 
   /// Reads a tokenizer.json by itself.
   ///
   /// - Throws: a `Diagnostic` with file and field.
   public convenience init(file: String) throws {
-    try self.init(path: file, companions: TokenizerCompanions())
+    try self.init(path: file, content: try File.read(file), companions: TokenizerCompanions())
   }
 
-  private init(path: String, companions: TokenizerCompanions) throws {
+  private init(path: String, content: [UInt8], companions: TokenizerCompanions) throws {
     self.path = path
-    let content = try File.read(path)
     let file = try TokenizerFile(content, path: path)
     let root = file.root
     model = file.model

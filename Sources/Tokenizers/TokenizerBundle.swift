@@ -19,10 +19,10 @@ extension Tokenizer {
   }
 }
 
-/// A tokenizer, the folder it came from and its fingerprint.
+/// A tokenizer, the folder or GGUF file it came from and its fingerprint.
 public struct TokenizerBundle: Sendable {
   public let tokenizer: Tokenizer
-  /// The folder it was read from.
+  /// The folder or GGUF file it was read from.
   public let directory: String
   /// Of `tokenizer.json`: two models share a tokenizer where these are equal.
   public let fingerprint: Fingerprint
@@ -46,7 +46,7 @@ public struct TokenizerBundle: Sendable {
     guard other != fingerprint else { return }
     throw Diagnostic.input(
       "\(mine) and \(theirs) use different tokenizers: \(fingerprint) and \(other)",
-      file: "\(directory)/tokenizer.json",
+      file: tokenizer.path,
       remedy: "use a teacher and a student with the same tokenizer.json")
   }
 }

@@ -29,10 +29,7 @@ struct TokenizerCompanions {
   /// - Throws: a `Diagnostic` with file and field where a file is malformed.
   init(directory: String) throws {
     for name in ["tokenizer_config.json", "special_tokens_map.json"] {
-      guard let root = try Self.read("\(directory)/\(name)") else { continue }
-      bosToken = try bosToken ?? Self.token(root, "bos_token")
-      eosToken = try eosToken ?? Self.token(root, "eos_token")
-      chatTemplate = try chatTemplate ?? Self.template(root)
+      if let root = try Self.read("\(directory)/\(name)") { try add(root) }
     }
     addsPrefixSpace = try Self.prefixSpace(directory)
     if let root = try Self.read("\(directory)/generation_config.json") {
@@ -46,6 +43,19 @@ struct TokenizerCompanions {
       }
       chatTemplate = text
     }
+  }
+
+  /// Reads a tokenizer_config.json that lies in no folder, and in which no class is named that makes steps anew.
+  ///
+  /// - Parameter place: What it stands in, for messages.
+  init(_ place: String, configuration: [UInt8]) throws {
+    try add(JSONField(try JSONValue.parse(configuration, file: place), file: place))
+  }
+
+  private mutating func add(_ root: JSONField) throws {
+    bosToken = try bosToken ?? Self.token(root, "bos_token")
+    eosToken = try eosToken ?? Self.token(root, "eos_token")
+    chatTemplate = try chatTemplate ?? Self.template(root)
   }
 
   private static func read(_ path: String) throws -> JSONField? {

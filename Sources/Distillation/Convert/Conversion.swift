@@ -124,7 +124,7 @@ public struct Conversion: Stage {
     let total = ModelStore.savedBytes(of: loaded.model, storage: storage)
     let progress = Progress("convert", total: total, unit: "bytes")
     try ModelStore.save(
-      loaded.model, to: output, extraFiles: ModelStore.companionFiles(in: loaded.directory), storage: storage
+      loaded.model, to: output, companions: ModelStore.companions(in: loaded.directory), storage: storage
     ) { bytes in
       try Interruption.check()
       progress.advance(by: bytes)

@@ -44,12 +44,12 @@ struct TrainingParts {
     try teachers.checkCache(against: tokenizer)
   }
 
-  /// The tokenizer of the folder that the configuration names. A checkpoint has a copy, which stands in where that folder
+  /// The tokenizer of the folder or file that the configuration names. A checkpoint has a copy, which stands in where that
   /// has gone; where it is still there it is read, so that a change in it is seen.
   private static func tokenizer(_ folder: String?, checkpoint: String?) throws -> TokenizerBundle {
     if let checkpoint {
       let named = folder.flatMap { try? ModelStore.resolve($0) }
-      let isThere = named.map { File.exists("\($0)/tokenizer.json") } ?? false
+      let isThere = named.map(Tokenizer.isThere) ?? false
       return try TokenizerBundle(directory: isThere ? named ?? checkpoint : checkpoint)
     }
     guard let folder else {

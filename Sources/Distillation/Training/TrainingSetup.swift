@@ -38,9 +38,8 @@ final class TrainingSetup {
     self.configuration = configuration
     parts = try TrainingParts(configuration, checkpoint: checkpoint)
     let student = parts.student
-    companions = try ModelStore.companionFiles(
-      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve)
-    ).map(Companion.init)
+    companions = try ModelStore.companions(
+      in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve))
     let data = configuration.data
     let source = try SampleSource(
       data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.teachers.taughtEnds())

@@ -66,7 +66,7 @@ extension RotaryScaling {
   /// - Parameters:
   ///   - dimension: Elements of a head that are rotated, d.
   ///   - variant: Of the text.
-  func frequencies(theta: Double, dimension: Int, variant: Int) -> [Float] {
+  package func frequencies(theta: Double, dimension: Int, variant: Int) -> [Float] {
     let d = Double(dimension)
     func plain(_ base: Double, _ i: Int) -> Double { pow(base, -2 * Double(i) / d) }
     let indices = 0..<dimension / 2

@@ -1,0 +1,73 @@
+import Configuration
+import Distillation
+import Files
+import Fixtures
+import Models
+import Samples
+import TestSupport
+import Testing
+import Tokenizers
+import Training
+
+@Suite("Runs on models of GGUF files") struct GGUFRunTests {
+  private let world: TinyWorld
+  private let gguf = "\(SharedData.packageRoot)/Tests/ModelsTests/Golden/gguf/llama-quantised.gguf"
+  /// The folder of transformers that the file stands for.
+  private let folder: String
+
+  init() throws {
+    world = try TinyWorld(rows: 24)
+    folder = world.folder.file("folder")
+    try ModelStore.save(
+      ModelStore.load(gguf, trainable: false).model, to: folder, companions: ModelStore.companions(in: gguf))
+  }
+
+  private func cache(_ teacher: String, _ name: String) throws -> String {
+    var stage = Precompute(
+      teacher: teacher, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
+    stage.topK = 8
+    _ = try stage.run()
+    return world.folder.file(name)
+  }
+
+  @Test("the tokenizer is that of the folder") func tokenizer() throws {
+    #expect(try TokenizerBundle(directory: gguf).fingerprint == TokenizerBundle(directory: folder).fingerprint)
+  }
+
+  @Test("a cache of the file serves the folder, and a student of the file ends in the bytes of the folder's student")
+  func train() throws {
+    let cache = try cache(gguf, "cache")
+    func run(_ student: String, _ teacher: String, _ name: String) throws -> [UInt8] {
+      let settings = try ConfigurationFile(
+        text: """
+          student: {from: \(student)}
+          teacher: {model: \(teacher), cache: \(cache)}
+          data: {train: \(world.train)}
+          objective: {name: fkl}
+          training: {steps: 3, batch_size: 4, learning_rate: 1e-3}
+          checkpoints: {every: 2}
+          """, path: "test.yaml"
+      ).decode(TrainingConfiguration.self)
+      let output = world.folder.file(name)
+      _ = try Trainer.train(settings, output: output, resume: false)
+      let checkpoint = "\(output)/checkpoints/last"
+      #expect(try TokenizerBundle(directory: checkpoint).fingerprint == TokenizerBundle(directory: gguf).fingerprint)
+      return try File.read("\(checkpoint)/model.safetensors")
+    }
+    #expect(try run(gguf, gguf, "file") == run(folder, folder, "of folder"))
+  }
+
+  @Test("a run whose student came from a file is resumed after the file has gone") func resumes() throws {
+    let moved = try world.folder.write(try File.read(gguf), to: "student.gguf")
+    let settings = try ConfigurationFile(
+      text: """
+        student: {from: \(moved)}
+        data: {train: \(world.train)}
+        training: {steps: 3, batch_size: 4, learning_rate: 1e-3}
+        """, path: "test.yaml"
+    ).decode(TrainingConfiguration.self)
+    _ = try Trainer.train(settings, output: world.folder.file("run"), resume: false)
+    try File.remove(moved)
+    _ = try Trainer.train(settings, output: world.folder.file("run"), resume: true)
+  }
+}
