@@ -13,7 +13,8 @@ struct GGUFCase: Sendable, CustomTestStringConvertible {
   var path: String { "\(GoldenCase.folder)/gguf/\(name).gguf" }
 
   static let all = [
-    "llama", "llama-quantised", "llama-biases-llama3", "llama-linear", "gpt2", "gpt2-quantised",
+    "llama", "llama-quantised", "llama-biases-llama3", "llama-linear", "gpt2", "gpt2-quantised", "qwen2", "qwen3",
+    "gemma2", "gemma3", "phi3", "phi3-longrope", "gptneox", "starcoder2", "granite", "smollm3",
   ].map(GGUFCase.init)
 
   func model(_ precision: Precision = .fp32) throws -> any CausalLanguageModel {
