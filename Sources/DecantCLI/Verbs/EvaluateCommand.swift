@@ -6,7 +6,7 @@ import Telemetry
 /// `decant evaluate`: nll, perplexity, divergence to a teacher, ROUGE-L.
 struct EvaluateCommand: StageCommand {
   let options: [StageOption] =
-    [.required("model", "DIR", "The model: a directory, or a hub id in the local cache.")] + .rows + [
+    [.required("model", "DIR", "The model: a directory, a GGUF file, or a hub id in the local cache.")] + .rows + [
       .place("teacher", "DIR", without: "no divergence", "Measures the divergence to this model, both ways."),
       .flag("generate", "Also answers every prompt greedily, for ROUGE-L and exact match."),
       .plain("max-new-tokens", "N", "Longest response in tokens, with --generate."),

@@ -6,7 +6,7 @@ import Telemetry
 /// `decant generate`: batch inference over a data set.
 struct GenerateCommand: StageCommand {
   let options: [StageOption] =
-    [.required("model", "DIR", "The model: a directory, or a hub id in the local cache.")] + .rows
+    [.required("model", "DIR", "The model: a directory, a GGUF file, or a hub id in the local cache.")] + .rows
     + [.required("output", "FILE", "The JSONL file to write.")] + .decoding + [.batchSize, .precision]
   let json = Parameter<Bool>.json
 

@@ -5,7 +5,7 @@ import Telemetry
 /// `decant precompute`: stage one.
 struct PrecomputeCommand: StageCommand {
   let options: [StageOption] =
-    [.required("teacher", "DIR", "The teacher: a directory, or a hub id in the local cache.")] + .rows + [
+    [.required("teacher", "DIR", "The teacher: a directory, a GGUF file, or a hub id in the local cache.")] + .rows + [
       .required("cache", "DIR", "The cache to write; made where missing."),
       .plain("top-k", "K", "Entries kept per position."),
       .plain("codec", "NAME", "How records are written: compact or exact."),
