@@ -76,6 +76,24 @@ struct GGUFCase: Sendable, CustomTestStringConvertible {
     expectDiagnostic(file: absent, saying: "there is no such file") { _ = try ModelStore.resolve(absent) }
   }
 
+  @Test("every family that llama.cpp has is among the cases") func families() throws {
+    let tested = try Set(GGUFCase.all.map { try $0.model().configuration.family.name })
+    // Mistral's models are llama there, and OPT is not known to it.
+    #expect(tested == Set(ModelFamily.all.map(\.name)).subtracting(["mistral", "opt"]))
+  }
+
+  @Test("a window of 0 is none") func window() throws {
+    var bytes = try File.read(GGUFCase(name: "phi3").path)
+    let key = Array("phi3.attention.sliding_window".utf8)
+    // A number of 32 bits follows its type.
+    let value = try #require(bytes.firstRange(of: key)).upperBound + 4
+    #expect(bytes[value] == 5)
+    bytes[value] = 0
+    let folder = try TemporaryFolder()
+    let model = try ModelStore.load(folder.write(bytes, to: "model.gguf"), trainable: false).model
+    #expect(model.configuration.raw["sliding_window"] == .null)
+  }
+
   @Test("the settings are those it was made from") func settings() throws {
     let configuration = try GGUFCase(name: "llama-biases-llama3").model().configuration
     let raw = configuration.raw

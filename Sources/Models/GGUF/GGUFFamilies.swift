@@ -111,6 +111,13 @@ extension GGUFArchitecture {
 
   // MARK: Others
 
+  /// The window of every layer; null where there is none, which Phi-4's files write as 0.
+  private static func window(_ parameters: GGUFHyperparameters) throws -> JSONValue {
+    let key = "attention.sliding_window"
+    if try parameters.number(key) == 0 { return .null }
+    return try parameters.optionalSize(key).map { JSONValue($0) } ?? .null
+  }
+
   static func starCoder2(_ parameters: GGUFHyperparameters) throws -> JSONObject {
     var config = try parameters.common(modelType: "starcoder2", rms: false)
     try parameters.addRotary(to: &config)
@@ -120,7 +127,7 @@ extension GGUFArchitecture {
     config["norm_type"] = "layer_norm"
     config["norm_epsilon"] = .double(try parameters.requiredNumber("attention.layer_norm_epsilon"))
     config["use_bias"] = .bool(parameters.has("blk.0.attn_q.bias"))
-    config["sliding_window"] = try parameters.optionalSize("attention.sliding_window").map { JSONValue($0) } ?? .null
+    config["sliding_window"] = try window(parameters)
     return config
   }
 
@@ -130,7 +137,7 @@ extension GGUFArchitecture {
     config["hidden_act"] = "silu"
     config["rope_theta"] = .double(try parameters.number("rope.freq_base") ?? 10_000)
     config["partial_rotary_factor"] = try parameters.rotatedShare(of: dimension).map { .double($0) }
-    config["sliding_window"] = try parameters.optionalSize("attention.sliding_window").map { JSONValue($0) } ?? .null
+    config["sliding_window"] = try window(parameters)
     let original =
       try parameters.optionalSize("rope.scaling.original_context_length") ?? parameters.size("context_length")
     config["original_max_position_embeddings"] = JSONValue(original)
