@@ -64,15 +64,13 @@ public enum ModelStore {
     }
     let weights = try WeightLoading(
       source: gguf?.weights ?? checkpoint(in: directory), blueprint: blueprint, directory: directory)
-    var seen: [String: Fingerprint] = [:]
-    let matrices =
-      precision == .fp32
-      ? [:] : try weights.matricesInBF16(but: training, rounding: rounding) { seen[$0] = fingerprint(of: $1) }
-    let model = make(blueprint, training: training, matrices: matrices)
+    let matrices = precision == .fp32 ? [:] : try weights.matricesInBF16(but: training, rounding: rounding)
+    let model = make(blueprint, training: training, matrices: matrices.mapValues(\.matrix))
     try weights.load(into: model.parameters)
     model.precision = precision
     return LoadedModel(
-      model: model, directory: directory, fingerprint: fingerprint(of: model, matrices: seen),
+      model: model, directory: directory,
+      fingerprint: fingerprint(of: model, matrices: matrices.mapValues(\.fingerprint)),
       storage: WeightStorage(.float32, types: weights.storedTypes))
   }
 
@@ -184,13 +182,9 @@ public enum ModelStore {
 
   private static func fingerprint(of weights: Weights) -> Fingerprint {
     switch weights {
-    case .fp32(let tensor): fingerprint(of: tensor)
-    case .bf16(let matrix): fingerprint(of: matrix.widened().tensor)
+    case .fp32(let tensor): Fingerprint(ofValues: tensor)
+    case .bf16(let matrix): matrix.fingerprint
     }
-  }
-
-  private static func fingerprint(of tensor: Tensor) -> Fingerprint {
-    unsafe Fingerprint(of: UnsafeRawBufferPointer(tensor.elements))
   }
 
   private static func make(

@@ -1,4 +1,5 @@
 import Diagnostics
+import Fingerprints
 import SafeTensors
 import Tensor
 
@@ -112,21 +113,29 @@ struct WeightLoading {
   /// - Parameters:
   ///   - trainable: Those that are left out, since they train.
   ///   - rounding: Whether those of other types are rounded; they are left out otherwise.
-  ///   - visit: Is lent each matrix's values before they are rounded.
+  /// - Returns: By name, with the fingerprint of the values before they are rounded.
   /// - Throws: as ``load(into:)``.
   func matricesInBF16(
-    but trainable: ParameterSelection, rounding: Bool, visit: (String, Tensor) -> Void
-  ) throws -> [String: BFloat16Matrix] {
-    var matrices: [String: BFloat16Matrix] = [:]
+    but trainable: ParameterSelection, rounding: Bool
+  ) throws -> [String: (matrix: BFloat16Matrix, fingerprint: Fingerprint)] {
+    var matrices: [String: (matrix: BFloat16Matrix, fingerprint: Fingerprint)] = [:]
     for specification in blueprint.specifications
     where specification.shape.count == 2 && !trainable.contains(specification) {
       let name = names[specification.name]!
       guard rounding || stored[name]?.type == .bfloat16 else { continue }
-      let values = Storage(shape: specification.shape)
-      try read(name, into: values.tensor)
-      visit(specification.name, values.tensor)
-      matrices[specification.name] =
-        try mapped(name, shape: specification.shape) ?? BFloat16Matrix(rounding: values.tensor)
+      if let matrix = try mapped(name, shape: specification.shape) {
+        // Some rows at a time, while they are in a cache: the matrix is never held in fp32.
+        let stream = FingerprintStream()
+        try matrix.forPieces { piece, first in
+          try check(piece, of: name, shape: specification.shape, first: first)
+          unsafe stream.append(UnsafeRawBufferPointer(piece.elements))
+        }
+        matrices[specification.name] = (matrix, stream.fingerprint)
+      } else {
+        let values = Storage(shape: specification.shape)
+        try read(name, into: values.tensor)
+        matrices[specification.name] = (BFloat16Matrix(rounding: values.tensor), Fingerprint(ofValues: values.tensor))
+      }
     }
     return matrices
   }
@@ -144,9 +153,16 @@ struct WeightLoading {
 
   private func read(_ name: String, into tensor: Tensor) throws {
     try unsafe source.readFloats(name, into: tensor.elements)
-    guard let index = tensor.firstNonFinite else { return }
+    try check(tensor, of: name, shape: tensor.shape, first: 0)
+  }
+
+  /// - Parameters:
+  ///   - values: Of a tensor of that shape, from a flat index on.
+  /// - Throws: a `Diagnostic` where one is not finite.
+  private func check(_ values: Tensor, of name: String, shape: [Int], first: Int) throws {
+    guard let index = values.firstNonFinite else { return }
     throw Diagnostic.input(
-      "holds \(tensor[index]) at index \(TensorEntry.position(of: index, in: tensor.shape))", file: directory,
+      "holds \(values[index]) at index \(TensorEntry.position(of: first + index, in: shape))", file: directory,
       field: name,
       remedy: "use weights that are finite; these come from a training that diverged, or a damaged file")
   }

@@ -41,6 +41,14 @@ import CKernels
     unsafe kernels.fromBF16(floats, base + row * columns, columns)
   }
 
+  /// Writes some rows as floats, one after the other, into a tensor of at least so many elements.
+  package func widen(rows range: Range<Int>, into floats: Tensor) {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= rows && range.count * columns <= floats.count,
+      "rows \(range) of \(rows) do not go into \(floats.shape)")
+    unsafe kernels.fromBF16(floats.base, base + range.lowerBound * columns, range.count * columns)
+  }
+
   /// The elements as fp32, which holds them exactly, in memory of their own.
   public func widened() -> Storage {
     let storage = Storage(shape: [rows, columns])
