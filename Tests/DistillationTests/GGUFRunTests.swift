@@ -4,6 +4,7 @@ import Files
 import Fixtures
 import Models
 import Samples
+import Tensor
 import TestSupport
 import Testing
 import Tokenizers
@@ -32,6 +33,25 @@ import Training
 
   @Test("the tokenizer is that of the folder") func tokenizer() throws {
     #expect(try TokenizerBundle(directory: gguf).fingerprint == TokenizerBundle(directory: folder).fingerprint)
+  }
+
+  @Test("converted, it is a folder of the same model, in another type too") func convert() throws {
+    var stage = Conversion(model: gguf, output: world.folder.file("converted"))
+    _ = try stage.run()
+    let loaded = try ModelStore.load(gguf, trainable: false)
+    #expect(try ModelStore.load(stage.output, trainable: false).fingerprint == loaded.fingerprint)
+    #expect(try TokenizerBundle(directory: stage.output).fingerprint == TokenizerBundle(directory: gguf).fingerprint)
+    (stage.output, stage.dtype) = (world.folder.file("in bf16"), .bfloat16)
+    _ = try stage.run()
+    let halved = try ModelStore.load(stage.output, trainable: false).model
+    let rounded = try ModelStore.roundedToBF16(loaded.model)
+    for parameter in halved.parameters.parameters where parameter.shape.count == 2 {
+      guard case .bf16(let values) = rounded.parameters[parameter.name].weights else {
+        Issue.record("\(parameter.name) is not rounded")
+        continue
+      }
+      #expect(values.widened().tensor.array() == parameter.value.array(), "\(parameter.name)")
+    }
   }
 
   @Test("a cache of the file serves the folder, and a student of the file ends in the bytes of the folder's student")
