@@ -1,12 +1,12 @@
 import Diagnostics
 
 /// Byte-pair encoding of words (Sennrich et al., arXiv 1508.07909), as the model `BPE` of a tokenizer file.
-struct BytePairModel: Sendable {
+struct BytePairModel: TokenModel {
   let vocabulary: Vocabulary
   private let merges: PairTable
   private let options: Options
-  /// Nil also where the vocabulary lacks the unknown token, which matters only to a text that needs it.
   let unknownID: Int32?
+  static var takesBytes: Bool { true }
   /// Ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
   private let fallbackIDs: [Int32]
   /// Ids of the stand-ins of the 256 bytes, or -1.
@@ -58,10 +58,6 @@ struct BytePairModel: Sendable {
     return false
   }
 
-  /// Appends the ids of a word.
-  ///
-  /// - Parameter asBytes: The word's bytes stand for their stand-ins: what a last ByteLevel step leaves.
-  /// - Throws: a `Diagnostic` with the character that the vocabulary lacks, where it lacks the unknown token too.
   func encode(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
   ) throws {

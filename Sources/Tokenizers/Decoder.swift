@@ -12,6 +12,7 @@ enum Decoder: Sendable {
   case replace(RegularExpression, by: [UInt8])
   case metaspace(mark: [UInt8], dropsFirst: Bool)
   case suffix(RegularExpression)
+  case wordPiece(prefix: [UInt8], cleansUp: Bool)
 
   /// Reads a decoder of a tokenizer file.
   ///
@@ -36,6 +37,10 @@ enum Decoder: Sendable {
       self = .metaspace(mark: metaspace.mark, dropsFirst: metaspace.prepending != .never)
     case "BPEDecoder":
       self = .suffix(try RegularExpression(literal: try field.optional("suffix")?.string() ?? "</w>"))
+    case "WordPiece":
+      self = .wordPiece(
+        prefix: Array(try field.optional("prefix")?.string().utf8 ?? "##".utf8),
+        cleansUp: try field.optional("cleanup")?.bool() ?? true)
     case let type: throw field.unsupported(type, "decoder")
     }
   }
@@ -67,6 +72,10 @@ enum Decoder: Sendable {
       tokens.enumerated().map { Self.unmark($0.element, mark, drops: dropsFirst && $0.offset == 0) }
     case .suffix(let pattern):
       try Self.replace(pattern, in: tokens, growth) { $0 + 1 < tokens.count ? [UInt8(ascii: " ")] : [] }
+    case .wordPiece(let prefix, let cleansUp):
+      tokens.enumerated().map {
+        WordPieceDecoding.text($0.element, isFirst: $0.offset == 0, prefix, cleansUp: cleansUp)
+      }
     }
   }
 

@@ -63,6 +63,27 @@ enum NewerCharacters {
   /// punctuation and accents.
   static func isOfUnicode8(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.age.map { $0.major <= 8 } ?? false }
 
+  /// True where a character was there in Unicode 9, whose tables the reference composes and decomposes by: to it any other
+  /// one is a character by itself.
+  static func isOfUnicode9(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.age.map { $0.major <= 9 } ?? true }
+
+  /// True for what the reference takes for a nonspacing mark: those of Unicode 8, a few of which are something else by now.
+  static func isNonspacingMark(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x1734, 0x1171E: true
+    case 0x1885, 0x1886, 0xA9BD, 0x111C9: false
+    default: scalar.properties.generalCategory == .nonspacingMark && isOfUnicode8(scalar)
+    }
+  }
+
+  /// True for what the reference takes for punctuation: that of ASCII, and that of Unicode 8.
+  static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E, 0x166D, 0x111C9: true
+    default: punctuation.contains(scalar.properties.generalCategory) && isOfUnicode8(scalar)
+    }
+  }
+
   /// A pattern of the characters that the reference's Punctuation step takes for punctuation.
   static let punctuationPattern: String = {
     let newer = (0x80..<StandIns.end).compactMap(Unicode.Scalar.init).filter { scalar in

@@ -14,6 +14,7 @@ enum Normalizer: Sendable {
   case strip(left: Bool, right: Bool)
   case stripAccents
   case byteLevel
+  case bert(BertNormalizer)
 
   /// Reads a normalizer of a tokenizer file.
   ///
@@ -31,6 +32,7 @@ enum Normalizer: Sendable {
       self = .strip(left: try field.required("strip_left").bool(), right: try field.required("strip_right").bool())
     case "StripAccents": self = .stripAccents
     case "ByteLevel": self = .byteLevel
+    case "BertNormalizer": self = .bert(try BertNormalizer(field))
     case let type: throw field.unsupported(type, "normalizer")
     }
   }
@@ -53,19 +55,18 @@ enum Normalizer: Sendable {
       return text.isEmpty ? text : prefix + text
     case .replace(let pattern, let content): return try Self.replace(pattern, by: content, in: text, growth)
     // ASCII is its own composed and decomposed form.
-    case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfc }
-    case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.scalars(text) { $0._nfd }
-    case .lowercase:
-      return String(decoding: text, as: UTF8.self).unicodeScalars.flatMap { $0.properties.lowercaseMapping.utf8 }
+    case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.runs(text) { $0._nfc })
+    case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.canonicalDecomposition(text))
+    case .lowercase: return Self.lowercased(text)
     case .strip(let left, let right): return Self.strip(text, left: left, right: right)
     case .stripAccents:
-      return Self.scalars(text) { text in
-        text.unicodeScalars.filter {
+      return Self.bytes(
+        String(decoding: text, as: UTF8.self).unicodeScalars.filter {
           ![.nonspacingMark, .spacingMark, .enclosingMark].contains($0.properties.generalCategory)
             || !NewerCharacters.isOfUnicode8($0)
-        }
-      }
+        })
     case .byteLevel: return ByteAlphabet.encode(text)
+    case .bert(let normalizer): return normalizer.apply(text)
     }
   }
 
@@ -88,12 +89,35 @@ enum Normalizer: Sendable {
     return result
   }
 
-  private static func scalars<Scalars: Sequence<Unicode.Scalar>>(
-    _ text: [UInt8], _ transform: (String) -> Scalars
-  ) -> [UInt8] {
-    var result: [UInt8] = []
+  static func lowercased(_ text: [UInt8]) -> [UInt8] {
+    String(decoding: text, as: UTF8.self).unicodeScalars.flatMap { $0.properties.lowercaseMapping.utf8 }
+  }
+
+  /// The canonical decomposition of a text, its characters in canonical order.
+  static func canonicalDecomposition(_ text: [UInt8]) -> [Unicode.Scalar] { runs(text) { $0._nfd } }
+
+  /// What a normal form makes of every run of characters between those that the reference's older tables do not know,
+  /// with the latter as they are.
+  private static func runs<Scalars: Sequence<Unicode.Scalar>>(
+    _ text: [UInt8], _ form: (String) -> Scalars
+  ) -> [Unicode.Scalar] {
+    let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
+    var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
-    for scalar in transform(String(decoding: text, as: UTF8.self)) { result.append(contentsOf: UTF8.encode(scalar)!) }
+    var rest = scalars[...]
+    while let unknown = rest.firstIndex(where: { $0.value >= 0x80 && !NewerCharacters.isOfUnicode9($0) }) {
+      result.append(contentsOf: form(String(rest[..<unknown])))
+      result.append(rest[unknown])
+      rest = rest[rest.index(after: unknown)...]
+    }
+    result.append(contentsOf: form(String(rest)))
+    return result
+  }
+
+  private static func bytes(_ scalars: some Sequence<Unicode.Scalar>) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(scalars.underestimatedCount)
+    for scalar in scalars { result.append(contentsOf: UTF8.encode(scalar)!) }
     return result
   }
 
@@ -123,6 +147,7 @@ extension JSONField {
   /// The refusal of a part of a type that is not supported.
   func unsupported(_ type: String, _ role: String) -> Diagnostic {
     diagnostic(
-      "the \(role) \(type) is not supported", remedy: "use a model with a byte-pair tokenizer of the usual parts")
+      "the \(role) \(type) is not supported",
+      remedy: "use a model with a byte-pair or WordPiece tokenizer of the usual parts")
   }
 }

@@ -38,6 +38,13 @@ struct Pieces {
     try split(pattern, .isolated)
   }
 
+  /// Cuts every piece into the words of BERT.
+  mutating func splitIntoBertWords() {
+    var words: [Range<Int>] = []
+    for range in ranges { BertWords.split(bytes.span, range, into: &words) }
+    replace(by: words)
+  }
+
   /// Cuts every piece at the matches of a pattern.
   ///
   /// - Parameter inverted: Take what lies between the matches for matches, and the other way round.
@@ -58,6 +65,10 @@ struct Pieces {
       if end < range.upperBound { parts.append(.init(range: end..<range.upperBound, isMatch: inverted)) }
       behavior.join(parts, into: &result)
     }
+    replace(by: result)
+  }
+
+  private mutating func replace(by result: [Range<Int>]) {
     if let first = ranges.first, result.first?.lowerBound != first.lowerBound { startsText = false }
     ranges = result
   }

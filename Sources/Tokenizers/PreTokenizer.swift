@@ -7,6 +7,7 @@ enum PreTokenizer: Sendable {
   case byteLevel(addPrefixSpace: Bool, usesPattern: Bool)
   case split(RegularExpression, SplitBehavior, inverted: Bool)
   case metaspace(Metaspace)
+  case bertWords
 
   /// Spaces shown as a mark, usually `▁`.
   struct Metaspace: Sendable {
@@ -39,6 +40,7 @@ enum PreTokenizer: Sendable {
         try .init(field.required("pattern")), try Self.behavior(field) ?? .isolated,
         inverted: try field.optional("invert")?.bool() ?? false)
     case "Metaspace": self = .metaspace(try Metaspace(field))
+    case "BertPreTokenizer": self = .bertWords
     // The words and the white space of Rust's regular expressions.
     case "Whitespace":
       let word = #"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]"#
@@ -109,6 +111,7 @@ enum PreTokenizer: Sendable {
       }
     case .split(let pattern, let behavior, let inverted): try pieces.split(pattern, behavior, inverted: inverted)
     case .metaspace(let metaspace): try metaspace.apply(&pieces)
+    case .bertWords: pieces.splitIntoBertWords()
     }
   }
 

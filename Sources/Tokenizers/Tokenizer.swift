@@ -6,7 +6,7 @@ import Synchronization
 
 /// A tokenizer read from a Hugging Face `tokenizer.json`: text to token ids and back, id for id as there.
 ///
-/// Byte-pair models with every usual normalizer, pre-tokenizer, post-processor and decoder; anything else is refused by
+/// Byte-pair and WordPiece models with every usual normalizer, pre-tokenizer, post-processor and decoder; anything else is refused by
 /// name when the file is read. Truncation and padding, which a file may ask for, are left out.
 public final class Tokenizer: Sendable {
   /// The bytes of the tokenizer.json, and what the files beside it change of it, for fingerprints.
@@ -26,7 +26,7 @@ public final class Tokenizer: Sendable {
   /// The Jinja template that turns a conversation into a prompt, nil where the model has none.
   public let chatTemplate: String?
 
-  private let model: BytePairModel
+  private let model: any TokenModel
   private let normalizer: Normalizer?
   private let preTokenizer: PreTokenizer?
   private let decoder: Decoder?
@@ -84,13 +84,16 @@ public final class Tokenizer: Sendable {
     let file = try TokenizerFile(content, path: path)
     let root = file.root
     model = file.model
-    let normalizer = try root.optional("normalizer").map(Normalizer.init)
+    let named = try root.optional("normalizer").map(Normalizer.init)
+    let normalizer = companions.normalizer(replacing: named) ?? named
     self.normalizer = normalizer
     let written = try root.optional("pre_tokenizer").map(PreTokenizer.init)
     let change = companions.addsPrefixSpace.flatMap { written?.addsPrefixSpace == !$0 ? $0 : nil }
     preTokenizer = change.flatMap { written?.addingPrefixSpace($0) } ?? written
-    contentBytes = content + (change.map { Array("add_prefix_space: \($0)".utf8) } ?? [])
-    takesBytes = preTokenizer?.endsInByteLevel ?? false
+    contentBytes =
+      content + (change.map { Array("add_prefix_space: \($0)".utf8) } ?? [])
+      + (companions.normalizer(replacing: named).map { Array("\($0)".utf8) } ?? [])
+    takesBytes = type(of: file.model).takesBytes && preTokenizer?.endsInByteLevel ?? false
     let postProcessor = try root.optional("post_processor").map(PostProcessor.init) ?? PostProcessor()
     prefixTokens = postProcessor.prefix
     suffixTokens = postProcessor.suffix

@@ -2,8 +2,8 @@ import Diagnostics
 import Files
 import JSON
 
-/// What the files beside a tokenizer.json add: which tokens begin and end a sequence, the chat template, and whether a
-/// space goes before a text.
+/// What the files beside a tokenizer.json add: which tokens begin and end a sequence, the chat template, whether a space
+/// goes before a text, and how BERT's normalizer is set.
 struct TokenizerCompanions {
   private(set) var bosToken: String?
   private(set) var eosToken: String?
@@ -12,6 +12,17 @@ struct TokenizerCompanions {
   private(set) var chatTemplate: String?
   /// Whether byte-level steps put a space before a text; nil where the tokenizer.json decides.
   private(set) var addsPrefixSpace: Bool?
+
+  /// BERT's normalizer; nil where the tokenizer.json decides.
+  private(set) var bertNormalizer: BertNormalizer?
+
+  /// The tokenizers of transformers that make BERT's normalizer anew, from tokenizer_config.json and defaults, whatever
+  /// tokenizer.json says (transformers 5.24).
+  private static let bertClasses: Set = [
+    "BertTokenizer", "DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer", "DistilBertTokenizer",
+    "ElectraTokenizer", "FunnelTokenizer", "LayoutLMTokenizer", "LxmertTokenizer", "MPNetTokenizer",
+    "MobileBertTokenizer", "SplinterTokenizer", "SqueezeBertTokenizer",
+  ]
 
   /// The tokenizers of transformers that make their byte-level step anew, from `add_prefix_space` of
   /// tokenizer_config.json, false where it is missing, whatever tokenizer.json says (transformers 5.24). All others
@@ -31,7 +42,10 @@ struct TokenizerCompanions {
     for name in ["tokenizer_config.json", "special_tokens_map.json"] {
       if let root = try Self.read("\(directory)/\(name)") { try add(root) }
     }
-    addsPrefixSpace = try Self.prefixSpace(directory)
+    if let root = try Self.read("\(directory)/tokenizer_config.json") {
+      addsPrefixSpace = try Self.prefixSpace(root, directory)
+      bertNormalizer = try Self.bertNormalizer(root, directory)
+    }
     if let root = try Self.read("\(directory)/generation_config.json") {
       bosTokenID = try Self.id(root, "bos_token_id")
       eosTokenID = try Self.id(root, "eos_token_id")
@@ -63,18 +77,34 @@ struct TokenizerCompanions {
     return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
   }
 
-  private static func prefixSpace(_ directory: String) throws -> Bool? {
-    guard let root = try read("\(directory)/tokenizer_config.json") else { return nil }
-    let named = try root.optional("tokenizer_class")?.string()
-    let isByteLevel =
-      if let named {
-        byteLevelClasses.contains(named.hasSuffix("Fast") ? String(named.dropLast(4)) : named)
-      } else {
-        // Without a class transformers goes by the family of the model.
-        try read("\(directory)/config.json")?.value["model_type"]?.stringValue == "gpt2"
-      }
+  /// What is to stand in the place of the tokenizer.json's normalizer; nil where that stays.
+  func normalizer(replacing written: Normalizer?) -> Normalizer? {
+    guard let bertNormalizer, case .bert(let written) = written, written != bertNormalizer else { return nil }
+    return .bert(bertNormalizer)
+  }
+
+  private static func prefixSpace(_ root: JSONField, _ directory: String) throws -> Bool? {
     let flag = try root.optional("add_prefix_space")
-    return isByteLevel ? try flag?.bool() ?? false : nil
+    return try isClass(byteLevelClasses, orFamily: "gpt2", root, directory) ? try flag?.bool() ?? false : nil
+  }
+
+  private static func bertNormalizer(_ root: JSONField, _ directory: String) throws -> BertNormalizer? {
+    guard try isClass(bertClasses, orFamily: "bert", root, directory) else { return nil }
+    return BertNormalizer(
+      partsChinese: try root.optional("tokenize_chinese_chars")?.bool() ?? true,
+      stripsAccents: try root.optional("strip_accents")?.bool(),
+      lowercases: try root.optional("do_lower_case")?.bool() ?? true)
+  }
+
+  /// Whether a tokenizer_config.json names one of some classes; without a class transformers goes by the family of the
+  /// model.
+  private static func isClass(
+    _ classes: Set<String>, orFamily family: String, _ root: JSONField, _ directory: String
+  ) throws -> Bool {
+    if let named = try root.optional("tokenizer_class")?.string() {
+      return classes.contains(named.hasSuffix("Fast") ? String(named.dropLast(4)) : named)
+    }
+    return try read("\(directory)/config.json")?.value["model_type"]?.stringValue == family
   }
 
   /// A token given by its content, or as an object that has it.

@@ -5,7 +5,7 @@ import JSON
 struct TokenizerFile {
   /// All but the model.
   private(set) var root: JSONField
-  private(set) var model: BytePairModel
+  private(set) var model: any TokenModel
   private let path: String
 
   /// Reads the bytes of a file.
@@ -15,7 +15,7 @@ struct TokenizerFile {
     self.path = path
     var scanner = try JSONScanner(bytes.span, isObject: true, file: path)
     var parts = JSONObject()
-    var reader: BytePairReader?
+    var reader: ModelReader?
     var key: [UInt8] = []
     try scanner.beginObject()
     while scanner.nextKey(&key) {
@@ -23,7 +23,7 @@ struct TokenizerFile {
       guard parts[name] == nil && (name != "model" || reader == nil) else {
         throw scanner.diagnostic("the key \"\(name)\" comes twice")
       }
-      if name == "model" { reader = try BytePairReader(&scanner) } else { parts[name] = try scanner.readValue() }
+      if name == "model" { reader = try ModelReader(&scanner) } else { parts[name] = try scanner.readValue() }
     }
     scanner.finish()
     guard let reader else {
@@ -47,7 +47,7 @@ struct TokenizerFile {
 }
 
 /// Collects the model of a tokenizer file, whose parts may come in any order, and then makes it.
-private struct BytePairReader {
+private struct ModelReader {
   private var scalars = JSONObject()
   private var vocabulary = Vocabulary()
   /// Left and right sides of the merges, one after the other.
@@ -108,15 +108,30 @@ private struct BytePairReader {
     }
   }
 
-  func model(file: String) throws -> BytePairModel {
+  func model(file: String) throws -> any TokenModel {
     let field = JSONField(["model": .object(scalars)], file: file)
     let model = try field.required("model")
-    let type = try model.optional("type")?.string() ?? "BPE"
-    guard type == "BPE" else { throw model.unsupported(type, "model") }
+    // Old files name no type: what only one of them has tells it.
+    let untyped = scalars["max_input_chars_per_word"] == nil ? "BPE" : "WordPiece"
+    let type = try model.optional("type")?.string() ?? untyped
+    guard ["BPE", "WordPiece"].contains(type) else { throw model.unsupported(type, "model") }
+    guard vocabulary.size > 0 else { throw model.diagnostic("has no vocabulary") }
+    return type == "BPE" ? try bytePairModel(model) : try wordPieceModel(model)
+  }
+
+  private func wordPieceModel(_ model: JSONField) throws -> WordPieceModel {
+    // Every word may be tried at every length: a bound on that, ten times what any model has.
+    let characters = try model.required("max_input_chars_per_word").integer(in: 1...1000)
+    return WordPieceModel(
+      vocabulary, unknownToken: Array(try model.required("unk_token").string().utf8),
+      continuingPrefix: Array(try model.required("continuing_subword_prefix").string().utf8),
+      maximumCharacters: characters)
+  }
+
+  private func bytePairModel(_ model: JSONField) throws -> BytePairModel {
     guard try model.optional("dropout")?.double() ?? 0 == 0 else {
       throw try model.required("dropout").diagnostic("must be null: a tokenizer that drops merges at random is refused")
     }
-    guard vocabulary.size > 0 else { throw model.diagnostic("has no vocabulary") }
     func bytes(_ key: String) throws -> [UInt8]? { try model.optional(key).map { Array(try $0.string().utf8) } }
     func flag(_ key: String) throws -> Bool { try model.optional(key)?.bool() ?? false }
     let options = BytePairModel.Options(

@@ -26,9 +26,19 @@ struct GoldenVectorsTests {
       "byte-level", "byte-fallback", "metaspace-first", "metaspace-always", "metaspace-never", "whitespace", "splits-a",
       "splits-b", "splits-c", "character",
     ])
-  func small(name: String) throws {
+  func small(name: String) throws { try expectVectors(of: name, texts: "texts.json") }
+
+  @Test(
+    "BERT's tokenizers, under every setting of its normalizer",
+    arguments: ["uncased", "cased", "accents", "stripped", "raw"])
+  func wordPiece(name: String) throws {
+    try expectVectors(of: "word-piece-\(name)", texts: "word-piece.texts.json")
+  }
+
+  /// Compares what a small tokenizer makes of texts, and of ids, with its golden file.
+  private func expectVectors(of name: String, texts: String) throws {
     let tokenizer = try Tokenizer(file: "\(goldenFolder)/\(name).tokenizer.json")
-    let texts = try goldenJSON("texts.json").elements().map { try $0.string() }
+    let texts = try goldenJSON(texts).elements().map { try $0.string() }
     let vectors = try goldenJSON("\(name).vectors.json")
     for (text, vector) in zip(texts, try vectors.required("texts").elements()) {
       let parts = try vector.elements()

@@ -86,7 +86,7 @@ struct TokenizerFileTests {
 
   @Test(
     "damaged files load or give a diagnostic, and what loads encodes",
-    arguments: ["byte-fallback", "splits-b", "whitespace"])
+    arguments: ["byte-fallback", "splits-b", "whitespace", "word-piece-uncased"])
   func fuzz(name: String) throws {
     let folder = try TemporaryFolder()
     let original = try File.read("\(goldenFolder)/\(name).tokenizer.json")

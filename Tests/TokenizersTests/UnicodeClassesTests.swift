@@ -13,7 +13,7 @@ struct UnicodeClassesTests {
   ].flatMap { range in range.compactMap { Unicode.Scalar(UInt32($0)) } }
 
   /// A tokenizer whose ids are the bytes that its pre-tokenizer leaves.
-  static func bytes(_ steps: JSONValue...) throws -> Tokenizer {
+  static func bytes(normalizer: JSONValue = .null, _ steps: JSONValue...) throws -> Tokenizer {
     var next: UInt32 = 0x100
     let standIns = (0..<256).map { (byte: UInt32) -> (String, JSONValue) in
       let isItself = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || (0xAE...0xFF).contains(byte)
@@ -21,7 +21,7 @@ struct UnicodeClassesTests {
       return (String(Character(Unicode.Scalar(isItself ? byte : next - 1)!)), JSONValue(Int(byte)))
     }
     return try TokenizerFileTests.load([
-      "pre_tokenizer": ["type": "Sequence", "pretokenizers": .array(steps)],
+      "normalizer": normalizer, "pre_tokenizer": ["type": "Sequence", "pretokenizers": .array(steps)],
       "model": ["type": "BPE", "vocab": .object(JSONObject(standIns)), "merges": []],
     ])
   }
@@ -31,10 +31,10 @@ struct UnicodeClassesTests {
   }
 
   /// The characters of runs written as distances and lengths.
-  static func golden(_ key: String) throws -> Set<Unicode.Scalar> {
+  static func golden(_ key: String, in file: String = "unicode-classes.json") throws -> Set<Unicode.Scalar> {
     var result: Set<Unicode.Scalar> = []
     var end = 0
-    let numbers = try goldenJSON("unicode-classes.json").required(key).elements().map { try $0.integer() }
+    let numbers = try goldenJSON(file).required(key).elements().map { try $0.integer() }
     for index in stride(from: 0, to: numbers.count, by: 2) {
       let start = end + numbers[index]
       end = start + numbers[index + 1]
