@@ -87,6 +87,11 @@ private func makeBlueprint(_ reader: ConfigReader) throws -> any ModelBlueprint 
 
 /// What is wrong with a family that is not there.
 private func unknown(_ name: String, _ field: JSONField) -> any Error {
+  if EncoderFamily.all.contains(where: { $0.name == name }) {
+    return field.diagnostic(
+      "names '\(name)', a family of encoders, where a causal language model is asked for",
+      remedy: "use a decoder; vectors of texts are made with decant embed")
+  }
   if name.contains("moe") || ["mixtral", "dbrx", "deepseek_v2", "deepseek_v3", "gpt_oss", "jamba"].contains(name) {
     return field.diagnostic(
       "names '\(name)', a family of mixtures of experts, which are not supported", remedy: "use a dense model")

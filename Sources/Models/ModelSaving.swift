@@ -67,7 +67,8 @@ extension ModelStore {
     storage: WeightStorage = .float32, onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
     try requireUnadapted(model, to: "be saved")
-    let tensors = try tensors(of: model, storage: storage)
+    let keys = try blueprint(of: JSONField(.object(model.configuration.raw))).keys
+    let tensors = tensors(keys.inSavedOrder(model.parameters.parameters), storage: storage, owner: model)
     try StagedFolder.replace(in: directory, last: configurationFile, stale: SafeTensorsShards.isWeights) { folder in
       for file in companions {
         try File.write(content(of: file, for: model.configuration, endToken: endToken), to: "\(folder)/\(file.name)")
@@ -75,18 +76,43 @@ extension ModelStore {
       if !companions.contains(where: { $0.name == generationFile }) {
         try write(generationConfiguration(model.configuration), to: "\(folder)/\(generationFile)")
       }
-      do {
-        try SafeTensorsShards(sizes: tensors.map(\.byteCount), limit: storage.maximumShardSize?.bytes)
-          .write(tensors, to: folder, onPiece: onPiece)
-      } catch var fault as Diagnostic where fault.field != nil {
-        // A tensor's, whatever file it was on its way to.
-        fault.file = directory
-        throw fault
-      }
+      try write(tensors, storage: storage, to: folder, of: directory, onPiece: onPiece)
       // Of several types transformers names that of the first weight.
       let type = model.parameters.specifications.first.map { storage.type(of: $0.name) } ?? storage.type
-      try write(savedConfiguration(model.configuration, type), to: "\(folder)/\(configurationFile)")
+      let configuration = model.configuration
+      let named = configuration.raw["architectures"] != nil
+      try writeConfiguration(
+        configuration.raw, type, architecture: named ? nil : configuration.family.architecture, to: folder)
     }
+  }
+
+  /// Writes the files of weights into a folder that is to take the place of `directory`.
+  static func write(
+    _ tensors: [WritableTensor], storage: WeightStorage, to folder: String, of directory: String,
+    onPiece: (_ bytes: Int) throws -> Void
+  ) throws {
+    do {
+      try SafeTensorsShards(sizes: tensors.map(\.byteCount), limit: storage.maximumShardSize?.bytes)
+        .write(tensors, to: folder, onPiece: onPiece)
+    } catch var fault as Diagnostic where fault.field != nil {
+      // A tensor's, whatever file it was on its way to.
+      fault.file = directory
+      throw fault
+    }
+  }
+
+  /// Writes `config.json`: every key kept, that of the stored type saying what was written.
+  ///
+  /// - Parameter architecture: The class of transformers to name in it; nil leaves what it names.
+  static func writeConfiguration(
+    _ configuration: JSONObject, _ type: StoredType, architecture: String?, to folder: String
+  ) throws {
+    var saved = configuration
+    // transformers 4 calls the stored type torch_dtype, transformers 5 dtype.
+    let keys = ["torch_dtype", "dtype"].filter { saved[$0] != nil }
+    for key in keys.isEmpty ? ["dtype"] : keys { saved[key] = .string(type.rawValue) }
+    if let architecture { saved["architectures"] = [.string(architecture)] }
+    try write(saved, to: "\(folder)/\(configurationFile)")
   }
 
   /// Bytes of weights that ``save(_:to:extraFiles:endToken:storage:onPiece:)`` writes.
@@ -96,20 +122,21 @@ extension ModelStore {
     }
   }
 
-  /// The weights of a model in the order of transformers, as they are to be written.
-  private static func tensors(of model: any CausalLanguageModel, storage: WeightStorage) throws -> [WritableTensor] {
-    let keys = try blueprint(of: JSONField(.object(model.configuration.raw))).keys
-    return keys.inSavedOrder(model.parameters.parameters).map { parameter in
+  /// Parameters as they are to be written.
+  ///
+  /// - Parameter owner: What holds their memory.
+  static func tensors(_ parameters: [Parameter], storage: WeightStorage, owner: AnyObject) -> [WritableTensor] {
+    parameters.map { parameter in
       let type = storage.type(of: parameter.name).element
       switch parameter.weights {
       case .fp32(let tensor):
         return unsafe WritableTensor(
           name: parameter.name, shape: parameter.shape, bytes: UnsafeRawBufferPointer(tensor.elements), held: .float32,
-          as: type, owner: model)
+          as: type, owner: owner)
       case .bf16(let matrix):
         return unsafe WritableTensor(
           name: parameter.name, shape: parameter.shape, bytes: UnsafeRawBufferPointer(matrix.elements), held: .bfloat16,
-          as: type, owner: model)
+          as: type, owner: owner)
       }
     }
   }
@@ -143,15 +170,6 @@ extension ModelStore {
       return text(object)
     default: return bytes
     }
-  }
-
-  private static func savedConfiguration(_ configuration: ModelConfiguration, _ type: StoredType) -> JSONObject {
-    var saved = configuration.raw
-    // transformers 4 calls the stored type torch_dtype, transformers 5 dtype.
-    let keys = ["torch_dtype", "dtype"].filter { saved[$0] != nil }
-    for key in keys.isEmpty ? ["dtype"] : keys { saved[key] = .string(type.rawValue) }
-    if saved["architectures"] == nil { saved["architectures"] = [.string(configuration.family.architecture)] }
-    return saved
   }
 
   private static func generationConfiguration(_ configuration: ModelConfiguration) -> JSONObject {

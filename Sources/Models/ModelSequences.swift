@@ -8,6 +8,13 @@ extension SequenceLimits {
   public init(_ model: ModelConfiguration, role: String) {
     self.init(role: role, vocabulary: model.vocabularySize, context: model.contextLength)
   }
+
+  /// What an encoder can read.
+  ///
+  /// - Parameter role: What messages call it, such as `the model`.
+  public init(_ model: EncoderConfiguration, role: String) {
+    self.init(role: role, vocabulary: model.vocabularySize, context: model.contextLength)
+  }
 }
 
 extension PackedBatch {

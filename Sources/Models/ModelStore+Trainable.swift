@@ -25,4 +25,18 @@ extension ModelStore {
   ) throws -> any CausalLanguageModel {
     try student(from: teacher, layers: layers, training: trainable ? .all : .none)
   }
+
+  /// As ``loadEncoder(_:training:precision:)`` with gradients for all parameters, or for none.
+  public static func loadEncoder(
+    _ pathOrHubID: String, trainable: Bool, precision: Precision = .fp32
+  ) throws -> LoadedEncoder {
+    try loadEncoder(pathOrHubID, training: trainable ? .all : .none, precision: precision)
+  }
+
+  /// As ``makeEncoder(_:stream:training:)`` with gradients for all parameters, or for none.
+  public static func makeEncoder(
+    _ configuration: JSONObject, stream: inout RandomStream, trainable: Bool
+  ) throws -> EncoderModel {
+    try makeEncoder(configuration, stream: &stream, training: trainable ? .all : .none)
+  }
 }

@@ -149,7 +149,7 @@ public enum ModelStore {
   }
 
   /// Bytes of memory that the machine has.
-  private static var machineMemory: Int {
+  static var machineMemory: Int {
     let (bytes, overflows) = sysconf(Int32(_SC_PHYS_PAGES)).multipliedReportingOverflow(
       by: sysconf(Int32(_SC_PAGESIZE)))
     return overflows || bytes <= 0 ? .max : bytes
@@ -162,16 +162,23 @@ public enum ModelStore {
     fingerprint(of: model, matrices: [:])
   }
 
-  /// - Parameter matrices: Fingerprints of the matrices as they were before they were rounded.
   private static func fingerprint(
     of model: any CausalLanguageModel, matrices: [String: Fingerprint]
   ) -> Fingerprint {
-    var configuration = model.configuration.raw
+    fingerprint(
+      model.configuration.raw, model.parameters.parameters + (model.adapters?.parameters ?? []), matrices: matrices)
+  }
+
+  /// - Parameter matrices: Fingerprints of the matrices as they were before they were rounded.
+  static func fingerprint(
+    _ configuration: JSONObject, _ parameters: [Parameter], matrices: [String: Fingerprint]
+  ) -> Fingerprint {
+    var configuration = configuration
     for key in ["architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"] {
       configuration[key] = nil
     }
     var bytes = Fingerprint(of: JSONValue.object(configuration).serialized()).bytes
-    for parameter in model.parameters.parameters + (model.adapters?.parameters ?? []) {
+    for parameter in parameters {
       // Such as `lm_head.weight [300, 16]`.
       let shape = parameter.shape.map(String.init).joined(separator: ", ")
       bytes += Fingerprint(of: "\(parameter.name) [\(shape)]").bytes
@@ -190,17 +197,24 @@ public enum ModelStore {
   private static func make(
     _ blueprint: some ModelBlueprint, training: ParameterSelection, matrices: [String: BFloat16Matrix] = [:]
   ) -> any CausalLanguageModel {
-    let parameters = ParameterBuffer(blueprint.specifications, matrices: matrices)
-    if parameters.specifications.contains(where: training.contains) { parameters.allocateGradients(for: training) }
-    return blueprint.build(parameters)
+    blueprint.build(buffer(blueprint.specifications, training: training, matrices: matrices))
   }
 
-  private static func document(_ name: String, in directory: String) throws -> JSONField {
+  /// Memory for parameters, and for the gradients of those that train.
+  static func buffer(
+    _ specifications: [ParameterSpecification], training: ParameterSelection, matrices: [String: BFloat16Matrix]
+  ) -> ParameterBuffer {
+    let parameters = ParameterBuffer(specifications, matrices: matrices)
+    if specifications.contains(where: training.contains) { parameters.allocateGradients(for: training) }
+    return parameters
+  }
+
+  static func document(_ name: String, in directory: String) throws -> JSONField {
     let path = "\(directory)/\(name)"
     return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
   }
 
-  private static func checkpoint(in directory: String) throws -> SafeTensorsCheckpoint {
+  static func checkpoint(in directory: String) throws -> SafeTensorsCheckpoint {
     try refusePickled(in: directory)
     try FolderChecksums.verifyWeights(in: directory)
     return try SafeTensorsCheckpoint(directory: directory)

@@ -6,40 +6,48 @@ import Tensor
 /// From a checkpoint's tensors to a model's parameters, each checked by name, shape and value.
 struct WeightLoading {
   let source: any WeightSource
-  let blueprint: any ModelBlueprint
+  let blueprint: any CheckpointBlueprint
   /// The model folder or file, for messages.
   let directory: String
   private let stored: [String: StoredWeight]
+  /// Names in the checkpoint of what belongs to heads that the model does without, sorted.
+  let leftOut: [String]
   /// Name in the checkpoint of every parameter.
   private let names: [String: String]
 
   /// Matches the tensors of a checkpoint with the parameters of a blueprint; reads no weights yet.
   ///
   /// - Throws: a `Diagnostic` for a tensor that is missing, has another shape, or that nothing uses.
-  init(source: any WeightSource, blueprint: any ModelBlueprint, directory: String) throws {
+  init(source: any WeightSource, blueprint: any CheckpointBlueprint, directory: String) throws {
     self.source = source
     stored = source.weights
     self.blueprint = blueprint
     self.directory = directory
-    names = Self.names(of: stored.keys, blueprint)
+    var names = Self.names(of: stored.keys, blueprint)
+    let heads = names.filter { name, _ in blueprint.keys.otherHeads.contains(where: name.hasPrefix) }
+    leftOut = heads.values.sorted()
+    for name in heads.keys { names[name] = nil }
+    self.names = names
     let specifications = blueprint.specifications
     for specification in specifications { try checkShape(specification) }
     try refuseUnused(known: Set(specifications.map(\.name)))
   }
 
   /// The name in the checkpoint of everything it holds, by the name transformers would save it by.
-  private static func names(of tensors: some Collection<String>, _ blueprint: any ModelBlueprint) -> [String: String] {
+  private static func names(of tensors: some Collection<String>, _ blueprint: any CheckpointBlueprint) -> [String:
+    String]
+  {
     let keys = blueprint.keys
     let wrapper = wrapper(of: tensors)
     // A checkpoint of the bare body has no prefix on its names.
     let bare = !tensors.contains { $0.dropFirst(wrapper.count).hasPrefix(keys.prefix) }
     var names: [String: String] = [:]
     for stored in tensors {
-      let name = String(stored.dropFirst(wrapper.count))
+      let name = keys.current(String(stored.dropFirst(wrapper.count)))
       names[bare && name != keys.head ? keys.prefix + name : name] = stored
     }
     // The head and the embedding of a tied model are one tensor, which some savers keep under the head's name alone.
-    if blueprint.configuration.tied, names[keys.embedding] == nil { names[keys.embedding] = names[keys.head] }
+    if blueprint.isTied, names[keys.embedding] == nil { names[keys.embedding] = names[keys.head] }
     return names
   }
 
@@ -82,7 +90,7 @@ struct WeightLoading {
       remedy: "check that config.json and the weights belong to the same model")
   }
 
-  private func isTiedHead(_ name: String) -> Bool { blueprint.configuration.tied && name == blueprint.keys.head }
+  private func isTiedHead(_ name: String) -> Bool { blueprint.isTied && name == blueprint.keys.head }
 
   /// Reads every weight into the parameters of `buffer`, which was made from the blueprint's specifications.
   ///

@@ -57,6 +57,7 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         ("geluExact", .geluExact, { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }),
         ("relu", .relu, { max($0, 0) }),
         ("silu", .silu, { $0 / (1 + exp(-$0)) }),
+        ("tanh", .tanh, { tanh($0) }),
       ]
       let activations = functions.flatMap { name, activation, function in
         [
@@ -175,6 +176,14 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   }
 
   static let selections: [OperationCase] = [
+    OperationCase("sequenceMeans", inputs: [(8, 70)]) { tape, x, _ in
+      tape.sequenceMeans(x[0], Packing(lengths: [3, 1, 4]))
+    } reference: { m in
+      Matrix(3, 70) { r, c in
+        let rows = [0..<3, 3..<4, 4..<8][r]
+        return rows.reduce(0) { $0 + m[0][$1, c] } / Double(rows.count)
+      }
+    },
     OperationCase("embedding", inputs: [], parameters: [(11, 70)]) { tape, _, p in
       tape.embedding([3, 0, 3, 10], p[0])
     } reference: { m in

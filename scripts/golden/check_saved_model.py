@@ -5,7 +5,8 @@
     python scripts/golden/check_saved_model.py /tmp/saved/*
 
 Each folder holds a saved model and decant_logits.json: {"sequences": [[id, ...], ...], "logits": [...]}, the logits of
-all rows one after the other. Exit status 1 where a difference exceeds 1e-4 or a weight is missing or left over.
+all rows one after the other; of an encoder (DECANT_SAVED_ENCODERS) decant_hidden.json, with "hidden" in their place. Exit
+status 1 where a difference exceeds 1e-4 or a weight is missing or left over; a pooler alone may be missing.
 
     python scripts/golden/check_saved_model.py --convert .build/release/decant Tests/ModelsTests/Golden/*/
 
@@ -22,7 +23,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 TOLERANCE = 1e-4
 TYPES = ["auto", "float32", "bfloat16", "float16", "float64"]
@@ -39,7 +40,25 @@ def load(folder, **options):
     return model.eval(), {kind: names for kind, names in info.items() if names}
 
 
+def is_encoder(folder):
+    return json.loads((folder / "config.json").read_text())["model_type"] == "bert"
+
+
+def check_encoder(folder):
+    export = json.loads((folder / "decant_hidden.json").read_text())
+    model, info = AutoModel.from_pretrained(folder, output_loading_info=True)
+    trouble = {kind: names for kind, names in info.items() if [n for n in names if not n.startswith("pooler.")]}
+    with torch.no_grad():
+        hidden = torch.cat([model.eval()(torch.tensor([s])).last_hidden_state[0] for s in export["sequences"]]).flatten()
+    gap = (hidden - torch.tensor(export["hidden"])).abs().max().item()
+    good = gap <= TOLERANCE and not trouble and model.dtype == torch.float32
+    print(f"{'ok' if good else 'WRONG'}: {folder.name}: largest difference {gap:.2e}, {model.dtype} {trouble or ''}")
+    return good
+
+
 def check(folder):
+    if is_encoder(folder):
+        return check_encoder(folder)
     export = json.loads((folder / "decant_logits.json").read_text())
     model, trouble = load(folder)
     gap = (logits_of(model, export["sequences"]) - torch.tensor(export["logits"])).abs().max().item()
@@ -113,7 +132,8 @@ def check_conversions(decant, folder):
 if __name__ == "__main__":
     words = sys.argv[1:]
     if words[:1] == ["--convert"] and len(words) > 2:
-        checked = [check_conversions(words[1], Path(folder)) for folder in words[2:] if (Path(folder) / "config.json").exists()]
+        decoders = [Path(folder) for folder in words[2:] if (Path(folder) / "config.json").exists() and not is_encoder(Path(folder))]
+        checked = [check_conversions(words[1], folder) for folder in decoders]
     elif words and not words[0].startswith("-"):
         checked = [check(Path(folder)) for folder in words]
     else:

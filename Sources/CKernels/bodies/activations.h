@@ -25,6 +25,11 @@ INLINE float VARIANT(siluSlope)(float x) {
   return s * (1.0f + x * (1.0f - s));
 }
 
+INLINE float VARIANT(tanhSlope)(float x) {
+  float t = VARIANT(tanhOf)(x);
+  return 1.0f - t * t;
+}
+
 #define ACTIVATION(name, gatedName)                                                                                   \
   static void VARIANT(name)(float *restrict y, const float *restrict x, long n) {                                     \
     for (long i = 0; i < n; i++) y[i] = VARIANT(name##Of)(x[i]);                                                      \
@@ -48,5 +53,6 @@ ACTIVATION(geluTanh, gatedGeluTanh)
 ACTIVATION(geluExact, gatedGeluExact)
 ACTIVATION(relu, gatedRelu)
 ACTIVATION(silu, gatedSilu)
+ACTIVATION(tanh, gatedTanh)
 
 #undef ACTIVATION

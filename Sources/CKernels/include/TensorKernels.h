@@ -57,6 +57,8 @@
   KERNEL(void, reluBackward, (float *dx, const float *dy, const float *x, long n))                                    \
   KERNEL(void, silu, (float *y, const float *x, long n))                                                              \
   KERNEL(void, siluBackward, (float *dx, const float *dy, const float *x, long n))                                    \
+  KERNEL(void, tanh, (float *y, const float *x, long n))                                                              \
+  KERNEL(void, tanhBackward, (float *dx, const float *dy, const float *x, long n))                                    \
   /* y = f(gate) * up */                                                                                              \
   KERNEL(void, gatedGeluTanh, (float *y, const float *gate, const float *up, long n))                                 \
   KERNEL(                                                                                                             \
@@ -73,6 +75,10 @@
   KERNEL(void, gatedSilu, (float *y, const float *gate, const float *up, long n))                                     \
   KERNEL(                                                                                                             \
       void, gatedSiluBackward,                                                                                        \
+      (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))                        \
+  KERNEL(void, gatedTanh, (float *y, const float *gate, const float *up, long n))                                     \
+  KERNEL(                                                                                                             \
+      void, gatedTanhBackward,                                                                                        \
       (float *dgate, float *dup, const float *dy, const float *gate, const float *up, long n))
 
 /// One row at a time.

@@ -10,6 +10,7 @@ public enum Activation: Sendable, Equatable {
   case relu
   /// `x * sigmoid(x)`, also called swish.
   case silu
+  case tanh
 }
 
 private struct Addition: Operation {
@@ -59,6 +60,7 @@ private struct Activated: Operation {
       case .geluExact: unsafe kernels.geluExactBackward
       case .relu: unsafe kernels.reluBackward
       case .silu: unsafe kernels.siluBackward
+      case .tanh: unsafe kernels.tanhBackward
       }
     tape.accumulateGradient(of: input) { target in
       forElements(of: target) { start, count in
@@ -80,6 +82,7 @@ private struct Gated: Operation {
       case .geluExact: unsafe kernels.gatedGeluExactBackward
       case .relu: unsafe kernels.gatedReluBackward
       case .silu: unsafe kernels.gatedSiluBackward
+      case .tanh: unsafe kernels.gatedTanhBackward
       }
     tape.accumulateGradient(of: gate) { gateTarget in
       tape.accumulateGradient(of: up) { upTarget in
@@ -170,6 +173,7 @@ extension Tape {
       case .geluExact: unsafe kernels.geluExact
       case .relu: unsafe kernels.relu
       case .silu: unsafe kernels.silu
+      case .tanh: unsafe kernels.tanh
       }
     let y = arena.tensor(x.value.shape)
     forElements(of: y) { start, count in unsafe kernel(y.base + start, x.value.base + start, count) }
@@ -185,6 +189,7 @@ extension Tape {
       case .geluExact: unsafe kernels.gatedGeluExact
       case .relu: unsafe kernels.gatedRelu
       case .silu: unsafe kernels.gatedSilu
+      case .tanh: unsafe kernels.gatedTanh
       }
     let y = arena.tensor(up.value.shape)
     forElements(of: y) { start, count in

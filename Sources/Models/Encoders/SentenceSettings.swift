@@ -1,0 +1,87 @@
+import Diagnostics
+import Files
+import JSON
+
+/// What the files of sentence-transformers in a model's folder say of how vectors of texts are made: `modules.json`, the
+/// pooling module's `config.json` and `sentence_bert_config.json`.
+struct SentenceSettings: Equatable {
+  /// Nil where there are no such files.
+  var pooling: Pooling?
+  /// Whether vectors get the length 1; nil where there are no such files.
+  var normalizes: Bool?
+  /// Longest text in tokens, those around it included.
+  var maximumLength: Int?
+
+  /// Reads what is there.
+  ///
+  /// - Throws: a `Diagnostic` with file and field for a module or a way of pooling that Decant does not know.
+  init(directory: String) throws {
+    guard let modules = try Self.read("\(directory)/modules.json") else { return }
+    normalizes = false
+    for module in try modules.elements() {
+      let type = try module.required("type")
+      // The last word of such as `sentence_transformers.models.Pooling`.
+      switch try type.string().split(separator: ".").last {
+      case "Transformer": break
+      case "Normalize": normalizes = true
+      case "Pooling":
+        let path = try module.required("path").string()
+        guard path.split(separator: "/").allSatisfy({ File.isPlainName(String($0)) }), !path.hasPrefix("/") else {
+          throw try module.required("path").diagnostic("is not a folder inside of the model's")
+        }
+        guard let config = try Self.read("\(directory)/\(path)/config.json") else {
+          throw Diagnostic.input("is missing, but modules.json names it", file: "\(directory)/\(path)/config.json")
+        }
+        pooling = try Self.pooling(config)
+      default:
+        throw type.diagnostic(
+          "names a module that is not supported",
+          remedy:
+            "use a model of a transformer, pooling and normalization, or remove modules.json for the transformer alone")
+      }
+    }
+    try readLengths(directory)
+  }
+
+  private mutating func readLengths(_ directory: String) throws {
+    guard let config = try Self.read("\(directory)/sentence_bert_config.json") else { return }
+    maximumLength = try config.optional("max_seq_length")?.integer(in: 2...Limits.sequence)
+    guard let lowers = try config.optional("do_lower_case"), try lowers.bool() else { return }
+    throw lowers.diagnostic(
+      "asks for texts in lower case before the tokenizer, which is not done",
+      remedy: "set it to false where the tokenizer lowers them itself")
+  }
+
+  /// Keys of the pooling module's `config.json`, each true or false.
+  private static let modes: [(key: String, pooling: Pooling?)] = [
+    ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean), ("pooling_mode_lasttoken", .last),
+    ("pooling_mode_max_tokens", nil), ("pooling_mode_mean_sqrt_len_tokens", nil),
+    ("pooling_mode_weightedmean_tokens", nil),
+  ]
+
+  private static func pooling(_ config: JSONField) throws -> Pooling {
+    let remedy = "choose a supported one with `pooling`: cls, mean or last, after removing modules.json"
+    // Newer versions write one word.
+    if let named = try config.optional("pooling_mode") {
+      switch try named.string() {
+      case "cls": return .cls
+      case "mean": return .mean
+      case "lasttoken": return .last
+      default: throw named.diagnostic("is a way of pooling that is not supported", remedy: remedy)
+      }
+    }
+    let chosen = try modes.filter { try config.optional($0.key)?.bool() ?? false }
+    guard let first = chosen.first else { throw config.diagnostic("names no way of pooling", remedy: remedy) }
+    guard chosen.count == 1, let pooling = first.pooling else {
+      throw try config.required(chosen.last!.key).diagnostic(
+        chosen.count > 1 ? "is not the only way of pooling" : "is a way of pooling that is not supported",
+        remedy: remedy)
+    }
+    return pooling
+  }
+
+  private static func read(_ path: String) throws -> JSONField? {
+    guard File.exists(path) else { return nil }
+    return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+  }
+}
