@@ -34,7 +34,7 @@ let rooms = """
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
   Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Distillation: Training Methods Teachers Evaluation SyntheticData Models Generation NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Distillation: Training Methods Teachers Evaluation SyntheticData Models Generation NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI

@@ -35,14 +35,10 @@ public enum SafeTensorsWriter {
     to path: String, _ tensors: [WritableTensor], metadata: [String: String] = standardMetadata,
     onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
-    let rank = Dictionary(uniqueKeysWithValues: ElementType.allCases.enumerated().map { ($0.element, $0.offset) })
-    let ordered = tensors.sorted { a, b in
-      a.type == b.type ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rank[a.type]! > rank[b.type]!
-    }
-    let header = header(of: ordered, metadata: metadata)
+    let ordered = tensors.sorted { precedes(($0.type, $0.name), ($1.type, $1.name)) }
+    let start = header(of: ordered.map { ($0.name, $0.shape, $0.type) }, metadata: metadata)
     try File.write(to: path) { writer in
-      try writer.append((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
-      try writer.append(header)
+      try writer.append(start)
       for tensor in ordered {
         try unsafe tensor.withPieces(file: path) { bytes in
           try unsafe writer.append(bytes)
@@ -52,24 +48,37 @@ public enum SafeTensorsWriter {
     }
   }
 
-  /// The header's text, padded.
-  private static func header(of tensors: [WritableTensor], metadata: [String: String]) -> [UInt8] {
+  /// What a file begins with: the length of its header and the header, behind which the tensors' bytes follow in the
+  /// reference's order. For a file that is written as its values come.
+  ///
+  /// - Precondition: no name comes twice.
+  public static func header(
+    of tensors: [(name: String, shape: [Int], type: ElementType)], metadata: [String: String] = standardMetadata
+  ) -> [UInt8] {
     var header = JSONObject()
     if !metadata.isEmpty {
       let notes = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
       header[SafeTensorsHeader.metadataKey] = .object(JSONObject(notes.map { ($0.key, .string($0.value)) }))
     }
     var offset = 0
-    for tensor in tensors {
-      precondition(header[tensor.name] == nil, "\(tensor.name) comes twice")
-      header[tensor.name] = [
-        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map { JSONValue($0) }),
-        "data_offsets": [JSONValue(offset), JSONValue(offset + tensor.byteCount)],
+    for (name, shape, type) in tensors.sorted(by: { precedes(($0.type, $0.name), ($1.type, $1.name)) }) {
+      precondition(header[name] == nil, "\(name) comes twice")
+      let end = offset + shape.reduce(type.size, *)
+      header[name] = [
+        "dtype": .string(type.rawValue), "shape": .array(shape.map { JSONValue($0) }),
+        "data_offsets": [JSONValue(offset), JSONValue(end)],
       ]
-      offset += tensor.byteCount
+      offset = end
     }
     var text = JSONValue.object(header).serialized()
     text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-    return text
+    return (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text
+  }
+
+  /// The reference's order: by descending element type, then by name.
+  private static func precedes(_ a: (type: ElementType, name: String), _ b: (type: ElementType, name: String)) -> Bool {
+    if a.type == b.type { return a.name.utf8.lexicographicallyPrecedes(b.name.utf8) }
+    let order = ElementType.allCases
+    return order.firstIndex(of: a.type)! > order.firstIndex(of: b.type)!
   }
 }

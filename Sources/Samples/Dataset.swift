@@ -16,6 +16,8 @@ public struct Dataset: Sendable {
     case training
     /// Every row needs a prompt; a text is one.
     case prompts
+    /// Every row is read as a text: its prompt and, where it has one, its response.
+    case texts
   }
 
   /// What to do with a row whose response is empty or white space, in data for training.
@@ -122,9 +124,13 @@ public struct Dataset: Sendable {
   /// The sample of a row: a prompt alone where the data set is read for prompts. Nil where the prompt is too long and
   /// such rows are dropped.
   package func sample(of row: Row, _ builder: SampleBuilder) throws -> Sample? {
-    do { return try options.purpose == .prompts ? builder.prompt(row) : builder.sample(row) } catch let fault
-      as Diagnostic
-    { throw fault.located(file: files[row.file].path, line: row.line) }
+    do {
+      switch options.purpose {
+      case .training: return try builder.sample(row)
+      case .prompts: return try builder.prompt(row)
+      case .texts: return try builder.passage(row)
+      }
+    } catch let fault as Diagnostic { throw fault.located(file: files[row.file].path, line: row.line) }
   }
 
   /// The object a row was read from, for writing it out again with more; a row of plain text gives `{"text": ...}`.

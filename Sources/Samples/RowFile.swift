@@ -120,7 +120,7 @@ final class RowFile: Sendable {
       try JSONValue.parse(bytes, file: path, line: place.line).objectValue ?? JSONObject()
     }
     let row = Row(content: content, references: references, file: number, line: place.line, bytes: place.bytes)
-    guard options.purpose == .training, let text = row.response ?? row.text, Self.isBlank(text) else {
+    guard options.purpose != .prompts, let text = row.response ?? row.text, Self.isBlank(text) else {
       return row
     }
     guard options.emptyResponses == .skip else {

@@ -21,7 +21,7 @@ struct RowReader {
       guard value.objectValue != nil else { throw Diagnostic.input("is \(value.kind), but a row is an object") }
       let row = JSONField(value, file: file)
       if let found = try complete(row) { return found }
-      if purpose == .prompts, let content = try promptOnly(row) { return (content, []) }
+      if purpose != .training, let content = try promptOnly(row) { return (content, []) }
       if let fault = nullField(row) { throw fault }
       throw Diagnostic.input(
         "fits no shape: its keys are \(try keys(whole()))",
@@ -57,8 +57,16 @@ struct RowReader {
     guard let first = nulls.first else { return nil }
     let others = nulls.dropFirst().map { "\"\($0)\"" }.joined(separator: ", ")
     return Diagnostic.input(
-      "is null\(others.isEmpty ? "" : ", and so is \(others)"), so the row has nothing \(purpose == .training ? "to learn" : "to answer")",
+      "is null\(others.isEmpty ? "" : ", and so is \(others)"), so the row has nothing \(missing)",
       field: first, remedy: "give it a text, or remove the row")
+  }
+
+  private var missing: String {
+    switch purpose {
+    case .training: "to learn"
+    case .prompts: "to answer"
+    case .texts: "to read"
+    }
   }
 
   private func input(_ row: JSONField) throws -> String { try text(row, .input) ?? text(row, .context) ?? "" }
@@ -95,7 +103,7 @@ struct RowReader {
       }
       return (.conversation(messages, response: last.content), [last.content])
     }
-    guard last.role == .user, purpose == .prompts else {
+    guard last.role == .user, purpose != .training else {
       throw field.diagnostic("ends with a message of the \(last.role.rawValue), so there is no response")
     }
     return (.conversation(messages, response: nil), [])
@@ -122,7 +130,7 @@ struct RowReader {
     case .training:
       return
         "\(prompt) and \"\(fields[.response])\", \(instruction) and \"\(fields[.output])\", \(messages), or \(text)"
-    case .prompts: return "\(prompt), \(instruction), \(messages), or \(text)"
+    case .prompts, .texts: return "\(prompt), \(instruction), \(messages), or \(text)"
     }
   }
 

@@ -46,7 +46,8 @@ public struct SampleBuilder: Sendable {
     let bos = tokenizer.prefixTokens.first ?? tokenizer.bosTokenID
     try self.init(
       encoder: TextEncoder(
-        prefix: tokenizer.prefixTokens, fingerprint: Fingerprint(of: tokenizer.contentBytes),
+        prefix: tokenizer.prefixTokens, suffix: tokenizer.suffixTokens,
+        fingerprint: Fingerprint(of: tokenizer.contentBytes),
         unknownTokenID: tokenizer.unknownTokenID, encode: { try tokenizer.encode($0) }),
       sequenceTokens: SequenceTokens(
         bos: bos.flatMap(tokenizer.token) ?? "", eos: eosTokenID.flatMap(tokenizer.token) ?? ""),
@@ -128,34 +129,70 @@ public struct SampleBuilder: Sendable {
         "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
         field: "eos_token_id", remedy: "choose one with end_of_text")
     }
-    let alone = try encoder.encode(prompt)
-    let joint = try encoder.encode(prompt + response)
-    var common = 0
-    while common < min(alone.count, joint.count) && alone[common] == joint[common] { common += 1 }
-    var tokens = joint
-    if row.response != nil && encoder.prefix.isEmpty && common == 0 {
-      throw Diagnostic.input(
-        "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
-    }
     let ends = row.response != nil ? 1 : 0
-    let limit = promptLimit(besides: joint.count - common + ends)
+    guard var parts = try fitted(prompt, response, besides: ends) else { return nil }
+    if row.response != nil && encoder.prefix.isEmpty && parts.promptLength == 0 {
+      throw Self.emptyPrompt
+    }
+    if row.response != nil, let eosTokenID { parts.tokens.append(eosTokenID) }
+    let tokens = Array(parts.tokens.prefix(maximumLength))
+    let isCut = tokens.count < parts.tokens.count
+    let sample = Sample(
+      tokenIDs: tokens, promptLength: parts.promptLength, line: row.line, hasResponse: row.response != nil,
+      isCut: isCut, isPromptCut: parts.isPromptCut)
+    guard !sample.scoredPositions.isEmpty else {
+      throw Diagnostic.input("has \(tokens.count) tokens, so there is nothing to score")
+    }
+    return sample
+  }
+
+  /// All of a row as one text, for a vector of it: the prompt and, where it has one, the response, between what the
+  /// tokenizer puts at the start and at the end of a sequence. Nothing of it is scored, and prompts and responses that are
+  /// too long are cut as those of ``sample(_:)``. Nil where the prompt is too long and such rows are dropped.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, its prompt is too long, or it
+  ///   has no token at all.
+  public func passage(_ row: Row) throws -> Sample? {
+    let around = encoder.prefix.count + encoder.suffix.count
+    guard around < maximumLength else {
+      throw Diagnostic.input(
+        "is \(maximumLength), which leaves no room between the \(around) tokens around every text", field: "max_length")
+    }
+    let (prompt, response) = try template.render(row.content.withoutEnd(sequenceTokens.eos), sequenceTokens)
+    guard let parts = try fitted(prompt, response ?? "", besides: encoder.suffix.count) else { return nil }
+    let kept = parts.tokens.prefix(maximumLength - encoder.suffix.count)
+    let tokens = kept + encoder.suffix
+    guard !tokens.isEmpty else {
+      throw Diagnostic.input("the text is empty, and the tokenizer puts no token around it")
+    }
+    return Sample(
+      tokenIDs: Array(tokens), promptLength: tokens.count, line: row.line, hasResponse: false,
+      isCut: kept.count < parts.tokens.count, isPromptCut: parts.isPromptCut)
+  }
+
+  private static var emptyPrompt: Diagnostic {
+    .input("the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
+  }
+
+  /// The joint encoding of prompt and response behind what starts a sequence, the prompt cut where it is too long; nil
+  /// where its row is dropped.
+  ///
+  /// - Parameter ends: Tokens that will follow.
+  private func fitted(
+    _ prompt: String, _ response: String, besides ends: Int
+  ) throws -> (tokens: [Int32], promptLength: Int, isPromptCut: Bool)? {
+    let alone = try encoder.encode(prompt)
+    var tokens = response.isEmpty ? alone : try encoder.encode(prompt + response)
+    var common = 0
+    while common < min(alone.count, tokens.count) && alone[common] == tokens[common] { common += 1 }
+    let limit = promptLimit(besides: tokens.count - common + ends)
     let isPromptCut = encoder.prefix.count + common > limit
     if isPromptCut {
       guard let kept = try shortened(common, to: limit) else { return nil }
       tokens.removeFirst(common - kept)
       common = kept
     }
-    tokens = encoder.prefix + tokens
-    if row.response != nil, let eosTokenID { tokens.append(eosTokenID) }
-    let isCut = tokens.count > maximumLength
-    if isCut { tokens.removeLast(tokens.count - maximumLength) }
-    let sample = Sample(
-      tokenIDs: tokens, promptLength: encoder.prefix.count + common, line: row.line, hasResponse: row.response != nil,
-      isCut: isCut, isPromptCut: isPromptCut)
-    guard !sample.scoredPositions.isEmpty else {
-      throw Diagnostic.input("has \(tokens.count) tokens, so there is nothing to score")
-    }
-    return sample
+    return (encoder.prefix + tokens, encoder.prefix.count + common, isPromptCut)
   }
 
   /// The prompt of a row by itself, for generation; nil where it is too long and such rows are dropped. Running text is
@@ -173,10 +210,7 @@ public struct SampleBuilder: Sendable {
       tokens.removeFirst(tokens.count - kept)
     }
     tokens = encoder.prefix + tokens
-    guard !tokens.isEmpty else {
-      throw Diagnostic.input(
-        "the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
-    }
+    guard !tokens.isEmpty else { throw Self.emptyPrompt }
     return Sample(
       tokenIDs: tokens, promptLength: tokens.count, line: row.line, hasResponse: false, isCut: false,
       isPromptCut: isPromptCut)
@@ -202,19 +236,21 @@ public struct SampleBuilder: Sendable {
   }
 }
 
-/// Texts to token ids, without what starts a sequence.
+/// Texts to token ids, without what starts and ends a sequence.
 package struct TextEncoder: Sendable {
   package var prefix: [Int32]
+  package var suffix: [Int32]
   package var fingerprint: Fingerprint
   /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
   package var unknownTokenID: Int32?
   package var encode: @Sendable (String) throws -> [Int32]
 
   package init(
-    prefix: [Int32], fingerprint: Fingerprint, unknownTokenID: Int32? = nil,
+    prefix: [Int32], suffix: [Int32] = [], fingerprint: Fingerprint, unknownTokenID: Int32? = nil,
     encode: @escaping @Sendable (String) throws -> [Int32]
   ) {
     self.prefix = prefix
+    self.suffix = suffix
     self.fingerprint = fingerprint
     self.unknownTokenID = unknownTokenID
     self.encode = encode

@@ -38,6 +38,29 @@ import Training
 
   // MARK: Tokenizers
 
+  @Test("an encoder's config.json, and what sentence-transformers keeps beside it") func encoder() throws {
+    let model = try copy(of: world.encoder(), as: "configured-encoder")
+    try File.makeFolder("\(model)/1_Pooling")
+    let files = [
+      ("config.json", try bytes("\(model)/config.json")),
+      (
+        "modules.json",
+        Array(#"[{"path": "1_Pooling", "type": "a.Pooling"}, {"path": "", "type": "b.Normalize"}]"#.utf8)
+      ),
+      ("1_Pooling/config.json", Array(#"{"pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}"#.utf8)),
+      ("sentence_bert_config.json", Array(#"{"max_seq_length": 32, "do_lower_case": false}"#.utf8)),
+    ]
+    for (name, text) in files.dropFirst(1) { _ = try folder.write(text, to: "configured-encoder/\(name)") }
+    let words = ["\"bert\"", "\"gelu\"", "\"llama\"", "\"Transformer\"", "\"..\"", "true", "512"]
+    Fuzz.run("an encoder's settings", files.map(\.1), .text(dictionary: words)) { text, number in
+      let (name, original) = files[number / 4 % files.count]
+      _ = try folder.write(text, to: "configured-encoder/\(name)")
+      defer { _ = try? folder.write(original, to: "configured-encoder/\(name)") }
+      let embedder = try Embedder(model, pooling: nil, normalizes: nil)
+      _ = embedder.vectors(of: [[2, 7, 3]], arena: Arena())
+    }
+  }
+
   @Test("tokenizer.json, and texts through it") func tokenizer() throws {
     let golden = "\(SharedData.packageRoot)/Tests/TokenizersTests/Golden"
     let names = try File.list(golden).filter { $0.hasSuffix(".tokenizer.json") }

@@ -156,6 +156,28 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
         }, product: { try files("answers.jsonl", of: $0) }))
   }
 
+  @Test(
+    "embed, killed and run again, leaves the bytes of an uninterrupted run",
+    arguments: ["vectors.jsonl", "vectors.safetensors"])
+  func embed(output: String) throws {
+    let model = try world.encoder()
+    try attack(
+      Job(
+        verb: "embed \(output)",
+        words: {
+          [
+            "embed", "--model", model, "--data", world.train, "--output", "\($0)/\(output)", "--batch-tokens", "1",
+            "--pooling", "pooler",
+          ]
+        }, prepare: File.makeFolder,
+        share: { path in
+          let part = "\(path)/\(output)\(output.hasSuffix("jsonl") ? "" : ".part")"
+          guard let bytes = try? File.read(part) else { return 0 }
+          let rows = output.hasSuffix("jsonl") ? bytes.count { $0 == UInt8(ascii: "\n") } : bytes.count / 64
+          return Double(rows) / 400
+        }, product: { try files(output, of: $0) }))
+  }
+
   @Test("regenerate, killed and run again, publishes the version of an uninterrupted run") func regenerate() throws {
     try attack(
       Job(

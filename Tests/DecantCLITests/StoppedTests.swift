@@ -1,4 +1,5 @@
 import Files
+import Fixtures
 import Foundation
 import TestSupport
 import Testing
@@ -79,6 +80,30 @@ import Testing
     #expect(try File.read(output).count < File.read(world.file("whole.jsonl")).count)
     try DecantProcess.run(words("stopped.jsonl"), in: world.folder)
     #expect(try File.read(output) == File.read(world.file("whole.jsonl")))
+  }
+
+  @Test(
+    "embed: SIGTERM, then the same command, leaves an uninterrupted run's bytes",
+    arguments: ["jsonl", "safetensors"])
+  func embed(kind: String) throws {
+    let world = try TinyWorld(rows: 4000)
+    let model = try world.encoder(), folder = world.folder
+    func words(_ name: String) -> [String] {
+      [
+        "embed", "--model", model, "--data", world.train, "--batch-tokens", "1", "--output", folder.file(name),
+      ]
+    }
+    try DecantProcess.run(words("whole.\(kind)"), in: folder.path)
+    let output = folder.file("stopped.\(kind)")
+    let begun = kind == "jsonl" ? output : "\(output).part"
+    let job = try DecantProcess(words("stopped.\(kind)"), in: folder.path)
+    Self.expectStopped(try Self.stop(job) { File.size(begun) ?? 0 > 2000 }, says: "run the same command again to go on")
+    #expect(try File.read(begun).count < File.read(folder.file("whole.\(kind)")).count)
+    let second = try DecantProcess.run(words("stopped.\(kind)"), in: folder.path)
+    #expect(second.errors.contains("rows are there, going on"), "\(second.errors)")
+    #expect(try File.read(output) == File.read(folder.file("whole.\(kind)")))
+    #expect(
+      try File.list(folder.path).filter { $0.hasPrefix("stopped") } == ["stopped.\(kind)", "stopped.\(kind).made-by"])
   }
 
   @Test("a full disk: an error with a remedy, what was there is kept, and the next run completes it") func fullDisk()

@@ -134,6 +134,29 @@ private struct StoppedJobs {
     do { return try job() } catch is Interrupted { return true }
   }
 
+  private func checkEmbed() throws {
+    func embed(_ output: String) throws -> Bool {
+      var job = TextEmbedding(model: world.student, data: DataFiles(world.validation), output: output)
+      job.tokensPerBatch = 1
+      return try job.run().interrupted
+    }
+    for kind in ["jsonl", "safetensors"] {
+      let whole = world.folder.file("whole-vectors.\(kind)")
+      _ = try isStopped(afterLooks: nil) { try embed(whole) }
+      var looks = 0
+      while true {
+        let output = world.folder.file("cut-vectors-\(looks).\(kind)")
+        if try !isStopped(afterLooks: looks, { try embed(output) }) { break }
+        _ = try isStopped(afterLooks: nil) { try embed(output) }
+        guard try File.read(output) == File.read(whole) else {
+          throw Difference(description: "embed to \(kind) stopped after \(looks) looks differs")
+        }
+        looks += 1
+      }
+      guard looks >= 4 else { throw Difference(description: "embed looks \(looks) times only") }
+    }
+  }
+
   func check() throws {
     func generate(_ output: String) throws -> Bool {
       var job = BatchInference(
@@ -156,6 +179,7 @@ private struct StoppedJobs {
       looks += 1
     }
     guard looks > 10 else { throw Difference(description: "generate looks \(looks) times only") }
+    try checkEmbed()
     var evaluation = ModelEvaluation(model: world.student, data: DataFiles(world.validation), format: RowFormat())
     evaluation.generate = true
     evaluation.maximumNewTokens = 4

@@ -28,6 +28,31 @@ public struct TinyWorld: Sendable {
     try Self.write(model: folder.file("student"), hidden: 16, layers: 1, seed: seed + 1, tokenizer: tokenizer)
   }
 
+  /// Writes an encoder of one layer, with a WordPiece tokenizer of single characters, and gives its folder.
+  public func encoder() throws -> String {
+    let path = folder.file("encoder")
+    let configuration: JSONObject = [
+      "model_type": "bert", "vocab_size": 200, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+      "num_attention_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.2,
+    ]
+    var stream = RandomStream(seed: 1, name: "initialization")
+    try ModelStore.save(try ModelStore.makeEncoder(configuration, stream: &stream, trainable: false), to: path)
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    let characters = (0x21...0x7E).map { String(Character(Unicode.Scalar(UInt8($0)))) }
+    let tokens = special + characters + characters.map { "##\($0)" }
+    let tokenizer: JSONValue = [
+      "model": [
+        "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+        "vocab": .object(JSONObject(tokens.enumerated().map { ($0.element, JSONValue($0.offset)) })),
+      ],
+      "normalizer": ["type": "BertNormalizer", "lowercase": false], "pre_tokenizer": ["type": "BertPreTokenizer"],
+      "post_processor": ["type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]],
+      "decoder": ["type": "WordPiece", "prefix": "##", "cleanup": false],
+    ]
+    try File.write(tokenizer.serialized(), to: "\(path)/tokenizer.json")
+    return path
+  }
+
   private static func lines(_ count: Int, seed: UInt64) -> [String] {
     var stream = RandomStream(seed: seed, name: "rows")
     let names = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn"], things = ["red kite", "old map", "green stone", "lamp"]

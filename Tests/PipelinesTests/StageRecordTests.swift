@@ -125,6 +125,8 @@ import Testing
         "generate: {model: \(world.student), data: \(world.validation), max_new_tokens: 4, batch_size: 2}",
         output: "answers"))
     #expect(File.exists(world.folder.file("answers/it/responses.jsonl")))
+    #expect(try !skips("embed: {model: \(world.student), data: \(world.validation)}", output: "vectors"))
+    #expect(File.exists(world.folder.file("vectors/it/embeddings.safetensors")))
   }
 
   @Test("a stage that is refused leaves no folder") func leavesNothing() throws {
@@ -148,6 +150,7 @@ import Testing
   private static let least = [
     "synthesize": "output: x", "precompute": "{teacher: t, data: d, cache: x}",
     "regenerate": "{student: s, teacher: t, data: d, replay: x}", "generate": "{model: m, data: d, output: x}",
+    "embed": "{model: m, data: d, output: x}",
     "evaluate": "{model: m, data: d}", "convert": "{model: m, output: x}",
     "compare": "{data: d, teacher: t, models: {b: x, a: y}, output: x}",
     "train": "{student: {from: s}, data: {train: d}, training: {steps: 1}, output: x}",

@@ -72,7 +72,7 @@ public struct BatchInference: Stage {
       rowCount: index.count, vocabularySize: loaded.model.configuration.vocabularySize,
       maximumNewTokens: decoding.maximumNewTokens, row: { try index.dataset.original(index.row(at: $0)) },
       text: { try bundle.tokenizer.response($1.contentTokenIDs, after: index.sample(at: $0).tokenIDs) })
-    let file = try ResponseFile(destination, madeFrom: made, check: check)
+    let file = try OutputFile(destination, madeFrom: made, check: check)
     let done = file.rowsThere
     var outcome = Outcome(
       rows: index.count, resumedRows: done, generatedTokens: 0, interrupted: false, account: samples.account)

@@ -69,6 +69,11 @@ struct SampleSource {
       remedy: "use the tokenizer the model was trained with, or name another token as end_of_text")
   }
 
+  /// The rows of a data set as texts. What became of them is said in the log.
+  func texts(of files: DataFiles, index place: IndexPlace) throws -> IndexedSamples {
+    try indexed(files, .texts, builder, place, newTokens: nil)
+  }
+
   /// The prompts of a data set to answer. What became of its rows is said in the log.
   ///
   /// - Parameter newTokens: The longest answer: prompts that are cut leave room for it.
