@@ -111,12 +111,3 @@ def largest_difference(model, samples):
             worst = max(worst, kept, abs(target - position["target_logprob"]))
     return worst
 
-
-def external(path):
-    """Rows that a script prints, one a line: what, figure, target and met or MISSED, apart by tabs."""
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=environment())
-    if done.returncode not in (0, 1):
-        sys.exit(f"{path.name} ended with {done.returncode}:\n{done.stderr}")
-    for line in done.stdout.splitlines():
-        what, figure, target, met = (line.split("\t") + ["", "", ""])[:4]
-        yield Row(what, figure, target, {"met": True, "MISSED": False}.get(met))

@@ -1,15 +1,6 @@
-#!/usr/bin/env python3
-"""Vectors of `decant embed` beside those of transformers, for a model as sentence-transformers keeps it.
-
-    python scripts/parity.d/embed.py MODEL        (torch, transformers, safetensors)
-
-MODEL is a folder such as that of sentence-transformers/all-MiniLM-L6-v2. The sentences are fifty, of several scripts and
-lengths, one of them longer than the model reads; `decant` is that of `.build/release`, or DECANT. One line a comparison: what,
-the figure, the target, and whether it is met. Exit status 1 where one is not."""
-
+"""Vectors of `decant embed` beside those of transformers, for a model as sentence-transformers keeps it."""
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-ROOT = Path(__file__).resolve().parents[2]
-DECANT = os.environ.get("DECANT", str(ROOT / ".build" / "release" / "decant"))
+from common import Row, decant, write_rows
+
 TARGETS = {"fp32": 1e-4, "bf16": 2e-2}
 SENTENCES = """
 A man is eating food.|A man is eating a piece of bread.|The girl is carrying a baby.|A man is riding a horse.|A woman is playing violin.
@@ -63,27 +54,22 @@ def theirs(folder):
     return torch.nn.functional.normalize(vectors) if normalizes else vectors
 
 
-def ours(folder, precision, scratch):
-    data, output = scratch / "sentences.jsonl", scratch / f"{precision}.safetensors"
-    data.write_text("".join(json.dumps({"text": s}) + "\n" for s in SENTENCES))
-    subprocess.run(
-        [DECANT, "embed", "--model", str(folder), "--data", str(data), "--output", str(output), "--precision", precision],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return load_file(output)["embeddings"]
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder, met = Path(sys.argv[1]), True
-    expected = theirs(folder)
+def ours(folder, precision):
     with tempfile.TemporaryDirectory() as scratch:
-        for precision, target in TARGETS.items():
-            gap = (ours(folder, precision, Path(scratch)) - expected).abs().max().item()
-            met = met and gap <= target
-            print(f"embed {folder.name}, {len(SENTENCES)} sentences, {precision}: largest difference {gap:.1e}, target {target:.0e}, "
-                  f"{'met' if gap <= target else 'NOT MET'}")
-    sys.exit(0 if met else 1)
+        write_rows(f"{scratch}/rows.jsonl", [{"text": sentence} for sentence in SENTENCES])
+        decant("embed", "--model", folder, "--data", f"{scratch}/rows.jsonl", "--output",
+               f"{scratch}/vectors.safetensors", "--precision", precision)
+        return load_file(f"{scratch}/vectors.safetensors")["embeddings"]
 
 
-main()
+def vectors():
+    folder = Path(os.environ.get("DECANT_MINILM", ""))
+    if not (folder / "config.json").exists():
+        print("parity: embed is left out, as DECANT_MINILM names no model folder", file=sys.stderr)
+        return
+    expected = theirs(folder)
+    for precision, target in TARGETS.items():
+        gap = (ours(folder, precision) - expected).abs().max().item()
+        yield Row(
+            f"all-MiniLM-L6-v2: vectors of {len(SENTENCES)} sentences, {precision}", f"{gap:.1e}", f"{target:g}",
+            gap <= target)

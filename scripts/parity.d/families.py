@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 
 def golden():
     folder = ROOT / "Tests/ModelsTests/Golden"
-    return sorted(path.parent for path in folder.glob("*/config.json") if (path.parent / "expected.json").exists())
+    return sorted(path.parent for path in folder.glob("*/config.json") if '"bert"' not in path.read_text())
 
 
 def with_letters(case, folder):
