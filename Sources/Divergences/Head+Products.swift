@@ -20,7 +20,10 @@ extension Head {
   }
 
   /// For logits, `[rows, hidden size] * weightsᵀ = [rows, vocabulary]`.
-  func forward(chunks several: Bool, _ arena: Arena) -> Operand { operand(transposed: true, several, arena) }
+  func forward(chunks several: Bool, _ arena: Arena) -> Operand {
+    if several, let laidOut { return .packed(laidOut) }
+    return operand(transposed: true, several, arena)
+  }
 
   /// For gradients of hidden states, `[rows, vocabulary] * weights = [rows, hidden size]`.
   func backward(chunks several: Bool, _ arena: Arena) -> Operand { operand(transposed: false, several, arena) }

@@ -10,6 +10,8 @@ public struct Head: Sendable {
   public let precision: Precision
   /// Bounds logits softly; see `OutputHead`.
   public let softCap: Float?
+  /// What makes logits, laid out for many calls; nil to lay it out in each that has several chunks of rows.
+  let laidOut: PackedMatrix?
   /// Number of token ids that count. A head may be padded beyond it; those rows get neither probability nor gradient.
   public let vocabulary: Int
 
@@ -43,7 +45,10 @@ public struct Head: Sendable {
     self.init(head.table.weights, gradient: head.table.gradient, vocabulary, precision, softCap: head.softCap)
   }
 
-  private init(_ weights: Weights, gradient: Tensor?, _ vocabulary: Int, _ precision: Precision, softCap: Float?) {
+  private init(
+    _ weights: Weights, gradient: Tensor?, _ vocabulary: Int, _ precision: Precision, softCap: Float?,
+    laidOut: PackedMatrix? = nil
+  ) {
     precondition(
       vocabulary > 0 && weights.rows >= vocabulary,
       "a head of [\(weights.rows), \(weights.columns)] does not fit a vocabulary of \(vocabulary)")
@@ -52,7 +57,22 @@ public struct Head: Sendable {
     self.vocabulary = vocabulary
     self.precision = precision
     self.softCap = softCap
+    self.laidOut = laidOut
   }
+
+  /// The same head with a copy of its weights laid out for products, for many calls that are long: it takes as much memory
+  /// as the weights, and each call spares laying them out. Itself where another library computes products.
+  ///
+  /// - Precondition: the weights change no more.
+  public func layingOut() -> Head {
+    guard Engine.matrixLibrary == .decant else { return self }
+    return Head(
+      weights, gradient: gradient, vocabulary, precision, softCap: softCap,
+      laidOut: PackedMatrix(weights, transposed: true, precision: precision))
+  }
+
+  /// Whether so many rows are several chunks, for which a head is laid out.
+  public func hasChunks(rows: Int) -> Bool { rows > Chunks.rows(vocabulary: vocabulary) }
 
   /// Length of the hidden states that it reads.
   public var hiddenSize: Int { weights.columns }

@@ -13,6 +13,9 @@ public final class LocalTeacher: Teacher {
   public let topK: Int
   private let model: any CausalLanguageModel
   private let arena = Arena()
+  /// Laid out from the first batch of several chunks on.
+  private var head: Head
+  private var isLaidOut = false
 
   /// - Parameters:
   ///   - identity: The ids that its distributions are over are the first ones of the model's.
@@ -27,6 +30,7 @@ public final class LocalTeacher: Teacher {
         remedy: "choose one between 1 and \(vocabulary)")
     }
     self.model = model
+    head = Head(reading: model.head, vocabulary: vocabulary, precision: model.precision)
     self.identity = identity
     self.topK = topK
   }
@@ -61,9 +65,11 @@ public final class LocalTeacher: Teacher {
     // [rows, hidden size] of all inputs, then [scored rows, hidden size].
     let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
     let hidden = tape.gatherRows(states, batch.scoredRows).value
-    let signal = try Scorer.topK(
-      hidden: hidden, head: Head(reading: model.head, vocabulary: vocabulary, precision: model.precision),
-      targets: batch.targets, k: topK, arena: arena)
+    if !isLaidOut, head.hasChunks(rows: hidden.rows) {
+      head = head.layingOut()
+      isLaidOut = true
+    }
+    let signal = try Scorer.topK(hidden: hidden, head: head, targets: batch.targets, k: topK, arena: arena)
     return lessons(batch.scoredRanges.map { signal[$0] })
   }
 }
