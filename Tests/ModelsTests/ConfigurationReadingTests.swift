@@ -26,6 +26,18 @@ struct ConfigurationReadingTests {
     let model = try Self.make(
       Self.configuration("llama-tied", ["unsloth_version": "2026.1", "id2label": ["0": "x"], "temperature": 0.6]))
     #expect(model.configuration.family == .llama)
+    // As SmolLM2, DeepSeek's distillations to Qwen2, Gemma 2 9B, Phi-4-mini and GPT-NeoX-20B have them.
+    let published: [(String, JSONObject)] = [
+      ("llama-tied", ["is_llama_config": true, "rope_interleaved": false, "pretraining_tp": 1]),
+      ("qwen2-tied", ["use_mrope": false, "max_window_layers": 21, "sliding_window": 4096]),
+      (
+        "gemma2-tied",
+        ["hidden_act": "gelu_pytorch_tanh", "sliding_window_size": 4096, "cache_implementation": "hybrid"]
+      ),
+      ("phi3-untied-window", ["full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": false, "mlp_bias": false]),
+      ("gptneox-parallel", ["attention_probs_dropout_prob": 0, "hidden_dropout_prob": 0]),
+    ]
+    for (golden, changes) in published { _ = try Self.make(Self.configuration(golden, changes)) }
     var raw = try Self.configuration("llama-tied", [:])
     raw["clip_qkv"] = .null
     _ = try Self.make(raw)
@@ -122,6 +134,7 @@ struct ConfigurationReadingTests {
       golden: "phi3-tied-longrope",
       changes: ["rope_parameters": ["rope_type": "longrope", "short_factor": [1], "long_factor": [1, 1, 1, 1]]],
       field: "rope_parameters.short_factor", words: "4 pairs"),
+    Refusal(golden: "llama-tied", changes: ["rope_interleaved": true], field: "rope_interleaved", words: "halves"),
     Refusal(golden: "llama-tied", changes: ["clip_qkv": 8.0], field: "clip_qkv", words: "llama is not known to have"),
     Refusal(golden: "qwen3-tied", changes: ["num_experts": 128], field: "num_experts", words: "mixture of experts"),
     Refusal(golden: "llama-tied", changes: ["model_type": "mixtral"], field: "model_type", words: "dense model"),

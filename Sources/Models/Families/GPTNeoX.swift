@@ -43,6 +43,8 @@ struct GPTNeoXBlueprint: ModelBlueprint {
     initializerRange = Float(try config.positive("initializer_range", default: 0.02))
     attentionBias = try config.flag("attention_bias", default: true)
     parallel = try config.flag("use_parallel_residual", default: true)
+    // Older names of rates of dropout, which the family's code no longer reads.
+    config.ignore(["attention_probs_dropout_prob", "hidden_dropout_prob"])
   }
 }
 

@@ -14,6 +14,8 @@ extension ModelFamily {
       decoder.logitSoftCap = try config.nullablePositive("final_logit_softcapping", default: 30).map(Float.init)
       let window = try config.nullableSize("sliding_window", default: 4096)
       try decoder.readWindows(config, window, default: decoder.layers.indices.map { $0 % 2 == 0 })
+      // An earlier name of sliding_window, which stands beside it.
+      config.ignore(["sliding_window_size"])
       return decoder
     })
 }

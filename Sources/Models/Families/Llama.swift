@@ -6,6 +6,8 @@ extension ModelFamily {
     blueprint: { config, family in
       var decoder = try RotaryDecoder(config, family)
       try decoder.readBiases(config)
+      // What SmolLM2 says of the tool that made it.
+      config.ignore(["is_llama_config"])
       return decoder
     })
 }

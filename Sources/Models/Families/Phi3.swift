@@ -14,7 +14,12 @@ extension ModelFamily {
       var decoder = try RotaryDecoder(config, family, epsilon: 1e-5, context: 4096)
       decoder.fused = true
       // The model's code has no biases, whatever this says.
-      try config.refuse("attention_bias", unless: false, because: "the family has no biases")
+      for key in ["attention_bias", "mlp_bias", "lm_head_bias"] {
+        try config.refuse(key, unless: false, because: "the family has no biases")
+      }
+      for key in ["full_attn_mod", "interpolate_factor"] {
+        try config.refuse(key, unless: 1, because: "no code of transformers says what it does")
+      }
       if let window = try config.nullableSize("sliding_window", default: nil) {
         for index in decoder.layers.indices { decoder.layers[index].span = .window(window) }
       }

@@ -37,11 +37,12 @@ struct StarCoder2Blueprint: ModelBlueprint {
     initializerRange = Float(try config.positive("initializer_range", default: 0.018042))
     bias = try config.flag("use_bias", default: true)
     span = try config.nullableSize("sliding_window", default: nil).map { .window($0) } ?? .causal
-    // The kinds of layer that configurations name as information.
+    // The kinds of layer that configurations name as information; other names of what was read.
     try config.refuse("norm_type", unless: "layer_norm", because: "only LayerNorm is supported")
     try config.refuse("mlp_type", unless: "default", because: "only the plain feed-forward layer is supported")
     config.ignore([
-      "mup_initialization", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "scale_attn_weights",
+      "activation_function", "layer_norm_epsilon", "mup_initialization", "attention_softmax_in_fp32",
+      "scale_attention_softmax_in_fp32", "scale_attn_weights",
     ])
   }
 }

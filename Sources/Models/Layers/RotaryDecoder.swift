@@ -69,6 +69,9 @@ extension RotaryDecoder {
     self.activation = try config.activation(activationKey, default: activation)
     self.epsilon = Float(try config.positive("rms_norm_eps", default: epsilon))
     initializerRange = Float(try config.positive("initializer_range", default: 0.02))
+    for key in ["rope_interleaved", "use_mrope"] {
+      try config.refuse(key, unless: false, because: "only halves of a head are rotated against each other")
+    }
     layers = [Layer](repeating: Layer(rotary: table), count: configuration.layerCount)
     attentionScale = 1 / Float(configuration.headDimension).squareRoot()
   }
