@@ -52,6 +52,17 @@ public enum File {
     }
   }
 
+  /// The temporary files that processes which were killed while they wrote a file left beside it.
+  ///
+  /// Only where nobody is writing the file: another's would be among them.
+  public static func leftovers(of path: String) throws -> [String] {
+    let slash = path.lastIndex(of: "/")
+    let folder = slash.map { String(path[..<$0]) } ?? "."
+    let prefix = "\(slash.map { String(path[path.index(after: $0)...]) } ?? path).tmp-"
+    return try list(folder).filter { $0.hasPrefix(prefix) && Int($0.dropFirst(prefix.count)) != nil }
+      .map { slash == nil ? $0 : "\(folder)/\($0)" }
+  }
+
   /// As ``write(_:to:)-([UInt8],_)`` with the bytes produced piece by piece.
   public static func write(to path: String, _ body: (inout Writer) throws -> Void) throws {
     try requireReplaceable(path)

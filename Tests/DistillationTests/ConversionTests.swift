@@ -104,6 +104,17 @@ import Testing
     #expect(!File.exists("\(output)/.saving") && !File.exists("\(output)/.lock"))
   }
 
+  @Test("what a run left that was killed while it wrote what it was made from is taken away, not taken for another's")
+  func leftover() throws {
+    let left = try conversion(to: "left")
+    try File.makeFolder(left.output)
+    try File.write(Array("{".utf8), to: "\(left.output)/made_from.json.tmp-4194304")
+    #expect(try left.run().isNew)
+    let whole = try conversion(to: "whole")
+    _ = try whole.run()
+    #expect(try File.list(left.output) == File.list(whole.output))
+  }
+
   @Test("writes neither into the model's own folder nor among other files")
   func foreign() throws {
     let before = try contents("teacher")

@@ -91,7 +91,8 @@ public struct Conversion: Stage {
     }
     try File.makeFolder(output)
     guard let then = try Provenance(path: marker) else {
-      guard let other = try File.list(output).first(where: { "\(output)/\($0)" != lock }) else { return nil }
+      let own = try [lock] + File.leftovers(of: marker)
+      guard let other = try File.list(output).first(where: { !own.contains("\(output)/\($0)") }) else { return nil }
       throw Diagnostic.input(
         "the folder holds something else: \(other)", file: output, field: "output",
         remedy: "name another folder with `output`, or remove this one")
@@ -110,6 +111,8 @@ public struct Conversion: Stage {
       withExtendedLifetime(held) {}
     }
     do {
+      // Of a run that was killed in this very place.
+      for leftover in try File.leftovers(of: marker) { try File.remove(leftover) }
       try now.write(to: marker)
       try save(loaded)
     } catch {
