@@ -11,7 +11,7 @@ public struct EncoderFamily: Sendable {
   /// Reads its `config.json`.
   let blueprint: @Sendable (ConfigReader, EncoderFamily) throws -> any EncoderBlueprint
 
-  /// Every family there is; each stands in a file of its own under `Families`.
+  /// Every family there is; each stands in a file of its own beside this one.
   public static let all: [EncoderFamily] = [.bert]
 }
 
