@@ -61,11 +61,11 @@ public struct Head: Sendable {
   }
 
   /// The same head with a copy of its weights laid out for products, for many calls that are long: it takes as much memory
-  /// as the weights, and each call spares laying them out. Itself where another library computes products.
+  /// as the weights, and each call spares laying them out. Itself where that is done, or another library computes products.
   ///
   /// - Precondition: the weights change no more.
   public func layingOut() -> Head {
-    guard Engine.matrixLibrary == .decant else { return self }
+    guard laidOut == nil, Engine.matrixLibrary == .decant else { return self }
     return Head(
       weights, gradient: gradient, vocabulary, precision, softCap: softCap,
       laidOut: PackedMatrix(weights, transposed: true, precision: precision))

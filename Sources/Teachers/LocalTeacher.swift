@@ -15,7 +15,6 @@ public final class LocalTeacher: Teacher {
   private let arena = Arena()
   /// Laid out from the first batch of several chunks on.
   private var head: Head
-  private var isLaidOut = false
 
   /// - Parameters:
   ///   - identity: The ids that its distributions are over are the first ones of the model's.
@@ -65,10 +64,7 @@ public final class LocalTeacher: Teacher {
     // [rows, hidden size] of all inputs, then [scored rows, hidden size].
     let states = model.hiddenStates(batch.tokens, batch.packing, on: tape)
     let hidden = tape.gatherRows(states, batch.scoredRows).value
-    if !isLaidOut, head.hasChunks(rows: hidden.rows) {
-      head = head.layingOut()
-      isLaidOut = true
-    }
+    if head.hasChunks(rows: hidden.rows) { head = head.layingOut() }
     let signal = try Scorer.topK(hidden: hidden, head: head, targets: batch.targets, k: topK, arena: arena)
     return lessons(batch.scoredRanges.map { signal[$0] })
   }

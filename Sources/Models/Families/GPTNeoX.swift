@@ -65,7 +65,7 @@ extension GPTNeoXBlueprint {
     let norm = norm(body["final_layer_norm"])
     let head = configuration.tied ? tokens : embedding(scope["embed_out"])
     return DecoderLayers(
-      embedding: ScaledEmbedding(tokens: tokens, scale: 1), blocks: blocks, norm: norm, head: OutputHead(head.table))
+      embedding: tokens, blocks: blocks, norm: norm, head: OutputHead(head.table))
   }
 
   private func block(_ layer: Int, _ scope: ParameterScope) -> any SequenceLayer {

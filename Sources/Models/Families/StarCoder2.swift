@@ -64,7 +64,7 @@ extension StarCoder2Blueprint {
     let norm = norm(body["norm"])
     let head = configuration.tied ? tokens : embedding(scope["lm_head"])
     return DecoderLayers(
-      embedding: ScaledEmbedding(tokens: tokens, scale: 1), blocks: blocks, norm: norm, head: OutputHead(head.table))
+      embedding: tokens, blocks: blocks, norm: norm, head: OutputHead(head.table))
   }
 
   private func block(_ layer: Int, _ scope: ParameterScope) -> PreNormBlock {

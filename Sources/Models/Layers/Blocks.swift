@@ -68,6 +68,11 @@ struct LearnedPositions: TokenEmbedding {
   }
 }
 
+/// The table of the tokens alone, where a model learns no positions.
+extension Embedding: TokenEmbedding {
+  func callAsFunction(_ tokens: [Int32], _ pass: ForwardPass) -> Variable { self(tokens, on: pass.tape) }
+}
+
 /// Vectors of tokens times a number.
 struct ScaledEmbedding: TokenEmbedding {
   let tokens: Embedding
