@@ -1,10 +1,11 @@
 import Files
-import Fingerprints
+package import Fingerprints
 package import LogitCache
 import Models
 package import Provenance
 package import Samples
 import TeacherSignal
+package import Tokenizers
 
 extension Provenance {
   /// Adds a cache by what made it: its samples are named by content, so this says everything of those that are found.
@@ -13,6 +14,17 @@ extension Provenance {
       name,
       "teacher \(manifest.teacher), \(manifest.precision), tokenizer \(manifest.tokenizer), "
         + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)", place: place)
+  }
+
+  /// Adds what every result over rows is made from: a model, the files, the tokenizer, and the samples that these make.
+  package mutating func pin(
+    model fingerprint: Fingerprint, of place: String, data files: DataFiles, _ tokenizer: TokenizerBundle,
+    _ samples: SampleIndex
+  ) throws {
+    pin("model", fingerprint, place: place)
+    try pin("data", files: files)
+    pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
+    pin("samples", samples.fingerprint)
   }
 
   /// Adds files of rows by their bytes, where all of them are there.

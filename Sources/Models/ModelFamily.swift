@@ -74,11 +74,7 @@ private func makeBlueprint(_ reader: ConfigReader) throws -> any ModelBlueprint 
       "is set: the model is a mixture of experts, which is not supported", remedy: "use a dense model of the family")
   }
   guard let family = ModelFamily.all.first(where: { $0.name == name }) else { throw unknown(name, named) }
-  try reader.refuse("quantization_config", because: "quantised weights are not supported")
-  try reader.refuse("add_cross_attention", unless: false, because: "only decoder-only models are supported")
-  try reader.refuse("is_encoder_decoder", unless: false, because: "only decoder-only models are supported")
-  try reader.refuse("pruned_heads", unless: [:], because: "models with heads removed are not supported")
-  reader.ignore(HarmlessKeys.ofAll)
+  try reader.refuseOtherKinds(because: "only decoder-only models are supported")
   reader.ignore(family.dropout.keys)
   let blueprint = try family.blueprint(reader, family)
   try reader.refuseUnread(by: "the family \(name)")
@@ -116,18 +112,16 @@ enum HarmlessKeys {
   /// that transformers kept there, choices between ways to compute the same.
   static let ofAll: Set<String> = [
     "architectures", "attn_implementation", "auto_map", "bad_words_ids", "begin_suppress_tokens",
-    "cache_implementation",
-    "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "custom_pipelines", "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample", "dtype", "early_stopping", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty",
-    "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing", "id2label", "is_decoder",
-    "label2id", "length_penalty", "mask_token_id", "max_length", "max_sequence_length", "min_length", "name_or_path",
-    "no_repeat_ngram_size",
+    "cache_implementation", "chunk_size_feed_forward", "classifier_dropout", "cls_token_id", "custom_pipelines",
+    "decoder_start_token_id", "diversity_penalty", "do_sample", "dtype", "early_stopping",
+    "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id",
+    "forced_eos_token_id", "gradient_checkpointing", "id2label", "is_decoder", "label2id", "length_penalty",
+    "mask_token_id", "max_length", "max_sequence_length", "min_length", "name_or_path", "no_repeat_ngram_size",
     "num_beam_groups", "num_beams", "num_labels", "num_return_sequences", "output_attentions", "output_hidden_states",
     "output_scores", "pad_token_id", "prefix", "pretraining_tp", "problem_type", "remove_invalid_values",
     "repetition_penalty", "return_dict", "return_dict_in_generate", "sep_token_id", "suppress_tokens",
     "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k", "top_p", "torch_dtype",
-    "torchscript", "transformers_version", "transformers.js_config", "typical_p", "unk_token_id", "unsloth_fixed",
+    "torchscript", "transformers.js_config", "transformers_version", "typical_p", "unk_token_id", "unsloth_fixed",
     "unsloth_version", "use_bfloat16", "use_cache", "use_flash_attention", "use_flash_attn",
   ]
 }

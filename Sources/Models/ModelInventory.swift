@@ -15,8 +15,7 @@ public struct ModelInventory: Sendable, Equatable {
 
   /// - Throws: a `Diagnostic` where there is no configuration, or a file of the weights is missing or damaged.
   public init(of directory: String) throws {
-    let path = "\(directory)/\(ModelStore.configurationFile)"
-    let config = JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+    let config = try ModelStore.document(ModelStore.configurationFile, in: directory)
     dtype = try (config.optional("dtype") ?? config.optional("torch_dtype"))?.string()
     parameters = try SafeTensorsCheckpoint(directory: directory).tensors.values.reduce(0) { $0 + $1.count }
     files = try File.list(directory).filter { !$0.hasPrefix(".") && !File.isFolder("\(directory)/\($0)") }

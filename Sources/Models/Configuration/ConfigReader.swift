@@ -121,6 +121,17 @@ extension ConfigReader {
     throw field.diagnostic("is set, but \(reason)", remedy: "use a model without it")
   }
 
+  /// Refuses what no model of any family here may have, and passes over what is harmless in all of them.
+  ///
+  /// - Parameter reason: Why a model of two halves is none of the kind that is asked for.
+  func refuseOtherKinds(because reason: String) throws {
+    try refuse("quantization_config", because: "quantised weights are not supported")
+    try refuse("add_cross_attention", unless: false, because: reason)
+    try refuse("is_encoder_decoder", unless: false, because: reason)
+    try refuse("pruned_heads", unless: [:], because: "models with heads removed are not supported")
+    ignore(HarmlessKeys.ofAll)
+  }
+
   /// Refuses sizes where one must divide another.
   func divides(_ key: String, _ divisor: Int, _ other: String, _ value: Int) throws {
     guard value % divisor == 0 else {

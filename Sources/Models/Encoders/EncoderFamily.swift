@@ -69,12 +69,8 @@ func encoderBlueprint(of config: JSONField) throws -> any EncoderBlueprint {
         ? "names '\(name)', a family of causal language models, where an encoder is asked for"
         : "names the family '\(name)', which is not supported", remedy: "use an encoder of family \(families)")
   }
-  try reader.refuse("quantization_config", because: "quantised weights are not supported")
   try reader.refuse("is_decoder", unless: false, because: "the model is a decoder in an encoder's clothes")
-  try reader.refuse("add_cross_attention", unless: false, because: "only encoders by themselves are supported")
-  try reader.refuse("is_encoder_decoder", unless: false, because: "only encoders by themselves are supported")
-  try reader.refuse("pruned_heads", unless: [:], because: "models with heads removed are not supported")
-  reader.ignore(HarmlessKeys.ofAll)
+  try reader.refuseOtherKinds(because: "only encoders by themselves are supported")
   let blueprint = try family.blueprint(reader, family)
   try reader.refuseUnread(by: "the family \(name)")
   return blueprint

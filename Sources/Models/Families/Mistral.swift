@@ -7,9 +7,7 @@ extension ModelFamily {
     name: "mistral", architecture: "MistralForCausalLM", tiedByDefault: false,
     blueprint: { config, family in
       var decoder = try RotaryDecoder(config, family, context: 4096 * 32)
-      if let window = try config.nullableSize("sliding_window", default: 4096) {
-        for index in decoder.layers.indices { decoder.layers[index].span = .window(window) }
-      }
+      if let window = try config.nullableSize("sliding_window", default: 4096) { decoder.setWindow(window) }
       return decoder
     })
 }

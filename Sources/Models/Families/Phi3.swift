@@ -20,9 +20,7 @@ extension ModelFamily {
       for key in ["full_attn_mod", "interpolate_factor"] {
         try config.refuse(key, unless: 1, because: "no code of transformers says what it does")
       }
-      if let window = try config.nullableSize("sliding_window", default: nil) {
-        for index in decoder.layers.indices { decoder.layers[index].span = .window(window) }
-      }
+      if let window = try config.nullableSize("sliding_window", default: nil) { decoder.setWindow(window) }
       return decoder
     })
 }

@@ -2,8 +2,8 @@ import JSON
 import NN
 import Tensor
 
-/// A decoder in Llama's line: RMSNorm, rotary positions, heads of queries that share those of keys, a gated feed-forward
-/// layer, weights stored [outputs, inputs]. Its families differ in the settings below; each says in its own file what
+/// A decoder in Llama's line: norms before each half of a block, rotary positions, heads of queries that share those of
+/// keys, weights stored [outputs, inputs]. Its families differ in the settings below; each says in its own file what
 /// they are.
 struct RotaryDecoder: ModelBlueprint {
   /// What is true of one layer.
@@ -31,8 +31,12 @@ struct RotaryDecoder: ModelBlueprint {
   /// Whether the heads of queries and keys are normed before they are rotated.
   var normsHeads = false
   var normGain = RMSNorm.Gain.whole
+  /// Whether hidden states have a LayerNorm, not an RMSNorm.
+  var centres = false
   /// Whether what each half of a block adds is normed too.
   var normsUpdates = false
+  /// Whether the feed-forward layer has a gate; without one its two layers have GPT-2's names.
+  var isGated = true
   /// Whether queries, keys and values are one projection, and gate and up another.
   var fused = false
   var embeddingScale: Float = 1
@@ -51,10 +55,12 @@ extension RotaryDecoder {
   /// - Parameters:
   ///   - headDimension: Where `head_dim` is missing; nil for the width over the heads.
   ///   - context: Where `max_position_embeddings` is missing.
-  ///   - rotates: Whether ``layers`` are to rotate by what ``ConfigReader/rotary(_:headDimension:context:)`` reads.
+  ///   - rotary: What the rotary embedding of all ``layers`` is where the keys do not say; nil for layers that are yet to
+  ///     get theirs.
   init(
     _ config: ConfigReader, _ family: ModelFamily, activationKey: String = "hidden_act", activation: String = "silu",
-    epsilon: Double = 1e-6, headDimension fallback: Int? = nil, context: Int = 2048,
+    epsilonKey: String = "rms_norm_eps", epsilon: Double = 1e-6, initializerRange: Double = 0.02,
+    headDimension fallback: Int? = nil, context: Int = 2048,
     rotary: RotaryDefaults? = RotaryDefaults()
   ) throws {
     var configuration = try config.sizes(family, headDimension: fallback, context: context)
@@ -67,13 +73,18 @@ extension RotaryDecoder {
     }
     self.configuration = configuration
     self.activation = try config.activation(activationKey, default: activation)
-    self.epsilon = Float(try config.positive("rms_norm_eps", default: epsilon))
-    initializerRange = Float(try config.positive("initializer_range", default: 0.02))
+    self.epsilon = Float(try config.positive(epsilonKey, default: epsilon))
+    self.initializerRange = Float(try config.positive("initializer_range", default: initializerRange))
     for key in ["rope_interleaved", "use_mrope"] {
       try config.refuse(key, unless: false, because: "only halves of a head are rotated against each other")
     }
     layers = [Layer](repeating: Layer(rotary: table), count: configuration.layerCount)
     attentionScale = 1 / Float(configuration.headDimension).squareRoot()
+  }
+
+  /// Gives every layer a window.
+  mutating func setWindow(_ window: Int) {
+    for index in layers.indices { layers[index].span = .window(window) }
   }
 
   /// Gives a window to the layers to which `layer_types` gives one.
@@ -187,6 +198,11 @@ extension RotaryDecoder {
 
   private func feedForward(_ scope: ParameterScope) -> any RowLayer {
     let (width, inner, bias) = (configuration.hiddenSize, configuration.innerSize, feedForwardBias)
+    guard isGated else {
+      return MLP(
+        up: linear(scope["c_fc"], width, inner, bias: bias), down: linear(scope["c_proj"], inner, width, bias: bias),
+        activation: activation)
+    }
     if fused {
       return FusedGatedMLP(
         gateUp: linear(scope["gate_up_proj"], width, 2 * inner, bias: bias),
@@ -198,8 +214,10 @@ extension RotaryDecoder {
       down: linear(scope["down_proj"], inner, width, bias: bias), activation: activation)
   }
 
-  private func norm(_ scope: ParameterScope) -> RMSNorm {
-    RMSNorm(scope, width: configuration.hiddenSize, epsilon: epsilon, gain: normGain)
+  private func norm(_ scope: ParameterScope) -> any RowLayer {
+    centres
+      ? LayerNorm(scope, width: configuration.hiddenSize, epsilon: epsilon)
+      : RMSNorm(scope, width: configuration.hiddenSize, epsilon: epsilon, gain: normGain)
   }
 
   private func embedding(_ scope: ParameterScope) -> Embedding {
