@@ -106,9 +106,12 @@ import Training
       #expect(sample.endedByEOS == (sample.scored.sequence.tokenIDs.last == 0))
       #expect(generated <= Self.decoding.maximumNewTokens)
     }
+    // As after a kill between the publication and what a pipeline writes of it.
+    #expect(try stage.run() == outcome, "made from the very same, it is the same version")
+    stage.seed = 2
     #expect(try stage.run().version == 2)
     let store = try ReplayStore(directory: stage.replay)
-    #expect(Set(try store.versions().map(\.content)).count == 1, "the same seed writes the same responses")
+    #expect(Set(try store.versions().map(\.content)).count == 2)
   }
 
   @Test("a model lies at no distance from itself, and at some from another") func evaluates() throws {

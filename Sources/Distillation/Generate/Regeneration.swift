@@ -56,7 +56,9 @@ public struct Regeneration: Stage {
     self.decoding = decoding
   }
 
-  /// Publishes one new version; nothing is published where a signal stops it.
+  /// Publishes one new version; nothing is published where a signal stops it. Where the newest version was made from the
+  /// very same by the very same settings, its samples would be the same to the byte: it is the outcome then, so that
+  /// running again after a kill at any moment ends in one version.
   ///
   /// - Throws: a `Diagnostic` where student and teacher have different tokenizers, the store was made with another one, or
   ///   a prompt leaves no room.
@@ -78,6 +80,11 @@ public struct Regeneration: Stage {
     let writer = try ReplayWriter(directory: replay)
     // Before the work, not after it.
     try writer.check(origin)
+    if let newest = try writer.store.latest(), newest.origin == origin {
+      Log.info("\(replay): version \(newest.number) was made from the very same and is kept")
+      return Outcome(
+        version: newest.number, samples: newest.sampleCount, generatedTokens: newest.positions, interrupted: false)
+    }
     if let memory = try regenerator.memory(prompts: prompts) {
       InferenceForecast(parameters: regenerator.parameterBytes, decoding: memory).announce()
     }
