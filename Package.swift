@@ -12,6 +12,7 @@ let rooms = """
   RandomStreams:
   Sequences: Fingerprints Diagnostics
   JSON: CSimdJSON Fingerprints Diagnostics
+  Jinja: JSON Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON

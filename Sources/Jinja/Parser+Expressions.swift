@@ -1,0 +1,277 @@
+import Diagnostics
+
+extension Parser {
+  /// One expression, or several with commas between them as a tuple.
+  mutating func tuple(
+    withConditional: Bool = true, ends: [String] = [], isParenthesized: Bool = false
+  ) throws(Diagnostic) -> Expression {
+    let line = line
+    var items: [Expression] = []
+    var isTuple = false
+    while true {
+      if !items.isEmpty { try expect(.comma) }
+      if isTupleEnd(ends) { break }
+      items.append(try expression(withConditional: withConditional))
+      guard isAt(.comma) else { break }
+      isTuple = true
+    }
+    if !isTuple {
+      if let only = items.first { return only }
+      guard isParenthesized else { throw unexpected("an expression") }
+    }
+    return try node(.tuple(items), line: line)
+  }
+
+  func isTupleEnd(_ ends: [String]) -> Bool {
+    switch current {
+    case .variableEnd, .blockEnd, .sign(.closeParenthesis): true
+    case .name(let word): ends.contains(word)
+    default: false
+    }
+  }
+
+  mutating func expression(withConditional: Bool = true) throws(Diagnostic) -> Expression {
+    try nested { (parser) throws(Diagnostic) in
+      withConditional ? try parser.conditionalExpression() : try parser.binary(0)
+    }
+  }
+
+  private mutating func conditionalExpression() throws(Diagnostic) -> Expression {
+    var line = line
+    // Of a conditional expression Jinja refuses unknown filters only when it meets them, but of this one no part is read.
+    let wasSoft = isSoft
+    defer { isSoft = wasSoft }
+    var value = try binary(0)
+    while take("if") {
+      isSoft = true
+      let test = try binary(0)
+      let other = take("else") ? try expression() : nil
+      value = try node(.conditional(test: test, value: value, other: other), line: line)
+      line = self.line
+    }
+    return value
+  }
+
+  // MARK: Operators
+
+  /// Operators from the loosest level to the tightest: or, and, not, comparisons, sums, `~`, products, powers, signs.
+  private mutating func binary(_ level: Int) throws(Diagnostic) -> Expression {
+    switch level {
+    case 0: try joined("or", 1) { .or($0, $1) }
+    case 1: try joined("and", 2) { .and($0, $1) }
+    case 2: try negation()
+    case 3: try comparison()
+    case 4: try chain(5, [.plus: .add, .minus: .subtract])
+    case 5: try concatenation()
+    case 6:
+      try chain(7, [.times: .multiply, .divide: .divide, .floorDivide: .floorDivide, .modulo: .modulo])
+    case 7: try chain(8, [.power: .power])
+    default: try unary(withFilters: true)
+    }
+  }
+
+  private mutating func joined(
+    _ word: String, _ next: Int, _ make: (Expression, Expression) -> Expression.Kind
+  ) throws(Diagnostic) -> Expression {
+    var left = try binary(next)
+    while isAt(word) {
+      let line = line
+      advance()
+      left = try node(make(left, try binary(next)), line: line)
+    }
+    return left
+  }
+
+  private mutating func negation() throws(Diagnostic) -> Expression {
+    let line = line
+    guard take("not") else { return try binary(3) }
+    let operand = try nested { (parser) throws(Diagnostic) in try parser.negation() }
+    return try node(.not(operand), line: line)
+  }
+
+  private static let comparisons: [Token.Sign: Expression.Comparison] = [
+    .equal: .equal, .notEqual: .notEqual, .less: .less, .lessOrEqual: .lessOrEqual, .greater: .greater,
+    .greaterOrEqual: .greaterOrEqual,
+  ]
+
+  private mutating func comparison() throws(Diagnostic) -> Expression {
+    let line = line
+    let first = try binary(4)
+    var others: [(operation: Expression.Comparison, operand: Expression)] = []
+    while true {
+      let operation: Expression.Comparison
+      if case .sign(let sign) = current, let found = Self.comparisons[sign] {
+        operation = found
+      } else if isAt("in") {
+        operation = .contained
+      } else if isAt("not"), following == .name("in") {
+        advance()
+        operation = .notContained
+      } else {
+        break
+      }
+      advance()
+      others.append((operation, try binary(4)))
+    }
+    return others.isEmpty ? first : try node(.comparison(first, others), line: line)
+  }
+
+  private mutating func chain(
+    _ next: Int, _ operations: [Token.Sign: Expression.Arithmetic]
+  ) throws(Diagnostic) -> Expression {
+    var left = try binary(next)
+    while case .sign(let sign) = current, let operation = operations[sign] {
+      let line = line
+      advance()
+      left = try node(.arithmetic(operation, left, try binary(next)), line: line)
+    }
+    return left
+  }
+
+  private mutating func concatenation() throws(Diagnostic) -> Expression {
+    let line = line
+    var items = [try binary(6)]
+    while take(.tilde) { items.append(try binary(6)) }
+    return items.count == 1 ? items[0] : try node(.concatenation(items), line: line)
+  }
+
+  private mutating func unary(withFilters: Bool) throws(Diagnostic) -> Expression {
+    let line = line
+    var value: Expression
+    if isAt(.minus) || isAt(.plus) {
+      let isNegative = isAt(.minus)
+      advance()
+      let operand = try nested { (parser) throws(Diagnostic) in try parser.unary(withFilters: false) }
+      value = try node(.sign(isNegative: isNegative, operand), line: line)
+    } else {
+      value = try primary()
+    }
+    value = try postfixes(value)
+    return withFilters ? try filtersAndTests(value) : value
+  }
+
+  // MARK: What stands behind a value
+
+  private mutating func postfixes(_ value: Expression) throws(Diagnostic) -> Expression {
+    var value = value
+    while true {
+      if isAt(.dot) || isAt(.openBracket) {
+        value = try subscripted(value)
+      } else if isAt(.openParenthesis) {
+        value = try call(value)
+      } else {
+        return value
+      }
+    }
+  }
+
+  private mutating func filtersAndTests(_ value: Expression) throws(Diagnostic) -> Expression {
+    var value = value
+    while true {
+      if isAt(.pipe) {
+        value = try filters(value)
+      } else if isAt("is") {
+        value = try test(value)
+      } else if isAt(.openParenthesis) {
+        value = try call(value)
+      } else {
+        return value
+      }
+    }
+  }
+
+  private mutating func call(_ value: Expression) throws(Diagnostic) -> Expression {
+    let line = line
+    return try node(.call(value, try arguments()), line: line)
+  }
+
+  /// `| name(arguments)`, as often as it comes.
+  mutating func filters(_ value: Expression, startsInline: Bool = false) throws(Diagnostic) -> Expression {
+    var value = value
+    var startsInline = startsInline
+    while startsInline || take(.pipe) {
+      startsInline = false
+      let line = line
+      let name = try dottedWord("the name of a filter")
+      if Filter.refused.contains(name) { throw unsupported("the filter '\(name)'", line: line) }
+      let filter = Filter.named[name]
+      guard filter != nil || isSoft else { throw fault("there is no filter '\(name)'", line: line) }
+      let arguments = isAt(.openParenthesis) ? try arguments() : ArgumentList()
+      value = try node(.filter(value, NamedFilter(name: name, filter: filter), arguments), line: line)
+    }
+    return value
+  }
+
+  private mutating func dottedWord(_ what: String) throws(Diagnostic) -> String {
+    var name = try word(what)
+    while take(.dot) { name += "." + (try word(what)) }
+    return name
+  }
+
+  private mutating func test(_ value: Expression) throws(Diagnostic) -> Expression {
+    let line = line
+    advance()
+    let isNegated = take("not")
+    let name = try dottedWord("the name of a test")
+    let known = ValueTest.named[name]
+    guard known != nil || isSoft else { throw fault("there is no test '\(name)'", line: line) }
+    var arguments = ArgumentList()
+    if isAt(.openParenthesis) {
+      arguments = try self.arguments()
+    } else if startsOperand {
+      if isAt("is") { throw fault("tests cannot follow one another without parentheses") }
+      arguments.positional = [try postfixes(try primary())]
+    }
+    let test = try node(.test(value, NamedTest(name: name, test: known), arguments), line: line)
+    return isNegated ? try node(.not(test), line: line) : test
+  }
+
+  /// Whether the operand of a test may begin here without parentheses.
+  private var startsOperand: Bool {
+    switch current {
+    case .name(let word): !["else", "or", "and"].contains(word)
+    case .text, .integer, .double, .sign(.openBracket), .sign(.openBrace): true
+    default: false
+    }
+  }
+
+  private mutating func arguments() throws(Diagnostic) -> ArgumentList {
+    try nested { (parser) throws(Diagnostic) in
+      var list = ArgumentList()
+      var isFirst = true
+      try parser.expect(.openParenthesis)
+      while !parser.isAt(.closeParenthesis) {
+        if !isFirst {
+          try parser.expect(.comma)
+          if parser.isAt(.closeParenthesis) { break }
+        }
+        isFirst = false
+        try parser.argument(&list)
+      }
+      try parser.expect(.closeParenthesis)
+      return list
+    }
+  }
+
+  private mutating func argument(_ list: inout ArgumentList) throws(Diagnostic) {
+    let misplaced = fault("the arguments of a call come in a wrong order")
+    if take(.times) {
+      guard list.list == nil, list.dictionary == nil else { throw misplaced }
+      list.list = try expression()
+    } else if take(.power) {
+      guard list.dictionary == nil else { throw misplaced }
+      list.dictionary = try expression()
+    } else if case .name(let name) = current, following == .sign(.assign) {
+      guard list.dictionary == nil else { throw misplaced }
+      guard !list.named.contains(where: { $0.name == Text(name) }) else {
+        throw fault("the argument '\(name)' comes twice")
+      }
+      advance()
+      advance()
+      list.named.append((Text(name), try expression()))
+    } else {
+      guard list.list == nil, list.dictionary == nil, list.named.isEmpty else { throw misplaced }
+      list.positional.append(try expression())
+    }
+  }
+}
