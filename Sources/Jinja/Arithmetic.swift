@@ -7,6 +7,9 @@ extension Interpreter {
     if let x = a.number, let y = b.number { return .double(try doubles(operation, x, y)) }
     switch (operation, a, b) {
     case (.add, .text(let x), .text(let y)):
+      if x.isMarkup || y.isMarkup {
+        return .text(try Markup.joined([Markup.escaped(x, self), Markup.escaped(y, self)], self))
+      }
       try meter.text(bytes: x.bytes.count + y.bytes.count)
       return .text(x + y)
     case (.add, .list(let x), .list(let y)):
@@ -17,7 +20,8 @@ extension Interpreter {
       return .tuple(x.elements + y.elements)
     case (.modulo, .text(let format), _):
       var writer = PercentFormat(format, self)
-      return .text(try writer.formatted(b))
+      guard format.isMarkup else { return .text(try writer.formatted(b)) }
+      return .text(Markup.marked(try writer.formatted(Markup.escaped(argument: b, self))))
     case (.multiply, _, _):
       if let count = b.integer, let repeated = try repeated(a, count) { return repeated }
       if let count = a.integer, let repeated = try repeated(b, count) { return repeated }
@@ -33,7 +37,9 @@ extension Interpreter {
     switch value {
     case .text(let text):
       try meter.text(bytes: Text.product(text.bytes.count, count))
-      return .text(Text(Array(repeatElement(text.bytes, count: text.isEmpty ? 0 : count).joined())))
+      var result = Text(Array(repeatElement(text.bytes, count: text.isEmpty ? 0 : count).joined()))
+      result.isMarkup = text.isMarkup
+      return .text(result)
     case .list(let list), .tuple(let list):
       try meter.elements(Text.product(list.elements.count, count))
       let elements = Array(repeatElement(list.elements, count: list.elements.isEmpty ? 0 : count).joined())

@@ -29,7 +29,7 @@ extension Filter {
     Filter("reverse") { value, _, interpreter in
       if case .text(let text) = value {
         try interpreter.meter.elements(text.bytes.count)
-        return .text(Text(Array(text.characters.reversed().map(\.bytes).joined())))
+        return .text(Text(Array(text.characters.reversed().map(\.bytes).joined())).marked(like: text))
       }
       let elements = try value.elements(interpreter.meter)
       if case .generator = value { return .list(elements.reversed()) }

@@ -1,26 +1,22 @@
 extension Filter {
   /// Filters of strings.
   static let text: [Filter] = [
-    Filter("upper") { value, _, interpreter in .text(try interpreter.string(value).uppercased) },
-    Filter("lower") { value, _, interpreter in .text(try interpreter.string(value).lowercased) },
-    Filter("capitalize") { value, _, interpreter in .text(try interpreter.string(value).capitalized) },
+    asMethod("upper"), asMethod("lower"), asMethod("capitalize"),
     Filter("title") { value, _, interpreter in .text(titled(try interpreter.string(value))) },
     Filter("string") { value, _, interpreter in .text(try interpreter.string(value)) },
-    Filter("safe") { value, _, interpreter in .text(try interpreter.string(value)) },
-    Filter("trim", ["chars"]) { value, arguments, interpreter in
-      try Method.named["str"]!["strip"]!.apply(
-        to: .text(interpreter.string(value)), Arguments(positional: arguments.compactMap { $0 }), interpreter)
-    },
+    Filter("safe") { value, _, interpreter in .text(Markup.marked(try interpreter.string(value))) },
+    asMethod("trim", "strip", ["chars"]),
     Filter("replace", ["old", "new", "count"], required: 2) { value, arguments, interpreter in
       let count = arguments[2] ?? .none
       let limit = count.isNone ? -1 : try interpreter.integer(count, -1, "count")
       return try interpreter.replaced(
-        interpreter.string(value), interpreter.string(arguments[0] ?? .none),
+        Markup.plain(interpreter.string(value)), interpreter.string(arguments[0] ?? .none),
         interpreter.string(arguments[1] ?? .none), limit)
     },
     Filter("center", ["width"]) { value, arguments, interpreter in
-      try interpreter.padded(
-        interpreter.string(value), to: interpreter.integer(arguments[0], 80, "width"), with: " ", .center)
+      let text = try interpreter.string(value)
+      let padded = try interpreter.padded(text, to: interpreter.integer(arguments[0], 80, "width"), with: " ", .center)
+      return text.isMarkup ? Markup.marked(padded) : padded
     },
     Filter("indent", ["width", "first", "blank"], indented),
     Filter("truncate", ["length", "killwords", "end", "leeway"], truncated),
@@ -34,8 +30,10 @@ extension Filter {
       }
       return .integer(count)
     },
-    Filter("escape") { value, _, interpreter in .text(try escaped(interpreter.string(value), interpreter)) },
-    Filter("forceescape") { value, _, interpreter in .text(try escaped(interpreter.string(value), interpreter)) },
+    Filter("escape") { value, _, interpreter in .text(try Markup.escaped(interpreter.string(value), interpreter)) },
+    Filter("forceescape") { value, _, interpreter in
+      .text(try Markup.escaped(Markup.plain(interpreter.string(value)), interpreter))
+    },
     Filter("striptags") { value, _, interpreter in .text(withoutTags(try interpreter.string(value))) },
     Filter("urlencode", [], urlencoded),
     Filter(
@@ -44,15 +42,24 @@ extension Filter {
         guard arguments.positional.isEmpty || arguments.named.isEmpty else {
           throw JinjaFault("can't handle positional and keyword arguments at the same time")
         }
-        var writer = PercentFormat(try interpreter.string(value), interpreter)
-        guard arguments.named.isEmpty else {
+        var values = Value.tuple(arguments.positional)
+        if !arguments.named.isEmpty {
           let dictionary = DictionaryValue()
           for (name, value) in arguments.named { dictionary.set(name, value) }
-          return .text(try writer.formatted(.dictionary(dictionary)))
+          values = .dictionary(dictionary)
         }
-        return .text(try writer.formatted(.tuple(arguments.positional)))
+        return try interpreter.arithmetic(.modulo, .text(interpreter.string(value)), values)
       }),
   ]
+
+  /// A filter that is a method of the value's text.
+  private static func asMethod(_ name: String, _ method: String? = nil, _ parameters: [String] = []) -> Filter {
+    Filter(name, parameters) { value, arguments, interpreter in
+      let given = Arguments(positional: arguments.compactMap { $0 })
+      guard let method = Method.ofText[Text(method ?? name)] else { return value }
+      return try method.apply(to: .text(interpreter.string(value)), given, interpreter)
+    }
+  }
 
   /// Jinja's own title case: words begin behind white space, a hyphen or an opening bracket.
   private static func titled(_ text: Text) -> Text {
@@ -104,7 +111,7 @@ extension Filter {
       }
       bytes += line.bytes
     }
-    return .text(Text(bytes))
+    return .text(Text(bytes).marked(like: text))
   }
 
   @Sendable private static func truncated(
@@ -122,24 +129,8 @@ extension Filter {
     guard tolerance >= 0 else { throw JinjaFault("expected leeway >= 0, got \(tolerance)") }
     guard text.count > length, text.count - length > tolerance else { return value }
     let start = text.part(0..<(length - end.count))
-    if arguments[1]?.isTrue ?? false { return .text(start + end) }
-    return .text((start.parts(by: " ", limit: 1, fromRight: true).first ?? start) + end)
-  }
-
-  private static func escaped(_ text: Text, _ interpreter: Interpreter) throws -> Text {
-    try interpreter.meter.text(bytes: 5 * text.bytes.count)
-    var bytes: [UInt8] = []
-    for byte in text.bytes {
-      switch byte {
-      case UInt8(ascii: "&"): bytes += "&amp;".utf8
-      case UInt8(ascii: "<"): bytes += "&lt;".utf8
-      case UInt8(ascii: ">"): bytes += "&gt;".utf8
-      case UInt8(ascii: "'"): bytes += "&#39;".utf8
-      case UInt8(ascii: "\""): bytes += "&#34;".utf8
-      default: bytes.append(byte)
-      }
-    }
-    return Text(bytes)
+    let kept = arguments[1]?.isTrue ?? false ? start : start.parts(by: " ", limit: 1, fromRight: true).first ?? start
+    return try interpreter.arithmetic(.add, .text(kept.marked(like: text)), .text(end))
   }
 
   /// The text without comments and tags, its white space as single spaces, the common entities resolved.

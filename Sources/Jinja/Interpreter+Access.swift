@@ -45,7 +45,7 @@ extension Interpreter {
       guard key.integer != nil else { return nil }
       try meter.work(bytes: text.bytes.count)
       guard let index = position(key, count: text.count) else { return nil }
-      return .text(text.part(index..<(index + 1)))
+      return .text(text.part(index..<(index + 1)).marked(like: text))
     default: return nil
     }
   }
@@ -64,10 +64,12 @@ extension Interpreter {
     case .text(let text):
       try meter.work(bytes: text.bytes.count)
       let indices = try SliceIndices(start, stop, step, count: text.count)
-      if indices.step == 1 { return .text(text.part(indices.start..<(indices.start + indices.count))) }
+      if indices.step == 1 {
+        return .text(text.part(indices.start..<(indices.start + indices.count)).marked(like: text))
+      }
       try meter.elements(text.bytes.count)
       let characters = text.characters
-      return .text(Text(indices.positions.flatMap { characters[$0].bytes }))
+      return .text(Text(indices.positions.flatMap { characters[$0].bytes }).marked(like: text))
     case .list(let list), .tuple(let list):
       let indices = try SliceIndices(start, stop, step, count: list.elements.count)
       try meter.elements(indices.count)

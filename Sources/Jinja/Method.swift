@@ -26,55 +26,85 @@ struct Method: Sendable {
   }
 
   func apply(to value: Value, _ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
-    if case .text(let text) = value { try interpreter.meter.work(bytes: text.bytes.count) }
+    guard case .text(let text) = value else { return try run(value, arguments, interpreter) }
+    try interpreter.meter.work(bytes: text.bytes.count)
+    guard text.isMarkup else { return try run(value, arguments, interpreter) }
+    var arguments = arguments
+    if let first = Self.firstEscaped[name] {
+      for index in arguments.positional.indices.dropFirst(first) {
+        arguments.positional[index] = try Markup.escaped(argument: arguments.positional[index], interpreter)
+      }
+      for index in arguments.named.indices {
+        arguments.named[index].value = try Markup.escaped(argument: arguments.named[index].value, interpreter)
+      }
+    }
+    return Markup.marked(try run(.text(Markup.plain(text)), arguments, interpreter))
+  }
+
+  /// Methods of marked strings that escape what they are given, from which argument on.
+  private static let firstEscaped = ["join": 0, "replace": 1, "format": 0, "format_map": 0]
+
+  private func run(_ value: Value, _ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
     if let free { return try free(value, arguments, interpreter) }
     return try body(value, arguments.bound(to: parameters, required: required, of: name), interpreter)
   }
 
-  /// Methods by the name of the type, and by their own.
-  static let named: [String: [String: Method]] = {
-    func table(_ methods: [Method]) -> [String: Method] {
-      Dictionary(methods.map { ($0.name, $0) }) { $1 }
-    }
-    let sequence = table(ofSequences)
-    return ["str": table(ofTexts + ofTextKinds), "dict": table(ofDictionaries), "list": sequence, "tuple": sequence]
-  }()
+  // MARK: Tables
+
+  private static func table(_ methods: [Method]) -> [Text: Method] {
+    Dictionary(methods.map { (Text($0.name), $0) }) { $1 }
+  }
+
+  static let ofText = table(ofTexts + ofTextKinds)
+  private static let ofSequence = table(ofSequences)
+  private static let ofDictionary = table(ofDictionaries)
 
   /// Methods that would change a list or a dictionary, which Jinja's immutable sandbox hides.
-  private static let hidden: [String: Set<String>] = [
-    "list": ["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"],
-    "dict": ["clear", "pop", "popitem", "setdefault", "update"],
+  private static let hiddenOfList: Set<Text> = [
+    "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove",
   ]
+  private static let hiddenOfDictionary: Set<Text> = ["clear", "pop", "popitem", "setdefault", "update"]
 
   /// Attributes of Python's that are not here.
-  private static let unsupported: [String: Set<String>] = [
-    "str": ["encode", "translate", "maketrans", "isidentifier"],
-    "int": ["bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate"],
-    "float": ["hex", "fromhex", "as_integer_ratio", "conjugate"],
-    "bool": ["bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate"],
-    "range": ["index", "count"],
-    "dict": ["fromkeys"],
-    "dict_keys": ["isdisjoint", "mapping"],
-    "dict_items": ["isdisjoint", "mapping"],
-    "dict_values": ["mapping"],
-    "generator": ["send", "throw", "close"],
+  private static let unsupportedOfText: Set<Text> = ["encode", "translate", "maketrans", "isidentifier"]
+  private static let unsupportedOfOthers: Set<Text> = [
+    "bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate", "hex", "fromhex", "index",
+    "count", "isdisjoint", "mapping", "send", "throw", "close",
   ]
 
   /// An attribute of a value that is no object of Jinja's; nil where Python has none of that name.
   static func bound(_ name: Text, of owner: Value) throws -> Value? {
-    let type = owner.typeName
-    let name = name.string
-    if name.hasPrefix("__") { return nil }
-    if let method = named[type]?[name] {
-      return .object(FunctionValue(name) { arguments, interpreter in try method.apply(to: owner, arguments, interpreter) })
+    switch owner {
+    case .text:
+      if let method = ofText[name] { return function(method, owner) }
+      if unsupportedOfText.contains(name) { throw unsupported(name, owner) }
+    case .list:
+      if let method = ofSequence[name] { return function(method, owner) }
+      if hiddenOfList.contains(name) { return concealed(name, owner) }
+    case .tuple:
+      if let method = ofSequence[name], method.name != "copy" { return function(method, owner) }
+    case .dictionary:
+      if let method = ofDictionary[name] { return function(method, owner) }
+      if hiddenOfDictionary.contains(name) { return concealed(name, owner) }
+      if name == "fromkeys" { throw unsupported(name, owner) }
+    case .none, .undefined, .object: break
+    default:
+      if let value = number(name.string, of: owner) ?? range(name.string, of: owner) { return value }
+      if unsupportedOfOthers.contains(name) { throw unsupported(name, owner) }
     }
-    if hidden[type]?.contains(name) ?? false {
-      return .undefined(Undefined("access to attribute '\(name)' of '\(type)' object is unsafe."))
-    }
-    if unsupported[type]?.contains(name) ?? false {
-      throw JinjaFault("it uses '\(name)' of '\(type)', which is not supported")
-    }
-    return number(name, of: owner) ?? range(name, of: owner)
+    return nil
+  }
+
+  private static func function(_ method: Method, _ owner: Value) -> Value {
+    .object(FunctionValue(method.name) { arguments, interpreter in try method.apply(to: owner, arguments, interpreter) })
+  }
+
+  private static func concealed(_ name: Text, _ owner: Value) -> Value {
+    .undefined(Undefined("access to attribute '\(name.string)' of '\(owner.typeName)' object is unsafe."))
+  }
+
+  private static func unsupported(_ name: Text, _ owner: Value) -> any Error {
+    JinjaFault("it uses '\(name.string)' of '\(owner.typeName)', which is not supported")
   }
 
   private static func number(_ name: String, of owner: Value) -> Value? {
@@ -119,7 +149,7 @@ extension Method {
         })
     },
     Method("copy") { owner, _, interpreter in
-      guard case .list(let list) = owner else { throw JinjaFault("'tuple' object has no attribute 'copy'") }
+      guard case .list(let list) = owner else { return owner }
       try interpreter.meter.elements(list.elements.count)
       return .list(list.elements)
     },

@@ -17,7 +17,10 @@ struct Representation {
     case .bool(let flag): append(flag ? "True" : "False")
     case .integer(let number): append(number.description)
     case .double(let number): append(FloatText.shortest(number))
-    case .text(let text): append(quoted: text)
+    case .text(let text):
+      if text.isMarkup { append("Markup(") }
+      append(quoted: text)
+      if text.isMarkup { append(")") }
     case .list(let list): try append("[", list.elements, "]")
     case .tuple(let list): try append("(", list.elements, list.elements.count == 1 ? ",)" : ")")
     case .dictionary(let dictionary): try append(dictionary)

@@ -2,6 +2,8 @@
 /// same order; never by canonical equivalence, as Swift's strings compare.
 struct Text: Sendable {
   var bytes: [UInt8]
+  /// Whether it is `Markup`, as `safe` and `escape` make it: plain strings that it is put together with are escaped.
+  var isMarkup = false
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
   init(_ bytes: ArraySlice<UInt8>) { self.bytes = Array(bytes) }
@@ -19,6 +21,13 @@ struct Text: Sendable {
     var count = 0
     for byte in bytes where byte & 0xC0 != 0x80 { count += 1 }
     return count
+  }
+
+  /// The text, marked where another one is.
+  func marked(like other: Text) -> Text {
+    var text = self
+    text.isMarkup = other.isMarkup
+    return text
   }
 
   /// The code points, decoded.

@@ -103,18 +103,30 @@ enum Value {
 
 /// What a template gets for what is not there: prints as nothing, and fails where it is used.
 final class Undefined {
-  let message: String
+  private enum Reason {
+    case hint(String)
+    case name(String)
+    case attribute(Value, type: String)
+  }
 
-  init(_ message: String) { self.message = message }
+  private let reason: Reason
 
-  convenience init(name: String) { self.init("'\(name)' is undefined") }
+  init(_ hint: String) { reason = .hint(hint) }
 
-  convenience init(attribute: Value, of owner: Value) {
-    let type = owner.isNone ? "None" : "\(owner.typeName) object"
-    if case .text(let name) = attribute {
-      self.init("'\(type)' has no attribute '\(name.string)'")
-    } else {
-      self.init("\(type) has no such element")
+  init(name: String) { reason = .name(name) }
+
+  init(attribute: Value, of owner: Value) { reason = .attribute(attribute, type: owner.typeName) }
+
+  /// What an error says: few undefined values come to one, so it is written only then.
+  var message: String {
+    switch reason {
+    case .hint(let hint): return hint
+    case .name(let name): return "'\(name)' is undefined"
+    case .attribute(let attribute, let type):
+      let owner = type == "NoneType" ? "None" : "\(type) object"
+      if case .text(let name) = attribute { return "'\(owner)' has no attribute '\(name.string)'" }
+      if case .integer(let number) = attribute { return "\(owner) has no element \(number)" }
+      return "\(owner) has no such element"
     }
   }
 }

@@ -63,7 +63,7 @@ struct ValueTest: Sendable {
       if case .object(let object) = value { return object.isCallable }
       return value.isUndefined
     },
-    ValueTest("escaped") { _, _ in false },
+    ValueTest("escaped") { value, _ in if case .text(let text) = value { text.isMarkup } else { false } },
   ]
 
   private static let texts: [ValueTest] = [
