@@ -2,8 +2,10 @@
 final class DictionaryValue {
   private(set) var keys: [Value] = []
   private(set) var values: [Value] = []
-  private var positions: [Key: Int] = [:]
+  /// Positions of the keys; nil while a walk over them is cheaper.
+  private var positions: [Key: Int]?
   private(set) var depth = 1
+  private static let indexThreshold = 8
 
   var count: Int { keys.count }
 
@@ -11,32 +13,51 @@ final class DictionaryValue {
 
   /// Sets the value of a key, in its first place where it is there already; only while the dictionary is made.
   func set(_ key: Value, _ value: Value, _ meter: Meter) throws {
-    let hashed = try Key(key, meter)
+    if case .text(let text) = key { return set(text, value) }
+    let position = try indexed(meter)[Key(key, meter)]
+    try put(key, value, at: position, Key(key, meter))
+  }
+
+  /// Sets the value of a key that is a string.
+  func set(_ key: Text, _ value: Value) { put(.text(key), value, at: position(of: key), .text(key)) }
+
+  private func put(_ key: Value, _ value: Value, at position: Int?, _ hashed: @autoclosure () throws -> Key) rethrows {
     depth = max(depth, 1 + max(key.depth, value.depth))
-    if let position = positions[hashed] {
+    if let position {
       values[position] = value
     } else {
-      positions[hashed] = keys.count
+      if positions != nil { positions?[try hashed()] = keys.count }
       keys.append(key)
       values.append(value)
     }
   }
 
-  /// Sets the value of a key that is a string.
-  func set(_ key: Text, _ value: Value) {
-    depth = max(depth, 1 + value.depth)
-    if let position = positions[.text(key)] {
-      values[position] = value
-    } else {
-      positions[.text(key)] = keys.count
-      keys.append(.text(key))
-      values.append(value)
-    }
+  subscript(key: Text) -> Value? { position(of: key).map { values[$0] } }
+
+  func value(of key: Value, _ meter: Meter) throws -> Value? {
+    if case .text(let text) = key { return self[text] }
+    return try indexed(meter)[Key(key, meter)].map { values[$0] }
   }
 
-  subscript(key: Text) -> Value? { positions[.text(key)].map { values[$0] } }
+  private func position(of key: Text) -> Int? {
+    if let positions { return positions[.text(key)] }
+    if keys.count > Self.indexThreshold { return indexedTexts()[.text(key)] }
+    return keys.firstIndex { if case .text(let text) = $0 { text == key } else { false } }
+  }
 
-  func value(of key: Value, _ meter: Meter) throws -> Value? { try positions[Key(key, meter)].map { values[$0] } }
+  /// The index, made where there is none; without it all keys are strings.
+  private func indexedTexts() -> [Key: Int] {
+    if let positions { return positions }
+    var index: [Key: Int] = [:]
+    for (position, key) in keys.enumerated() { if case .text(let text) = key { index[.text(text)] = position } }
+    positions = index
+    return index
+  }
+
+  private func indexed(_ meter: Meter) throws -> [Key: Int] {
+    try meter.steps(positions == nil ? keys.count : 0)
+    return indexedTexts()
+  }
 }
 
 /// `keys()`, `values()` or `items()` of a dictionary.

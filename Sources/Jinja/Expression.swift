@@ -17,7 +17,8 @@ final class Expression: Sendable {
     case tuple([Expression])
     case list([Expression])
     case dictionary([(key: Expression, value: Expression)])
-    case attribute(Expression, Text)
+    /// `value.name`; `isKnown` where some other value than a dictionary may have that attribute.
+    case attribute(Expression, Text, isKnown: Bool)
     case subscripted(Expression, Expression)
     /// Only as a subscript.
     case slice(start: Expression?, stop: Expression?, step: Expression?)
@@ -46,7 +47,9 @@ final class Expression: Sendable {
     case text(Text)
   }
 
-  enum Comparison: Sendable { case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, contained, notContained }
+  enum Comparison: Sendable {
+    case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, contained, notContained
+  }
 
   enum Arithmetic: String, Sendable {
     case add = "+"
@@ -99,7 +102,7 @@ extension Expression.Kind {
     case .literal, .name, .caught: []
     case .tuple(let items), .list(let items), .concatenation(let items): items
     case .dictionary(let entries): entries.flatMap { [$0.key, $0.value] }
-    case .attribute(let base, _), .not(let base), .sign(_, let base): [base]
+    case .attribute(let base, _, _), .not(let base), .sign(_, let base): [base]
     case .subscripted(let a, let b), .and(let a, let b), .or(let a, let b), .arithmetic(_, let a, let b): [a, b]
     case .slice(let start, let stop, let step): [start, stop, step].compactMap { $0 }
     case .call(let base, let arguments), .filter(let base, _, let arguments), .test(let base, _, let arguments):

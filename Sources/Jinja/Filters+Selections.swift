@@ -1,11 +1,11 @@
 extension Filter {
   /// Filters that ask something of every element.
   static let selections: [Filter] = [
-    Filter("map", free: mapped),
-    Filter("select", free: { try selected($0, $1, $2, looksUp: false, wants: true) }),
-    Filter("reject", free: { try selected($0, $1, $2, looksUp: false, wants: false) }),
-    Filter("selectattr", free: { try selected($0, $1, $2, looksUp: true, wants: true) }),
-    Filter("rejectattr", free: { try selected($0, $1, $2, looksUp: true, wants: false) }),
+    Filter(variadic: "map", mapped),
+    Filter(variadic: "select") { try selected($0, $1, $2, looksUp: false, wants: true) },
+    Filter(variadic: "reject") { try selected($0, $1, $2, looksUp: false, wants: false) },
+    Filter(variadic: "selectattr") { try selected($0, $1, $2, looksUp: true, wants: true) },
+    Filter(variadic: "rejectattr") { try selected($0, $1, $2, looksUp: true, wants: false) },
   ]
 
   /// A generator that makes its elements by a function, which is itself made when the first of them is wanted.

@@ -36,20 +36,18 @@ extension Filter {
     },
     Filter("striptags") { value, _, interpreter in .text(withoutTags(try interpreter.string(value))) },
     Filter("urlencode", [], urlencoded),
-    Filter(
-      "format",
-      free: { value, arguments, interpreter in
-        guard arguments.positional.isEmpty || arguments.named.isEmpty else {
-          throw JinjaFault("can't handle positional and keyword arguments at the same time")
-        }
-        var values = Value.tuple(arguments.positional)
-        if !arguments.named.isEmpty {
-          let dictionary = DictionaryValue()
-          for (name, value) in arguments.named { dictionary.set(name, value) }
-          values = .dictionary(dictionary)
-        }
-        return try interpreter.arithmetic(.modulo, .text(interpreter.string(value)), values)
-      }),
+    Filter(variadic: "format") { value, arguments, interpreter in
+      guard arguments.positional.isEmpty || arguments.named.isEmpty else {
+        throw JinjaFault("can't handle positional and keyword arguments at the same time")
+      }
+      var values = Value.tuple(arguments.positional)
+      if !arguments.named.isEmpty {
+        let dictionary = DictionaryValue()
+        for (name, value) in arguments.named { dictionary.set(name, value) }
+        values = .dictionary(dictionary)
+      }
+      return try interpreter.arithmetic(.modulo, .text(interpreter.string(value)), values)
+    },
   ]
 
   /// A filter that is a method of the value's text.

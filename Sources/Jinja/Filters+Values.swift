@@ -11,7 +11,9 @@ extension Filter {
         ?? .undefined(Undefined(attribute: .text(name), of: value))
     },
     Filter("abs") { value, _, interpreter in
-      if let number = value.integer { return number < 0 ? try interpreter.sign(value, isNegative: true) : .integer(number) }
+      if let number = value.integer {
+        return number < 0 ? try interpreter.sign(value, isNegative: true) : .integer(number)
+      }
       if case .double(let number) = value { return .double(number.magnitude) }
       try interpreter.refuseUndefined(value)
       throw JinjaFault("bad operand type for abs(): '\(value.typeName)'")

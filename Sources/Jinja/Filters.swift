@@ -19,12 +19,14 @@ struct Filter: Sendable {
     kind = .bound(parameters: parameters, required: required, body)
   }
 
-  init(_ name: String, free body: @escaping @Sendable (Value, Arguments, Interpreter) throws -> Value) {
+  /// A filter that takes its arguments as they come.
+  init(variadic name: String, _ body: @escaping @Sendable (Value, Arguments, Interpreter) throws -> Value) {
     self.name = name
     kind = .free(body)
   }
 
   func apply(to value: Value, _ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
+    try interpreter.meter.steps(Meter.call)
     let result: Value
     switch kind {
     case .free(let body): result = try body(value, arguments, interpreter)

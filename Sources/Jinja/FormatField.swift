@@ -57,7 +57,6 @@ struct FormatField {
     try interpreter.meter.text(bytes: width)
     switch value {
     case .text(let text): return try formatted(text, interpreter)
-    case .bool(let flag) where conversion == nil: return try formatted(Text(flag ? "True" : "False"), interpreter)
     case .bool, .integer:
       guard let number = value.integer else { return "" }
       if let conversion, "eEfFgG%".unicodeScalars.contains(conversion) {
@@ -88,7 +87,8 @@ struct FormatField {
     }
     let digits = String(number.magnitude, radix: radix, uppercase: conversion == "X")
     let prefix = isAlternate && radix != 10 ? "0\(conversion ?? "d")" : ""
-    return try padded(signText(number < 0) + prefix, divided(digits, by: radix == 10 ? 3 : 4), fallback: ">", interpreter)
+    return try padded(
+      signText(number < 0) + prefix, divided(digits, by: radix == 10 ? 3 : 4), fallback: ">", interpreter)
   }
 
   private func formatted(_ number: Double, _ interpreter: Interpreter) throws -> Text {

@@ -31,7 +31,8 @@ enum Functions {
     let (start, stop) = numbers.count == 1 ? (0, numbers[0]) : (numbers[0], numbers[1])
     let step = numbers.count == 3 ? numbers[2] : 1
     guard step != 0 else { throw JinjaFault("range() arg 3 must not be zero") }
-    let (distance, overflow) = step > 0
+    let (distance, overflow) =
+      step > 0
       ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
     let count: UInt
     if step > 0 ? stop <= start : stop >= start {

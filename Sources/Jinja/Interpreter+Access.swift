@@ -81,7 +81,7 @@ extension Interpreter {
       return .range(
         RangeValue(
           start: range.start + indices.start * range.step, step: range.step * indices.step, count: indices.count))
-    default: return .undefined(Undefined("'\(owner.typeName)' object cannot be sliced"))
+    default: throw JinjaFault("'\(owner.typeName)' object cannot be sliced")
     }
   }
 }

@@ -19,9 +19,12 @@ extension Interpreter {
 
   private func evaluateParts(_ expression: Expression, _ scope: Scope) throws -> Value {
     switch expression.kind {
-    case .attribute(let base, let name):
+    case .attribute(let base, let name, let isKnown):
       let owner = try evaluate(base, scope)
       line = expression.line
+      if !isKnown, case .dictionary(let dictionary) = owner {
+        return dictionary[name] ?? .undefined(Undefined(attribute: .text(name), of: owner))
+      }
       return try attribute(name, of: owner)
     case .subscripted(let base, let index): return try subscripted(base, index, line: expression.line, scope)
     case .call(let callee, let list):

@@ -69,15 +69,21 @@ extension Interpreter {
       throw JinjaFault("a call block gives its call a second 'caller'")
     }
     arguments.named.append(("caller", caller))
-    try write(text(self.call(function, arguments)))
+    try writeText(self.call(function, arguments))
   }
 
   private func filtered(_ filter: Expression, _ block: Block, _ scope: Scope) throws -> Flow {
     let inner = self.scope(block.scope, in: scope)
     let (flow, text) = try catching { try run(block.body, inner) }
     guard flow == .next else { return flow }
-    try write(self.text(evaluate(filter, catching: text, inner)))
+    try writeText(evaluate(filter, catching: text, inner))
     return .next
+  }
+
+  /// Writes what a block gives, which Jinja does not turn to text itself.
+  private func writeText(_ value: Value) throws {
+    guard case .text(let text) = value else { throw JinjaFault("a block gives \(value.typeName) in place of a string") }
+    try write(text)
   }
 
   private func capture(_ target: Target, _ filter: Expression?, _ block: Block, _ scope: Scope) throws -> Flow {

@@ -20,7 +20,9 @@ struct JSONText {
 
   mutating func append(_ value: Value, level: Int = 0) throws {
     try interpreter.meter.step()
-    guard bytes.count <= interpreter.meter.limits.textBytes else { return try interpreter.meter.text(bytes: bytes.count) }
+    guard bytes.count <= interpreter.meter.limits.textBytes else {
+      return try interpreter.meter.text(bytes: bytes.count)
+    }
     switch value {
     case .none: append("null")
     case .bool(let flag): append(flag ? "true" : "false")

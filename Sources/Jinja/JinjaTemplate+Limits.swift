@@ -1,6 +1,6 @@
 extension JinjaTemplate {
-  /// What one rendering may take: enough for conversations of megabytes, and so little that a template that never ends is
-  /// stopped within about a second.
+  /// What one rendering may take: enough for conversations of megabytes, and so little that a template that never ends
+  /// is stopped within a second or two.
   public struct Limits: Sendable, Equatable {
     /// Expressions and statements, and elements and blocks of text that they go through.
     public var steps = 20_000_000

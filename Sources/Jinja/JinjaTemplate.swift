@@ -1,8 +1,8 @@
 import Diagnostics
 public import JSON
 
-/// A chat template as models bring it: a small program in the language of Jinja, which renders a conversation to the text
-/// that a model was trained on.
+/// A chat template as models bring it: a small program in the language of Jinja, which renders a conversation to the
+/// text that a model was trained on.
 ///
 /// Renders byte for byte what `apply_chat_template` of transformers renders. The program comes with a model and is not
 /// trusted: it reads nothing but its variables, and ``Limits`` bound its time and memory.

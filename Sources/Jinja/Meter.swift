@@ -12,6 +12,9 @@ final class Meter {
     memory = limits.memoryBytes
   }
 
+  /// Steps that a call of a filter, a method or a macro counts for, which takes so much longer than others.
+  static let call = 8
+
   /// Takes one step.
   func step() throws {
     steps -= 1

@@ -61,8 +61,12 @@ extension Method {
       }
       return .text(try interpreter.joined(parts, text(owner, "join", interpreter)))
     },
-    Method("startswith", ["prefix", "start", "end"], required: 1) { try bordered($0, "startswith", $1, $2) { $0.hasPrefix($1) } },
-    Method("endswith", ["suffix", "start", "end"], required: 1) { try bordered($0, "endswith", $1, $2) { $0.hasSuffix($1) } },
+    Method("startswith", ["prefix", "start", "end"], required: 1) {
+      try bordered($0, "startswith", $1, $2) { $0.hasPrefix($1) }
+    },
+    Method("endswith", ["suffix", "start", "end"], required: 1) {
+      try bordered($0, "endswith", $1, $2) { $0.hasSuffix($1) }
+    },
     Method("removeprefix", ["prefix"], required: 1) { owner, arguments, interpreter in
       let own = try text(owner, "removeprefix", interpreter)
       let prefix = try text(arguments[0], "removeprefix", interpreter)
@@ -73,8 +77,12 @@ extension Method {
       let suffix = try text(arguments[0], "removesuffix", interpreter)
       return .text(own.hasSuffix(suffix) ? Text(own.bytes[..<(own.bytes.count - suffix.bytes.count)]) : own)
     },
-    Method("find", ["sub", "start", "end"], required: 1) { .integer(try place($0, "find", $1, $2, isLast: false) ?? -1) },
-    Method("rfind", ["sub", "start", "end"], required: 1) { .integer(try place($0, "rfind", $1, $2, isLast: true) ?? -1) },
+    Method("find", ["sub", "start", "end"], required: 1) {
+      .integer(try place($0, "find", $1, $2, isLast: false) ?? -1)
+    },
+    Method("rfind", ["sub", "start", "end"], required: 1) {
+      .integer(try place($0, "rfind", $1, $2, isLast: true) ?? -1)
+    },
     Method("index", ["sub", "start", "end"], required: 1) { try required(place($0, "index", $1, $2, isLast: false)) },
     Method("rindex", ["sub", "start", "end"], required: 1) { try required(place($0, "rindex", $1, $2, isLast: true)) },
     Method("count", ["sub", "start", "end"], required: 1) { owner, arguments, interpreter in
@@ -95,14 +103,18 @@ extension Method {
       return .text(Text(hasSign ? [own.bytes[0]] : []) + filled)
     },
     Method("expandtabs", ["tabsize"]) { owner, arguments, interpreter in
-      .text(try expanded(text(owner, "expandtabs", interpreter), interpreter.integer(arguments[0], 8, "tabsize"), interpreter))
+      .text(
+        try expanded(
+          text(owner, "expandtabs", interpreter), interpreter.integer(arguments[0], 8, "tabsize"), interpreter))
     },
-    Method("format", free: { owner, arguments, interpreter in
+    Method(variadic: "format") { owner, arguments, interpreter in
       var writer = BraceFormat(interpreter, arguments)
       return .text(try writer.formatted(text(owner, "format", interpreter)))
-    }),
+    },
     Method("format_map", ["mapping"], required: 1) { owner, arguments, interpreter in
-      guard case .dictionary(let dictionary) = arguments[0] ?? .none else { throw JinjaFault("format_map() takes a dict") }
+      guard case .dictionary(let dictionary) = arguments[0] ?? .none else {
+        throw JinjaFault("format_map() takes a dict")
+      }
       let named = zip(dictionary.keys, dictionary.values).compactMap { key, value -> (Text, Value)? in
         if case .text(let name) = key { (name, value) } else { nil }
       }

@@ -17,7 +17,7 @@ struct Method: Sendable {
   }
 
   /// A method that takes its arguments as they come.
-  init(_ name: String, free: @escaping @Sendable (Value, Arguments, Interpreter) throws -> Value) {
+  init(variadic name: String, _ free: @escaping @Sendable (Value, Arguments, Interpreter) throws -> Value) {
     self.name = name
     parameters = []
     required = 0
@@ -45,6 +45,7 @@ struct Method: Sendable {
   private static let firstEscaped = ["join": 0, "replace": 1, "format": 0, "format_map": 0]
 
   private func run(_ value: Value, _ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
+    try interpreter.meter.steps(Meter.call)
     if let free { return try free(value, arguments, interpreter) }
     return try body(value, arguments.bound(to: parameters, required: required, of: name), interpreter)
   }
@@ -72,6 +73,14 @@ struct Method: Sendable {
     "count", "isdisjoint", "mapping", "send", "throw", "close",
   ]
 
+  /// Whether some value may have an attribute of a name, besides objects of Jinja's: most names that templates ask for
+  /// are keys of dictionaries alone.
+  static func isKnown(_ name: Text) -> Bool {
+    ofText[name] != nil || ofSequence[name] != nil || ofDictionary[name] != nil || hiddenOfList.contains(name)
+      || hiddenOfDictionary.contains(name) || unsupportedOfText.contains(name) || unsupportedOfOthers.contains(name)
+      || ["fromkeys", "real", "imag", "numerator", "denominator", "is_integer", "start", "stop", "step"].contains(name)
+  }
+
   /// An attribute of a value that is no object of Jinja's; nil where Python has none of that name.
   static func bound(_ name: Text, of owner: Value) throws -> Value? {
     switch owner {
@@ -96,7 +105,8 @@ struct Method: Sendable {
   }
 
   private static func function(_ method: Method, _ owner: Value) -> Value {
-    .object(FunctionValue(method.name) { arguments, interpreter in try method.apply(to: owner, arguments, interpreter) })
+    .object(
+      FunctionValue(method.name) { arguments, interpreter in try method.apply(to: owner, arguments, interpreter) })
   }
 
   private static func concealed(_ name: Text, _ owner: Value) -> Value {

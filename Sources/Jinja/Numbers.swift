@@ -30,7 +30,9 @@ enum Numbers {
       if digits.utf8.count > 1, digits.first == "0", digits.contains(where: { $0 != "0" && $0 != "_" }) { return nil }
       base = 10
     }
-    guard 2...36 ~= base, let plain = withoutDividers(digits), plain.first != "-", plain.first != "+" else { return nil }
+    guard 2...36 ~= base, let plain = withoutDividers(digits), plain.first != "-", plain.first != "+" else {
+      return nil
+    }
     return Int((isNegative ? "-" : "") + plain, radix: base)
   }
 

@@ -65,7 +65,8 @@ final class MacroValue: NativeObject {
   }
 
   override func call(_ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
-    try interpreter.nested { try invoke(arguments, interpreter) }
+    try interpreter.meter.steps(Meter.call)
+    return try interpreter.nested { try invoke(arguments, interpreter) }
   }
 
   private func invoke(_ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {

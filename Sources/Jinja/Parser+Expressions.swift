@@ -38,7 +38,7 @@ extension Parser {
 
   private mutating func conditionalExpression() throws(Diagnostic) -> Expression {
     var line = line
-    // Of a conditional expression Jinja refuses unknown filters only when it meets them, but of this one no part is read.
+    // Jinja refuses an unknown filter of a conditional expression only when it meets it.
     let wasSoft = isSoft
     defer { isSoft = wasSoft }
     var value = try binary(0)

@@ -77,7 +77,7 @@ extension Parser {
       switch current {
       case .name(let name):
         advance()
-        return try node(.attribute(value, Text(name)), line: line)
+        return try node(.attribute(value, Text(name), isKnown: Method.isKnown(Text(name))), line: line)
       case .integer(let number):
         advance()
         return try node(.subscripted(value, try node(.literal(.integer(number)), line: line)), line: line)

@@ -2,8 +2,8 @@ import Diagnostics
 
 /// Reads the tokens of a template as statements and expressions, by the rules of Jinja's parser.
 struct Parser {
-  /// Statements and expressions inside of each other, beyond which a template is refused: Python, which Jinja translates
-  /// templates to, refuses about as many brackets and fewer blocks.
+  /// Statements and expressions inside of each other, beyond which a template is refused: Python, which Jinja
+  /// translates templates to, refuses about as many brackets and fewer blocks.
   static let maximumDepth = 200
 
   private let tokens: [Token]

@@ -10,7 +10,9 @@ struct Representation {
   /// Appends `repr` of a value.
   mutating func append(_ value: Value) throws {
     try interpreter.meter.step()
-    guard bytes.count <= interpreter.meter.limits.textBytes else { return try interpreter.meter.text(bytes: bytes.count) }
+    guard bytes.count <= interpreter.meter.limits.textBytes else {
+      return try interpreter.meter.text(bytes: bytes.count)
+    }
     switch value {
     case .undefined: append("Undefined")
     case .none: append("None")

@@ -1,5 +1,5 @@
-/// The names of one scope, as Jinja's compiler finds them before it writes any code: which name is whose variable depends
-/// on all that the scope and those around it read and assign anywhere, not on what has run so far.
+/// The names of one scope, as Jinja's compiler finds them before it writes any code: which name is whose variable
+/// depends on all that the scope and those around it read and assign anywhere, not on what has run so far.
 final class Symbols {
   /// Where the value of a name comes from when the scope is entered.
   enum Load {

@@ -1,5 +1,5 @@
-/// A string as Python has it: a sequence of code points, which compare one by one. Kept as UTF-8, whose bytes sort in the
-/// same order; never by canonical equivalence, as Swift's strings compare.
+/// A string as Python has it: a sequence of code points, which compare one by one. Kept as UTF-8, whose bytes sort in
+/// the same order; never by canonical equivalence, as Swift's strings compare.
 struct Text: Sendable {
   var bytes: [UInt8]
   /// Whether it is `Markup`, as `safe` and `escape` make it: plain strings that it is put together with are escaped.

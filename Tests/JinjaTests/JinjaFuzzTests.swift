@@ -22,7 +22,9 @@ import Testing
       Array(snippets[start..<min(start + 10, snippets.count)].joined(separator: "\n").utf8)
     }
     let first = String(decoding: try File.read("\(Self.golden)/chats.jsonl").prefix { $0 != 0x0A }, as: UTF8.self)
-    let chats = try JSONField(JSONValue.parse(first)).members().filter { $0.key != "long" }.map { try $0.field.object() }
+    let chats = try JSONField(JSONValue.parse(first)).members().filter { $0.key != "long" }.map {
+      try $0.field.object()
+    }
     let conversations = [try JSONField(JSONValue.parse(String(rows[0]))).object()] + chats
     let words = [
       "{% for a in messages %}", "{% endfor %}", "{%- if tools %}", "{% else %}", "{% endif %}", "{{", "}}", "{#",

@@ -5,8 +5,8 @@ import Jinja
 import TestSupport
 import Testing
 
-/// What transformers renders, for templates small and large; the golden files come from scripts/golden/jinja_cases.py and
-/// scripts/golden/chat_templates.py.
+/// What transformers renders, for templates small and large; the golden files come from scripts/golden/jinja_cases.py
+/// and scripts/golden/chat_templates.py.
 @Suite("Chat templates beside transformers") struct JinjaGoldenTests {
   private static let folder = "\(SharedData.packageRoot)/Tests/JinjaTests/Golden"
 
@@ -35,7 +35,8 @@ import Testing
       switch try Self.outcome(template, variables) {
       case .success(let rendering):
         if expected.map({ !$0.utf8.elementsEqual(rendering.text.utf8) }) ?? true {
-          wrong.append("\(template)\n  gives    \(rendering.text.debugDescription)\n  not      \(expected.debugDescription)")
+          wrong.append(
+            "\(template)\n  gives    \(rendering.text.debugDescription)\n  not      \(expected.debugDescription)")
         }
       case .failure(let fault):
         #expect(fault.category == .input && fault.line != nil, "\(template)")

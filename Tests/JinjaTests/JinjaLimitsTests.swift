@@ -14,38 +14,54 @@ import Testing
   }
 
   private static let nines = "{% for a in range(99999) %}{% for b in range(99999) %}"
-  private static let double = "{% set ns = namespace(v=START) %}{% for i in range(200) %}{% set ns.v = NEXT %}{% endfor %}"
+  private static let double =
+    "{% set ns = namespace(v=START) %}{% for i in range(200) %}{% set ns.v = NEXT %}{% endfor %}"
 
-  private static func doubling(_ start: String, _ next: String) -> String {
-    double.replacing("START", with: start).replacing("NEXT", with: next)
+  private static func doubling(_ start: String, _ next: String, _ name: String = "ns") -> String {
+    double.replacing("START", with: start).replacing("NEXT", with: next).replacing("ns.", with: "\(name).").replacing(
+      "set ns ", with: "set \(name) ")
+  }
+
+  /// As the usual ones, smaller: each test takes a moment.
+  private static var small: JinjaTemplate.Limits {
+    var limits = JinjaTemplate.Limits()
+    limits.steps = 500_000
+    limits.memoryBytes = 16 << 20
+    limits.textBytes = 4 << 20
+    limits.outputBytes = 4 << 20
+    return limits
   }
 
   @Test(
     "a template that never ends, or grows beyond all bounds, is stopped, and the bound and the line are named",
     arguments: [
-      ("\n\(nines){% endfor %}{% endfor %}", "20000000 steps", 2),
-      (nines + "{% set x = a * b + a %}{% endfor %}{% endfor %}", "20000000 steps", 1),
+      ("\n\(nines){% endfor %}{% endfor %}", "500000 steps", 2),
+      (nines + "{% set x = a * b + a %}{% endfor %}{% endfor %}", "500000 steps", 1),
       (nines + "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endfor %}{% endfor %}", "", 1),
       ("{% macro m() %}{{ m() }}{% endmacro %}\n{{ m() }}", "600 inside of each other", 1),
       (doubling("'ab'", "ns.v ~ ns.v"), "bytes", 1), (doubling("'ab'", "ns.v + ns.v"), "bytes", 1),
-      (doubling("'ab'", "ns.v * 2"), "bytes", 1), (doubling("'ab'", "ns.v.replace('a', 'ab')"), "", 1),
+      (doubling("'ab'", "ns.v * 2"), "bytes", 1), (doubling("'ab'", "ns.v.replace('b', 'bb')"), "", 1),
       (doubling("[1]", "ns.v + ns.v"), "bytes", 1), (doubling("[1]", "[ns.v, ns.v]") + "{{ ns.v }}", "", 1),
       (doubling("[1]", "[ns.v, ns.v]") + "{{ ns.v | tojson }}", "", 1),
-      (doubling("[1]", "[ns.v, ns.v]") + "{{ ns.v == ns.v + [] }}", "steps", 1),
+      (doubling("[1]", "[ns.v, ns.v]") + doubling("[1]", "[ns.v, ns.v]", "w") + "{{ ns.v == w.v }}", "steps", 1),
       (doubling("(1,)", "(ns.v, ns.v)") + "{{ {ns.v: 1} }}", "steps", 1),
       ("{{ 'a' * 1000000000000 }}", "one string", 1), ("{{ [1] * 1000000000000 }}", "bytes", 1),
       ("{{ 'a'.center(1000000000000) }}", "one string", 1), ("{{ 'a' | indent(1000000000000) }}", "one string", 1),
       ("{{ '%1000000000d' % 1 }}", "one string", 1), ("{{ '%.1000000000f' % 1 }}", "one string", 1),
       ("{{ '{:1000000000}'.format(1) }}", "one string", 1), ("{{ 'a'.zfill(1000000000000) }}", "one string", 1),
       ("{{ 'a\tb'.expandtabs(1000000000000) }}", "one string", 1), ("{{ range(10 ** 18) }}", "range too big", 1),
-      ("{{ [1] | batch(1000000000000, 0) | list }}", "bytes", 1), ("{{ [1] | slice(1000000000000) | list }}", "bytes", 1),
+      ("{{ [1] | batch(1000000000000, 0) | list }}", "bytes", 1),
+      ("{{ [1] | slice(1000000000000) | list }}", "bytes", 1),
       ("{{ range(99999) | join('a' * 100000) }}", "one string", 1),
       ("{% set x = 'a' * 100000 %}{{ x.replace('a', x) }}", "one string", 1),
       ("{% set ns = namespace(v=0) %}{% for i in range(9999) %}{% set ns.v = [ns.v] %}{% endfor %}", "600 inside", 1),
-      ("{% set ns = namespace(v=[]) %}{% for i in range(9999) %}{% set ns.v = ns.v | map('int') %}{% endfor %}", "600", 1),
+      (
+        "{% set ns = namespace(v=[]) %}{% for i in range(9999) %}{% set ns.v = ns.v | map('int') %}{% endfor %}", "600",
+        1
+      ),
     ] as [(String, String, Int)])
   func bounds(source: String, words: String, line: Int) throws {
-    let fault = #expect(throws: Diagnostic.self) { try Self.render(source) }
+    let fault = #expect(throws: Diagnostic.self) { try Self.render(source, [:], Self.small) }
     #expect(fault?.category == .input)
     #expect(fault?.message.contains(words) ?? false, "\(fault.map(\.description) ?? "")")
     #expect(fault?.file == "chat.jinja" && fault?.line == line, "\(fault.map(\.description) ?? "")")
@@ -70,6 +86,13 @@ import Testing
     #expect(throws: Never.self) { try JinjaTemplate(source(60)) }
   }
 
+  @Test("the usual limits stop an endless template soon") func time() {
+    let start = ContinuousClock.now
+    #expect(throws: Diagnostic.self) { try Self.render(Self.nines + "{% set x = a + b %}{% endfor %}{% endfor %}") }
+    // About a second by itself.
+    #expect(ContinuousClock.now - start < .seconds(30))
+  }
+
   @Test("namespaces and macros that refer to one another are let go") func cycles() throws {
     let source = """
       {% set ns = namespace() %}{% set ns.self = ns %}{% macro m() %}{{ m }}{% endmacro %}{% set ns.m = m -%}
@@ -89,7 +112,8 @@ import Testing
   }
 
   @Test("one template is rendered by many threads at a time") func threads() async throws {
-    let template = try JinjaTemplate("{% set ns = namespace(n=0) %}{% for i in range(n) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}")
+    let template = try JinjaTemplate(
+      "{% set ns = namespace(n=0) %}{% for i in range(n) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}")
     await withTaskGroup(of: Bool.self) { group in
       for n in 0..<64 {
         group.addTask {

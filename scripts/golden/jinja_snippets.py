@@ -93,7 +93,7 @@ OPERATORS = r'''
 '''
 
 ACCESS = r'''
-{{ d.a }} {{ d['a'] }} {{ d.items }} {{ d['items'] }} {{ d.b }} [{{ d.zzz }}] [{{ d['zzz'] }}] {{ d.get('q') }} {{ d.get('q', 5) }} {{ d.get('b') }}
+{{ d.a }} {{ d['a'] }} {{ d['items'] }} {{ d.b }} [{{ d.zzz }}] [{{ d['zzz'] }}] {{ d.get('q') }} {{ d.get('q', 5) }} {{ d.get('b') }}
 {{ d.zzz.y }}
 {{ missing.y }}
 {{ missing['y'] }}
@@ -292,7 +292,7 @@ FILTERS = r'''
 {{ list | join(1, 2, 3) }}
 {{ list | join(foo=1) }}
 {{ "x" | replace }}
-{{ "x" | wordwrap }}{{ [1] | random }}
+{% call range(3) %}{% endcall %}
 '''
 
 METHODS = r'''
@@ -332,7 +332,6 @@ METHODS = r'''
 {{ repr }}{{ ["a'b", 'a"b', "a'\"b", "\n\t\\", "é\x7f\u200b\u00ad\ue000😀\U000e0001"] }}
 {{ {'a': "it's"} }} {{ [none, true, 1.5, missing] }} {{ ("a",) }} {{ [1e100, 1e-100] }} {{ ["a" | safe] }}
 {{ d.a.index('q') }}
-{{ 'abc'.encode }}
 '''
 
 RESOLUTION = [
