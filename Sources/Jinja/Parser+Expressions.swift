@@ -32,7 +32,7 @@ extension Parser {
 
   mutating func expression(withConditional: Bool = true) throws(Diagnostic) -> Expression {
     try nested { (parser) throws(Diagnostic) in
-      withConditional ? try parser.conditionalExpression() : try parser.binary(0)
+      withConditional ? try parser.conditionalExpression() : try parser.operators(.or)
     }
   }
 
@@ -41,10 +41,10 @@ extension Parser {
     // Jinja refuses an unknown filter of a conditional expression only when it meets it.
     let wasSoft = isSoft
     defer { isSoft = wasSoft }
-    var value = try binary(0)
+    var value = try operators(.or)
     while take("if") {
       isSoft = true
-      let test = try binary(0)
+      let test = try operators(.or)
       let other = take("else") ? try expression() : nil
       value = try node(.conditional(test: test, value: value, other: other), line: line)
       line = self.line
@@ -54,85 +54,86 @@ extension Parser {
 
   // MARK: Operators
 
-  /// Operators from the loosest level to the tightest: or, and, not, comparisons, sums, `~`, products, powers, signs.
-  private mutating func binary(_ level: Int) throws(Diagnostic) -> Expression {
-    switch level {
-    case 0: try joined("or", 1) { .or($0, $1) }
-    case 1: try joined("and", 2) { .and($0, $1) }
-    case 2: try negation()
-    case 3: try comparison()
-    case 4: try chain(5, [.plus: .add, .minus: .subtract])
-    case 5: try concatenation()
-    case 6:
-      try chain(7, [.times: .multiply, .divide: .divide, .floorDivide: .floorDivide, .modulo: .modulo])
-    case 7: try chain(8, [.power: .power])
-    default: try unary(withFilters: true)
-    }
+  /// How tightly operators bind, from the loosest on.
+  private enum Level: Int {
+    case or, and, not, comparison, sum, concatenation, product, power, operand
+
+    var tighter: Level { Level(rawValue: rawValue + 1) ?? .operand }
   }
 
-  private mutating func joined(
-    _ word: String, _ next: Int, _ make: (Expression, Expression) -> Expression.Kind
-  ) throws(Diagnostic) -> Expression {
-    var left = try binary(next)
-    while isAt(word) {
-      let line = line
-      advance()
-      left = try node(make(left, try binary(next)), line: line)
-    }
-    return left
-  }
-
-  private mutating func negation() throws(Diagnostic) -> Expression {
-    let line = line
-    guard take("not") else { return try binary(3) }
-    let operand = try nested { (parser) throws(Diagnostic) in try parser.negation() }
-    return try node(.not(operand), line: line)
-  }
+  private static let arithmetic: [Token.Sign: (operation: Expression.Arithmetic, level: Level)] = [
+    .plus: (.add, .sum), .minus: (.subtract, .sum), .times: (.multiply, .product), .divide: (.divide, .product),
+    .floorDivide: (.floorDivide, .product), .modulo: (.modulo, .product), .power: (.power, .power),
+  ]
 
   private static let comparisons: [Token.Sign: Expression.Comparison] = [
     .equal: .equal, .notEqual: .notEqual, .less: .less, .lessOrEqual: .lessOrEqual, .greater: .greater,
     .greaterOrEqual: .greaterOrEqual,
   ]
 
-  private mutating func comparison() throws(Diagnostic) -> Expression {
+  /// Operands and the operators between them that bind at least as tightly as a level: one function for all levels, as
+  /// one for each would take a deep stack for every bracket.
+  private mutating func operators(_ loosest: Level) throws(Diagnostic) -> Expression {
     let line = line
-    let first = try binary(4)
-    var others: [(operation: Expression.Comparison, operand: Expression)] = []
-    while true {
-      let operation: Expression.Comparison
-      if case .sign(let sign) = current, let found = Self.comparisons[sign] {
-        operation = found
-      } else if isAt("in") {
-        operation = .contained
-      } else if isAt("not"), following == .name("in") {
-        advance()
-        operation = .notContained
-      } else {
-        break
-      }
-      advance()
-      others.append((operation, try binary(4)))
+    var left: Expression
+    if loosest.rawValue <= Level.not.rawValue, take("not") {
+      left = try node(.not(try nested { (parser) throws(Diagnostic) in try parser.operators(.not) }), line: line)
+    } else {
+      left = try unary(withFilters: true)
     }
-    return others.isEmpty ? first : try node(.comparison(first, others), line: line)
-  }
-
-  private mutating func chain(
-    _ next: Int, _ operations: [Token.Sign: Expression.Arithmetic]
-  ) throws(Diagnostic) -> Expression {
-    var left = try binary(next)
-    while case .sign(let sign) = current, let operation = operations[sign] {
-      let line = line
-      advance()
-      left = try node(.arithmetic(operation, left, try binary(next)), line: line)
-    }
+    while let level, level.rawValue >= loosest.rawValue { left = try joined(left, level) }
     return left
   }
 
-  private mutating func concatenation() throws(Diagnostic) -> Expression {
+  /// The level of the operator that comes next; nil where none does.
+  private var level: Level? {
+    switch current {
+    case .sign(.tilde): .concatenation
+    case .sign(let sign): Self.comparisons[sign] != nil ? .comparison : Self.arithmetic[sign]?.level
+    case .name("or"): .or
+    case .name("and"): .and
+    case .name("in"): .comparison
+    case .name("not"): following == .name("in") ? .comparison : nil
+    default: nil
+    }
+  }
+
+  /// An operand with the operators of one level behind it.
+  private mutating func joined(_ left: Expression, _ level: Level) throws(Diagnostic) -> Expression {
     let line = line
-    var items = [try binary(6)]
-    while take(.tilde) { items.append(try binary(6)) }
-    return items.count == 1 ? items[0] : try node(.concatenation(items), line: line)
+    switch level {
+    case .comparison: return try comparison(left)
+    case .concatenation:
+      var items = [left]
+      while take(.tilde) { items.append(try operators(level.tighter)) }
+      return try node(.concatenation(items), line: line)
+    default: break
+    }
+    let sign = current
+    advance()
+    let right = try operators(level.tighter)
+    if case .sign(let sign) = sign, let operation = Self.arithmetic[sign]?.operation {
+      return try node(.arithmetic(operation, left, right), line: line)
+    }
+    return try node(level == .or ? .or(left, right) : .and(left, right), line: line)
+  }
+
+  private mutating func comparison(_ first: Expression) throws(Diagnostic) -> Expression {
+    let line = line
+    var others: [(operation: Expression.Comparison, operand: Expression)] = []
+    while level == .comparison {
+      let operation: Expression.Comparison
+      if case .sign(let sign) = current, let found = Self.comparisons[sign] {
+        operation = found
+      } else if take("not") {
+        operation = .notContained
+      } else {
+        operation = .contained
+      }
+      advance()
+      others.append((operation, try operators(.sum)))
+    }
+    return try node(.comparison(first, others), line: line)
   }
 
   private mutating func unary(withFilters: Bool) throws(Diagnostic) -> Expression {
