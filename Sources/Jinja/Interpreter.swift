@@ -99,7 +99,7 @@ final class Interpreter {
     if output.count > meter.limits.outputBytes { try meter.output(bytes: output.count) }
   }
 
-  /// What is written while something runs; nil where that leaves a loop around.
+  /// What is written while something runs, and whether that leaves a loop around.
   func catching(_ body: () throws -> Flow) throws -> (flow: Flow, text: Text) {
     outer.append(output)
     output = []

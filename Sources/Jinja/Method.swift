@@ -66,19 +66,26 @@ struct Method: Sendable {
   ]
   private static let hiddenOfDictionary: Set<Text> = ["clear", "pop", "popitem", "setdefault", "update"]
 
-  /// Attributes of Python's that are not here.
-  private static let unsupportedOfText: Set<Text> = ["encode", "translate", "maketrans", "isidentifier"]
-  private static let unsupportedOfOthers: Set<Text> = [
-    "bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate", "hex", "fromhex", "index",
-    "count", "isdisjoint", "mapping", "send", "throw", "close",
+  /// Attributes of Python's that are not here, by the name of the type.
+  private static let unsupported: [String: Set<Text>] = [
+    "str": ["encode", "translate", "maketrans", "isidentifier"],
+    "int": ["bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate"],
+    "bool": ["bit_length", "bit_count", "to_bytes", "from_bytes", "as_integer_ratio", "conjugate"],
+    "float": ["hex", "fromhex", "as_integer_ratio", "conjugate"],
+    "range": ["index", "count"],
+    "dict": ["fromkeys"],
+    "dict_keys": ["isdisjoint", "mapping"],
+    "dict_items": ["isdisjoint", "mapping"],
+    "dict_values": ["mapping"],
+    "generator": ["send", "throw", "close"],
   ]
 
   /// Whether some value may have an attribute of a name, besides objects of Jinja's: most names that templates ask for
   /// are keys of dictionaries alone.
   static func isKnown(_ name: Text) -> Bool {
     ofText[name] != nil || ofSequence[name] != nil || ofDictionary[name] != nil || hiddenOfList.contains(name)
-      || hiddenOfDictionary.contains(name) || unsupportedOfText.contains(name) || unsupportedOfOthers.contains(name)
-      || ["fromkeys", "real", "imag", "numerator", "denominator", "is_integer", "start", "stop", "step"].contains(name)
+      || hiddenOfDictionary.contains(name) || unsupported.values.contains { $0.contains(name) }
+      || ["real", "imag", "numerator", "denominator", "is_integer", "start", "stop", "step"].contains(name)
   }
 
   /// An attribute of a value that is no object of Jinja's; nil where Python has none of that name.
@@ -86,7 +93,6 @@ struct Method: Sendable {
     switch owner {
     case .text:
       if let method = ofText[name] { return function(method, owner) }
-      if unsupportedOfText.contains(name) { throw unsupported(name, owner) }
     case .list:
       if let method = ofSequence[name] { return function(method, owner) }
       if hiddenOfList.contains(name) { return concealed(name, owner) }
@@ -95,13 +101,12 @@ struct Method: Sendable {
     case .dictionary:
       if let method = ofDictionary[name] { return function(method, owner) }
       if hiddenOfDictionary.contains(name) { return concealed(name, owner) }
-      if name == "fromkeys" { throw unsupported(name, owner) }
     case .none, .undefined, .object: break
     default:
       if let value = number(name.string, of: owner) ?? range(name.string, of: owner) { return value }
-      if unsupportedOfOthers.contains(name) { throw unsupported(name, owner) }
     }
-    return nil
+    guard unsupported[owner.typeName]?.contains(name) ?? false else { return nil }
+    throw JinjaFault("it uses '\(name.string)' of '\(owner.typeName)', which is not supported")
   }
 
   private static func function(_ method: Method, _ owner: Value) -> Value {
@@ -111,10 +116,6 @@ struct Method: Sendable {
 
   private static func concealed(_ name: Text, _ owner: Value) -> Value {
     .undefined(Undefined("access to attribute '\(name.string)' of '\(owner.typeName)' object is unsafe."))
-  }
-
-  private static func unsupported(_ name: Text, _ owner: Value) -> any Error {
-    JinjaFault("it uses '\(name.string)' of '\(owner.typeName)', which is not supported")
   }
 
   private static func number(_ name: String, of owner: Value) -> Value? {
