@@ -12,6 +12,7 @@ let rooms = """
   RandomStreams:
   Sequences: Fingerprints Diagnostics
   JSON: CSimdJSON Fingerprints Diagnostics
+  Jinja: JSON Diagnostics
   Configuration: CYAML Diagnostics Files JSON
   LMDB: CLMDB Diagnostics Files
   SafeTensors: Diagnostics Files JSON
@@ -38,7 +39,7 @@ let rooms = """
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  bench: Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
   """
 
 /// What tests of a room need beside the room's own arrows.

@@ -13,6 +13,7 @@ enum Bench {
       let benchmarks = Benchmarks(
         watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model)
       if options.help { return print(Options.help(benchmarks: benchmarks.table, curves: Curve.all)) }
+      if let rows = options.rows { return try TemplateRows(rows).render() }
       try Engine.configure(threads: options.threads)
       Log.info(Engine.summary)
       if options.names.first == "curves" {

@@ -14,6 +14,8 @@ struct Options: Sendable {
   var output = "docs/bench"
   /// A model folder, for the benchmarks of a real model; nil leaves these out.
   var model: String?
+  /// A file of chat templates with their variables, to render them instead of measuring anything.
+  var rows: String?
   /// What to run, in the order given; empty for every benchmark.
   var names: [String] = []
 
@@ -26,6 +28,7 @@ struct Options: Sendable {
       case "--threads": threads = try Self.count(word, words.popFirst())
       case "--precision": precision = try Self.precision(words.popFirst())
       case "--model": model = try Self.value(word, words.popFirst(), remedy: "name a model folder")
+      case "--render": rows = try Self.value(word, words.popFirst(), remedy: "name a file of rows")
       case "--output": output = try Self.value(word, words.popFirst(), remedy: "name a folder")
       case "--json": json = true
       case "--help", "-h": help = true
@@ -67,6 +70,7 @@ struct Options: Sendable {
     return """
       usage: bench [OPTION ...] [NAME ...]
              bench [OPTION ...] curves [CURVE ...]
+             bench --render FILE
 
       Measures this machine: medians of several repeats, after one that warms up. Results go to standard output, the
       kernels in use to standard error. Names are run in the order of this list, by default all; where work and its
@@ -83,6 +87,7 @@ struct Options: Sendable {
         ("--repeat N", "repeats of each timing (5; curves 3)"), ("--threads N", "threads to compute with (all CPUs)"),
         ("--precision P", "\(Precision.allCases.map(\.rawValue).joined(separator: ", ")) (fp32)"),
         ("--model DIR", "a model for model-load and model-score, which need one"),
+        ("--render FILE", "renders the chat templates of the file's rows, and measures nothing"),
         ("--output DIR", "where curves go (docs/bench)"), ("--json", "a line of JSON for each measurement"),
         ("--help", "this text"),
       ]))
