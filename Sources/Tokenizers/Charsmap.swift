@@ -85,7 +85,9 @@ struct Charsmap: Sendable {
     while start < text.count {
       // Between two characters of ASCII always lies the border of a cluster, but for the end of a line.
       var end = start + 1
-      while end < text.count, text[end - 1] | text[end] >= 0x80 || text[end - 1] == 0x0D && text[end] == 0x0A { end += 1 }
+      while end < text.count, text[end - 1] | text[end] >= 0x80 || text[end - 1] == 0x0D && text[end] == 0x0A {
+        end += 1
+      }
       if end == start + 1 && text[start] < 0x80 && keeps[Int(text[start])] {
         result.append(text[start])
       } else {

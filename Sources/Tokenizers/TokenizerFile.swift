@@ -33,6 +33,13 @@ struct TokenizerFile {
     model = try reader.model(file: path)
   }
 
+  /// Puts parts in the place of those of the same keys.
+  mutating func replace(_ parts: JSONObject) {
+    guard var all = root.value.objectValue else { return }
+    for entry in parts.entries { all[entry.key] = entry.value }
+    root = JSONField(.object(all), file: path)
+  }
+
   /// The added tokens, checked against the vocabulary.
   func addedTokens() throws -> [AddedToken] {
     guard let field = try root.optional("added_tokens") else { return [] }
@@ -108,7 +115,8 @@ private struct ModelReader {
       }
       guard scores.count < Vocabulary.maximumID, vocabulary.insert(token, 0..<token.count, id: Int32(scores.count))
       else {
-        throw scanner.diagnostic("the token \"\(String(decoding: token, as: UTF8.self))\" comes twice in the vocabulary")
+        throw scanner.diagnostic(
+          "the token \"\(String(decoding: token, as: UTF8.self))\" comes twice in the vocabulary")
       }
       scores.append(score)
     }
