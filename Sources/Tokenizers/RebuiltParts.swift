@@ -37,8 +37,14 @@ struct RebuiltParts: Sendable {
 
   /// The parts by their keys; none that is as the file has it.
   ///
-  /// - Parameter root: A tokenizer.json but for its model.
-  func parts(of root: JSONField) -> JSONObject {
+  /// A class that does not fit the kind of the model changes nothing: transformers makes of such a file what no model was
+  /// trained with.
+  ///
+  /// - Parameters:
+  ///   - root: A tokenizer.json but for its model.
+  ///   - model: Its model.
+  func parts(of root: JSONField, _ model: any TokenModel) -> JSONObject {
+    guard named == .t5 ? model is UnigramModel : model is BytePairModel else { return [:] }
     var changed = JSONObject()
     for entry in made(of: root).entries where entry.value != root.value[entry.key] ?? nil {
       changed[entry.key] = entry.value

@@ -89,7 +89,7 @@ public final class Tokenizer: Sendable {
   private init(path: String, content: [UInt8], companions: TokenizerCompanions) throws {
     self.path = path
     var file = try TokenizerFile(content, path: path)
-    let rebuilt = companions.rebuilt.parts(of: file.root)
+    let rebuilt = companions.rebuilt.parts(of: file.root, file.model)
     file.replace(rebuilt)
     let root = file.root
     let own = try file.addedTokens()

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import normalizers
 from transformers import AutoTokenizer
 
@@ -76,7 +77,14 @@ def train(folder, name, **options):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_prefix=f"{folder}/{name}", minloglevel=2, hard_vocab_limit=False, num_threads=1,
         character_coverage=0.98, **options)
-    return pathlib.Path(folder) / f"{name}.model"
+    path = pathlib.Path(folder) / f"{name}.model"
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(path.read_bytes())
+    # Where it was trained is of no interest.
+    model.trainer_spec.model_prefix = ""
+    model.normalizer_spec.normalization_rule_tsv = ""
+    path.write_bytes(model.SerializeToString())
+    return path
 
 
 UNIGRAM = dict(model_type="unigram", vocab_size=300, has_rules=True, pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
@@ -135,8 +143,15 @@ def token(content, **changes):
     return {"content": content, "lstrip": False, "rstrip": False, "single_word": False, "normalized": True, "special": False, **changes}
 
 
-# Files beside t5.tokenizer.json, and what they change of it.
+# Files beside a tokenizer.json, that of T5 where none is named, and what they change of it.
 COMPANIONS = [
+    {"tokenizer.json": "../byte-fallback", "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer"}},
+    {"tokenizer.json": "../byte-fallback", "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizerFast", "legacy": True}},
+    {"tokenizer.json": "../byte-fallback",
+     "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "add_prefix_space": False, "pad_token": "<new>"}},
+    {"tokenizer.json": "../byte-fallback", "tokenizer_config.json": {"tokenizer_class": "GemmaTokenizer"}},
+    {"tokenizer.json": "../byte-fallback", "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer"},
+     "config.json": {"model_type": "mistral"}},
     {"tokenizer_config.json": {"bos_token": "<b>", "pad_token": "<pad2>", "additional_special_tokens": ["<new>", "[X]"]}},
     {"tokenizer_config.json": {
         "added_tokens_decoder": {
@@ -154,14 +169,15 @@ def companions():
     cases = []
     for files in COMPANIONS:
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(FOLDER / "t5.tokenizer.json", f"{folder}/tokenizer.json")
-            files = {"config.json": {}, **files}
+            base = files.get("tokenizer.json", "t5")
+            shutil.copy(FOLDER / f"{base}.tokenizer.json", f"{folder}/tokenizer.json")
+            files = {"config.json": {}, **{name: value for name, value in files.items() if name != "tokenizer.json"}}
             files["tokenizer_config.json"] = {"tokenizer_class": "PreTrainedTokenizerFast", **files.get("tokenizer_config.json", {})}
             for name, value in files.items():
                 pathlib.Path(f"{folder}/{name}").write_text(json.dumps(value))
             backend = AutoTokenizer.from_pretrained(folder).backend_tokenizer
             ids = [backend.encode(text).ids for text in TEXTS]
-        cases.append({"files": files, "texts": [[text, i, backend.decode(i)] for text, i in zip(TEXTS, ids)]})
+        cases.append({"base": base, "files": files, "texts": [[text, i, backend.decode(i)] for text, i in zip(TEXTS, ids)]})
     write(FOLDER / "companions.json", cases)
 
 
