@@ -3,6 +3,10 @@ import JSON
 /// The tokens that the files beside a tokenizer.json add to it, as transformers 5.24 adds them: those of
 /// `added_tokens_decoder` in tokenizer_config.json, or where that is missing those of `added_tokens.json`, and then every
 /// named special token that the tokenizer does not know as one.
+///
+/// Other than there, `eos_token` adds none: what ends a text may be any token of a model, such as one that a student was
+/// taught by its teacher, and to name it makes no other tokenizer. A name that no token has would get an id behind the
+/// model's vocabulary.
 struct CompanionTokens: Sendable {
   /// In the order in which they are added; their ids are not theirs yet.
   private var listed: [AddedToken] = []
@@ -44,9 +48,9 @@ struct CompanionTokens: Sendable {
   /// The usual tokens in transformers' order, then every other member whose name ends in `_token`, then the lists of
   /// further ones.
   private mutating func addNamed(_ roots: [JSONField]) throws {
-    let members = try roots.flatMap { try $0.members() }
     let usual = SentencePieceSettings.names
     var lists: [AddedToken] = []
+    let members = try roots.flatMap { try $0.members() }.filter { $0.key != "eos_token" }
     var fields = usual.flatMap { name in members.filter { $0.key == name }.map(\.field) }
     fields += members.filter { $0.key.hasSuffix("_token") && !usual.contains($0.key) }.map(\.field)
     fields = fields.filter { $0.value.stringValue != nil || $0.value["content"]?.stringValue != nil }

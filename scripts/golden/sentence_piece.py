@@ -156,7 +156,7 @@ COMPANIONS = [
     {"tokenizer_config.json": {
         "added_tokens_decoder": {
             "900": token("<new>", lstrip=True), "5": token("teacher", single_word=True),
-            "901": token("[X]", rstrip=True, normalized=False, special=True)}, "eos_token": "<b>"}},
+            "901": token("[X]", rstrip=True, normalized=False, special=True)}, "sep_token": "<b>"}},
     {"added_tokens.json": {"<new>": 700, "[X]": 650},
      "special_tokens_map.json": {"bos_token": token("[X]"), "additional_special_tokens": ["<b>"]}},
     {"tokenizer_config.json": {"extra_special_tokens": {"image_token": "[X]"}, "boi_token": "<new>"}},

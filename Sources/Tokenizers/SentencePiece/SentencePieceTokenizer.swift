@@ -30,6 +30,10 @@ struct SentencePieceTokenizer {
       guard let token = named[name], !token.isEmpty, !specials.contains(where: { Self.same($0.content, token) }) else {
         continue
       }
+      // As in CompanionTokens: to name another end of texts makes no other tokenizer.
+      if name == "eos_token", settings.named[name] != nil, piece(token).map({ file.roles[$0] == .normal }) ?? true {
+        continue
+      }
       if piece(token) == nil { extra.append(token) }
       specials.append((id(of: token), token))
     }
@@ -191,6 +195,7 @@ struct SentencePieceTokenizer {
     var (first, last) = (settings.addsBegin ? begin : nil, settings.addsEnd ? end : nil)
     // T5's class goes by nothing that is written.
     if settings.family == .t5 { (first, last) = (nil, end) }
+    if let token = last, piece(token) == nil, !extra.contains(where: { Self.same($0, token) }) { last = nil }
     let sequence: JSONValue = ["Sequence": ["id": "A", "type_id": 0]]
     var tokens = JSONObject()
     func special(_ token: String) -> JSONValue {
