@@ -19,7 +19,7 @@ let rooms = """
   GGUF: SafeTensors JSON Diagnostics Files
   Telemetry: Diagnostics Files JSON
   Provenance: Fingerprints JSON Files Telemetry Diagnostics
-  Tokenizers: CPCRE2 GGUF Fingerprints Diagnostics Files JSON
+  Tokenizers: CPCRE2 CUTF8Proc GGUF Fingerprints Diagnostics Files JSON
   Tensor: CKernels COpenBLAS COneDNN RandomStreams Files Diagnostics
   NN: Tensor RandomStreams
   Optimizers: Tensor CKernels
@@ -75,7 +75,7 @@ let strict: [SwiftSetting] = [
 /// System libraries (name, Debian package).
 let systemLibraries = [
   "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
-  "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev",
+  "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev", "CUTF8Proc": "libutf8proc-dev",
 ]
 let executables: Set = ["decant", "bench"]
 

@@ -13,7 +13,7 @@ extension ModelStore {
   public static func companionFiles(in directory: String, base: String? = nil) -> [String] {
     let tokenizer = [
       "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-      "merges.txt", "tokenizer.model", "chat_template.jinja",
+      "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja",
     ].map { "\(directory)/\($0)" }.filter(File.exists)
     let generation = [base, directory].compactMap { $0.map { "\($0)/\(generationFile)" } }.first(where: File.exists)
     return tokenizer + [generation].compactMap(\.self)

@@ -1,7 +1,7 @@
 import JSON
 
 /// A token that is found in the text itself, before any cutting and merging, as in `added_tokens` of a tokenizer file.
-struct AddedToken: Sendable {
+struct AddedToken: Sendable, Equatable {
   var id: Int32
   var content: [UInt8]
   /// Left out of decoded text on request.

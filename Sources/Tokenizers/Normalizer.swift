@@ -10,11 +10,15 @@ enum Normalizer: Sendable {
   case replace(RegularExpression, by: [UInt8])
   case composed
   case decomposed
+  /// Of the forms that take a ligature for its letters: the composed one, or the decomposed one.
+  case compatible(composes: Bool)
   case lowercase
   case strip(left: Bool, right: Bool)
   case stripAccents
   case byteLevel
   case bert(BertNormalizer)
+  case charsmap(Charsmap)
+  case translation
 
   /// Reads a normalizer of a tokenizer file.
   ///
@@ -27,6 +31,10 @@ enum Normalizer: Sendable {
       self = .replace(try .init(field.required("pattern")), by: Array(try field.required("content").string().utf8))
     case "NFC": self = .composed
     case "NFD": self = .decomposed
+    case "NFKC": self = .compatible(composes: true)
+    case "NFKD": self = .compatible(composes: false)
+    case "Nmt": self = .translation
+    case "Precompiled": self = .charsmap(try Charsmap(field.required("precompiled_charsmap")))
     case "Lowercase": self = .lowercase
     case "Strip":
       self = .strip(left: try field.required("strip_left").bool(), right: try field.required("strip_right").bool())
@@ -57,6 +65,15 @@ enum Normalizer: Sendable {
     // ASCII is its own composed and decomposed form.
     case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.runs(text) { $0._nfc })
     case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.canonicalDecomposition(text))
+    case .compatible(let composes):
+      guard !text.allSatisfy({ $0 < 0x80 }) else { return text }
+      let scalars =
+        composes
+        ? Self.runs(text) { CompatibilityForms.decomposition($0)._nfc }
+        : Self.runs(text) { CompatibilityForms.decomposition($0)._nfd }
+      return Self.bytes(scalars)
+    case .charsmap(let charsmap): return try charsmap.apply(text, growth)
+    case .translation: return CompatibilityForms.translated(text)
     case .lowercase: return Self.lowercased(text)
     case .strip(let left, let right): return Self.strip(text, left: left, right: right)
     case .stripAccents:
@@ -148,6 +165,6 @@ extension JSONField {
   func unsupported(_ type: String, _ role: String) -> Diagnostic {
     diagnostic(
       "the \(role) \(type) is not supported",
-      remedy: "use a model with a byte-pair or WordPiece tokenizer of the usual parts")
+      remedy: "use a model whose tokenizer is of the usual parts")
   }
 }

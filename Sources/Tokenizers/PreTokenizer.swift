@@ -79,6 +79,15 @@ enum PreTokenizer: Sendable {
     }
   }
 
+  /// Whether a step does something at the start of a text alone.
+  var looksForStart: Bool {
+    switch self {
+    case .sequence(let steps): steps.contains(where: \.looksForStart)
+    case .metaspace(let metaspace): metaspace.prepending == .first
+    default: false
+    }
+  }
+
   /// True where the last step changes bytes into their stand-ins: the model can take the bytes themselves then.
   var endsInByteLevel: Bool {
     switch self {

@@ -6,8 +6,8 @@ import Synchronization
 
 /// A tokenizer read from a Hugging Face `tokenizer.json`: text to token ids and back, id for id as there.
 ///
-/// Byte-pair and WordPiece models with every usual normalizer, pre-tokenizer, post-processor and decoder; anything else is refused by
-/// name when the file is read. Truncation and padding, which a file may ask for, are left out.
+/// Byte-pair, Unigram, WordPiece and WordLevel models with every usual normalizer, pre-tokenizer, post-processor and decoder;
+/// anything else is refused by name when the file is read. Truncation and padding, which a file may ask for, are left out.
 public final class Tokenizer: Sendable {
   /// The bytes of the tokenizer.json, and what the files beside it change of it, for fingerprints.
   public let contentBytes: [UInt8]
@@ -42,7 +42,8 @@ public final class Tokenizer: Sendable {
 
   /// Reads a model folder: its `tokenizer.json`, and what `tokenizer_config.json`, `special_tokens_map.json`,
   /// `generation_config.json` and `chat_template.jinja` say where they are there. Or a GGUF file, whose metadata are read
-  /// as the first two of these files.
+  /// as the first two of these files. In a folder without a `tokenizer.json`, SentencePiece's `tokenizer.model` or
+  /// `spiece.model` is read as the one that transformers makes of it (``SentencePieceTokenizer``).
   ///
   /// - Throws: a `Diagnostic` with file and field.
   public convenience init(directory: String) throws {
@@ -52,9 +53,14 @@ public final class Tokenizer: Sendable {
     }
     let path = "\(directory)/tokenizer.json"
     guard File.exists(path) else {
-      throw Diagnostic.input(
-        "has no tokenizer.json", file: directory,
-        remedy: "save the tokenizer with transformers' fast tokenizers, which writes one")
+      guard let model = SentencePieceTokenizer.path(in: directory) else {
+        throw Diagnostic.input(
+          "has no tokenizer.json", file: directory,
+          remedy: "save the tokenizer with transformers' fast tokenizers, which writes one")
+      }
+      let (content, companions) = try SentencePieceTokenizer.files(model, in: directory)
+      try self.init(path: model, content: content, companions: companions)
+      return
     }
     try self.init(path: path, content: try File.read(path), companions: try TokenizerCompanions(directory: directory))
   }
@@ -69,7 +75,8 @@ public final class Tokenizer: Sendable {
 
   /// Whether a folder or a GGUF file has a tokenizer to read.
   public static func isThere(_ place: String) -> Bool {
-    GGUFFile.isNamed(by: place) ? File.exists(place) : File.exists("\(place)/tokenizer.json")
+    if GGUFFile.isNamed(by: place) { return File.exists(place) }
+    return File.exists("\(place)/tokenizer.json") || SentencePieceTokenizer.path(in: place) != nil
   }
 
   /// Reads a tokenizer.json by itself.
@@ -81,8 +88,12 @@ public final class Tokenizer: Sendable {
 
   private init(path: String, content: [UInt8], companions: TokenizerCompanions) throws {
     self.path = path
-    let file = try TokenizerFile(content, path: path)
+    var file = try TokenizerFile(content, path: path)
+    let rebuilt = companions.rebuilt.parts(of: file.root, file.model)
+    file.replace(rebuilt)
     let root = file.root
+    let own = try file.addedTokens()
+    let changes = companions.tokens.changes(to: own, file.model.vocabulary)
     model = file.model
     let named = try root.optional("normalizer").map(Normalizer.init)
     let normalizer = companions.normalizer(replacing: named) ?? named
@@ -93,13 +104,15 @@ public final class Tokenizer: Sendable {
     contentBytes =
       content + (change.map { Array("add_prefix_space: \($0)".utf8) } ?? [])
       + (companions.normalizer(replacing: named).map { Array("\($0)".utf8) } ?? [])
+      + (rebuilt.entries.isEmpty ? [] : JSONValue.object(rebuilt).serialized())
+      + changes.flatMap { Array("\($0)".utf8) }
     takesBytes = type(of: file.model).takesBytes && preTokenizer?.endsInByteLevel ?? false
     let postProcessor = try root.optional("post_processor").map(PostProcessor.init) ?? PostProcessor()
     prefixTokens = postProcessor.prefix
     suffixTokens = postProcessor.suffix
     decoder = try root.optional("decoder").map(Decoder.init)
 
-    let added = try file.addedTokens()
+    let added = own + changes
     var byID: [Int32: AddedToken] = [:]
     var table = ByteTable()
     var ids: [Int32] = []
@@ -195,11 +208,13 @@ public final class Tokenizer: Sendable {
     let isWhole = range == 0..<original.count
     let part = isWhole ? original : Array(original[range])
     let text = try normalizer?.apply(part) ?? part
+    let losesFront = try preTokenizer?.looksForStart ?? false && normalizer?.losesFront(part) ?? false
+    let startsText = range.lowerBound == 0 && !losesFront
     try normalizedTokens.forEachSegment(of: text) { segment in
       switch segment {
       case .token(let id): ids.append(id)
       case .text(let inner):
-        var pieces = Pieces(text, inner, startsText: range.lowerBound == 0 && inner.lowerBound == 0)
+        var pieces = Pieces(text, inner, startsText: startsText && inner.lowerBound == 0)
         try preTokenizer?.apply(&pieces, keepsBytes: takesBytes)
         for piece in pieces.ranges {
           try model.encode(pieces.bytes, piece, asBytes: takesBytes, &workspace, into: &ids)

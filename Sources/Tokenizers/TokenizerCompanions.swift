@@ -2,8 +2,8 @@ import Diagnostics
 import Files
 import JSON
 
-/// What the files beside a tokenizer.json add: which tokens begin and end a sequence, the chat template, whether a space
-/// goes before a text, and how BERT's normalizer is set.
+/// What the files beside a tokenizer.json add: tokens, which of them begin and end a sequence, the chat template, whether a
+/// space goes before a text, how BERT's normalizer is set, and which parts are made anew.
 struct TokenizerCompanions {
   private(set) var bosToken: String?
   private(set) var eosToken: String?
@@ -15,6 +15,9 @@ struct TokenizerCompanions {
 
   /// BERT's normalizer; nil where the tokenizer.json decides.
   private(set) var bertNormalizer: BertNormalizer?
+
+  private(set) var tokens = CompanionTokens()
+  private(set) var rebuilt = RebuiltParts()
 
   /// The tokenizers of transformers that make BERT's normalizer anew, from tokenizer_config.json and defaults, whatever
   /// tokenizer.json says (transformers 5.24).
@@ -45,7 +48,11 @@ struct TokenizerCompanions {
     if let root = try Self.read("\(directory)/tokenizer_config.json") {
       addsPrefixSpace = try Self.prefixSpace(root, directory)
       bertNormalizer = try Self.bertNormalizer(root, directory)
+      rebuilt = try RebuiltParts(root, model: try Self.family(directory))
     }
+    tokens = try CompanionTokens(
+      configuration: Self.read("\(directory)/tokenizer_config.json"),
+      map: Self.read("\(directory)/special_tokens_map.json"), added: Self.read("\(directory)/added_tokens.json"))
     if let root = try Self.read("\(directory)/generation_config.json") {
       bosTokenID = try Self.id(root, "bos_token_id")
       eosTokenID = try Self.id(root, "eos_token_id")
@@ -64,6 +71,13 @@ struct TokenizerCompanions {
   /// - Parameter place: What it stands in, for messages.
   init(_ place: String, configuration: [UInt8]) throws {
     try add(JSONField(try JSONValue.parse(configuration, file: place), file: place))
+  }
+
+  /// Names the tokens that begin and end a sequence where no file has; the rest has been made of the files already.
+  mutating func complete(bosToken: String?, eosToken: String?) {
+    self.bosToken = self.bosToken ?? bosToken
+    self.eosToken = self.eosToken ?? eosToken
+    rebuilt = RebuiltParts()
   }
 
   private mutating func add(_ root: JSONField) throws {
@@ -104,7 +118,12 @@ struct TokenizerCompanions {
     if let named = try root.optional("tokenizer_class")?.string() {
       return classes.contains(named.hasSuffix("Fast") ? String(named.dropLast(4)) : named)
     }
-    return try read("\(directory)/config.json")?.value["model_type"]?.stringValue == family
+    return try self.family(directory) == family
+  }
+
+  /// The family of the model, which its config.json names.
+  private static func family(_ directory: String) throws -> String? {
+    try read("\(directory)/config.json")?.value["model_type"]?.stringValue
   }
 
   /// A token given by its content, or as an object that has it.

@@ -33,6 +33,13 @@ struct TokenizerFile {
     model = try reader.model(file: path)
   }
 
+  /// Puts parts in the place of those of the same keys.
+  mutating func replace(_ parts: JSONObject) {
+    guard var all = root.value.objectValue else { return }
+    for entry in parts.entries { all[entry.key] = entry.value }
+    root = JSONField(.object(all), file: path)
+  }
+
   /// The added tokens, checked against the vocabulary.
   func addedTokens() throws -> [AddedToken] {
     guard let field = try root.optional("added_tokens") else { return [] }
@@ -53,6 +60,8 @@ private struct ModelReader {
   /// Left and right sides of the merges, one after the other.
   private var sides: [UInt8] = []
   private var sideEnds: [Int] = []
+  /// Of the tokens, where the vocabulary is a list of pairs; nil where it is an object.
+  private var scores: [Double]?
 
   init(_ scanner: inout JSONScanner) throws {
     vocabulary.reserve(tokens: 1 << 16, bytes: 1 << 19)
@@ -62,6 +71,7 @@ private struct ModelReader {
     while scanner.nextKey(&key) {
       switch (String(decoding: key, as: UTF8.self), scanner.peekKind()) {
       case ("vocab", .object): try readVocabulary(&scanner)
+      case ("vocab", .array): try readScores(&scanner)
       case ("merges", .array): try readMerges(&scanner)
       // The vocabulary of another kind of model; its type is refused later, by name.
       case ("vocab", _), ("merges", _): scanner.skipValue()
@@ -83,6 +93,34 @@ private struct ModelReader {
           "the token \"\(String(decoding: token, as: UTF8.self))\" or its id \(id) comes twice in the vocabulary")
       }
     }
+  }
+
+  /// A vocabulary of pairs of a token and its score, whose ids are their places.
+  private mutating func readScores(_ scanner: inout JSONScanner) throws {
+    try scanner.beginArray()
+    var scores: [Double] = []
+    var token: [UInt8] = []
+    while scanner.nextElement() {
+      try scanner.beginArray()
+      token.removeAll(keepingCapacity: true)
+      var score: Double?
+      if scanner.nextElement() { try scanner.readString(appendingTo: &token) }
+      if scanner.nextElement() { score = try scanner.readValue().doubleValue }
+      guard let score, score.isFinite, !scanner.nextElement() else {
+        throw scanner.diagnostic("an element of the vocabulary must be a pair of a token and a finite score")
+      }
+      guard token.count <= UnigramModel.longestToken else {
+        throw scanner.diagnostic(
+          "a token of \(token.count) bytes is above the limit of \(UnigramModel.longestToken)")
+      }
+      guard scores.count < Vocabulary.maximumID, vocabulary.insert(token, 0..<token.count, id: Int32(scores.count))
+      else {
+        throw scanner.diagnostic(
+          "the token \"\(String(decoding: token, as: UTF8.self))\" comes twice in the vocabulary")
+      }
+      scores.append(score)
+    }
+    self.scores = scores
   }
 
   /// Merges are written `"a b"` or `["a", "b"]`.
@@ -112,11 +150,26 @@ private struct ModelReader {
     let field = JSONField(["model": .object(scalars)], file: file)
     let model = try field.required("model")
     // Old files name no type: what only one of them has tells it.
-    let untyped = scalars["max_input_chars_per_word"] == nil ? "BPE" : "WordPiece"
+    let untyped = scores != nil ? "Unigram" : scalars["max_input_chars_per_word"] == nil ? "BPE" : "WordPiece"
     let type = try model.optional("type")?.string() ?? untyped
-    guard ["BPE", "WordPiece"].contains(type) else { throw model.unsupported(type, "model") }
+    guard ["BPE", "WordPiece", "WordLevel", "Unigram"].contains(type) else { throw model.unsupported(type, "model") }
     guard vocabulary.size > 0 else { throw model.diagnostic("has no vocabulary") }
-    return type == "BPE" ? try bytePairModel(model) : try wordPieceModel(model)
+    guard (type == "Unigram") == (scores != nil) else {
+      throw model.diagnostic("is of the type \(type), but its vocabulary is \(scores == nil ? "an object" : "a list")")
+    }
+    return switch type {
+    case "BPE": try bytePairModel(model)
+    case "WordPiece": try wordPieceModel(model)
+    case "WordLevel": WordLevelModel(vocabulary, unknownToken: Array(try model.required("unk_token").string().utf8))
+    default: try unigramModel(model)
+    }
+  }
+
+  private func unigramModel(_ model: JSONField) throws -> UnigramModel {
+    UnigramModel(
+      vocabulary, scores: scores ?? [],
+      unknownID: try model.optional("unk_id").map { Int32(try $0.integer(in: 0...vocabulary.size - 1)) },
+      hasByteFallback: try model.optional("byte_fallback")?.bool() ?? false)
   }
 
   private func wordPieceModel(_ model: JSONField) throws -> WordPieceModel {

@@ -12,6 +12,9 @@ struct Vocabulary: Sendable {
   /// Highest id plus one.
   var size: Int { keys.count }
 
+  /// Number of tokens, which is less than ``size`` where there are holes.
+  var count: Int { ids.count }
+
   mutating func reserve(tokens: Int, bytes: Int) { table.reserve(keys: tokens, bytes: bytes) }
 
   /// Adds a token; false where the token or the id is there already.

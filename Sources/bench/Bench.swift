@@ -9,6 +9,9 @@ import Tensor
 enum Bench {
   static func main() {
     do {
+      if CommandLine.arguments.dropFirst().first == "token-ids" {
+        return try TokenIDs.write(CommandLine.arguments.dropFirst(2))
+      }
       let options = try Options(CommandLine.arguments.dropFirst())
       let benchmarks = Benchmarks(
         watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model)

@@ -72,8 +72,8 @@ import Testing
       BadInput(
         "a cut tokenizer", world.precompute(teacher: cut), says: "cut/tokenizer.json:", "JSON", hasRemedy: false),
       BadInput(
-        "an unknown model", try unknown("unigram", "\"BPE\"", by: "\"Unigram\""),
-        says: "unigram/tokenizer.json", "model", "Unigram"),
+        "an unknown model", try unknown("odd", "\"BPE\"", by: "\"Odd\""),
+        says: "odd/tokenizer.json", "model", "Odd"),
       BadInput(
         "an unknown pre-tokenizer",
         try unknown(

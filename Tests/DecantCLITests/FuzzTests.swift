@@ -64,7 +64,7 @@ import Training
   @Test("tokenizer.json, and texts through it") func tokenizer() throws {
     let golden = "\(SharedData.packageRoot)/Tests/TokenizersTests/Golden"
     let names = try File.list(golden).filter { $0.hasSuffix(".tokenizer.json") }
-    let own = try bytes("\(world.student)/tokenizer.json")
+    let own = try [bytes("\(world.student)/tokenizer.json"), bytes("\(golden)/sentence-piece/t5.tokenizer.json")]
     let texts = [
       "", "Who has 12 of the red kites?", " \n\té\u{301}ﬁ漢\u{1F600}\u{0}", String(repeating: "ab ", count: 40),
     ]
@@ -73,8 +73,9 @@ import Training
       "\"Regex\"",
       "\"(a+)+$\"", "\"(?<=a)|\"", "\"\\\\p{L}*\"", "\"((((\"", "\"x{1,99999}\"", "\"Isolated\"", "\"Fuse\"",
       "\"Strip\"",
+      "\"Precompiled\"", "\"Nmt\"", "\"Unigram\"", "\"WordLevel\"", "\"BPE\"", "\"unk_id\"", "[\"a\",-1]",
     ]
-    let whole = try names.map { try bytes("\(golden)/\($0)") } + [own]
+    let whole = try names.map { try bytes("\(golden)/\($0)") } + own
     // Most of a file is its vocabulary: half of the originals have it taken out, so that the rest is met.
     let parts = try whole.map(Self.withoutVocabulary)
     Fuzz.run("tokenizer.json", zip(whole, parts).flatMap { [$0, $1.rest] }, .text(dictionary: words)) { text, number in
@@ -88,6 +89,23 @@ import Training
         _ = try tokenizer.decode(tokenizer.encode(text, addSpecialTokens: true), skipSpecialTokens: false)
       }
       _ = try tokenizer.decode([-1, 0, 299, 300, .max])
+    }
+  }
+
+  @Test("SentencePiece's files, and texts through them") func sentencePiece() throws {
+    let golden = "\(SharedData.packageRoot)/Tests/TokenizersTests/Golden/sentence-piece"
+    let originals = try ["t5", "unigram", "pairs"].map { try bytes("\(golden)/\($0).model") }
+    let classes = ["T5Tokenizer", "LlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast"]
+    try File.makeFolder(folder.file("pieces"))
+    Fuzz.run("SentencePiece", originals, .bytes) { bytes, number in
+      _ = try folder.write(bytes, to: "pieces/tokenizer.model")
+      _ = try folder.write(#"{"tokenizer_class": "\#(classes[number % 4])"}"#, to: "pieces/tokenizer_config.json")
+      let tokenizer = try Tokenizer(directory: folder.file("pieces"))
+      for text in [
+        "", "It's  the 2nd of 3 teachers\n", " é\u{301}ﬁ漢\u{1F600}\u{0}", String(repeating: "ab ", count: 40),
+      ] {
+        _ = try tokenizer.decode(tokenizer.encode(text, addSpecialTokens: true), skipSpecialTokens: false)
+      }
     }
   }
 

@@ -32,7 +32,9 @@ import Tokenizers
 
   @Test("a tokenizer, and texts through it") func tokenizer() throws {
     let folderOfGolden = "\(Self.golden)/TokenizersTests/Golden/gguf"
-    let originals = try ["gpt-2", "llama", "gemma3", "nemo"].map { try File.read("\(folderOfGolden)/\($0).gguf") }
+    let originals = try ["gpt-2", "llama", "gemma3", "nemo", "t5", "bert"].map {
+      try File.read("\(folderOfGolden)/\($0).gguf")
+    }
     Fuzz.run("GGUF tokenizer", originals, .bytes) { bytes, _ in
       let tokenizer = try Tokenizer(directory: folder.write(bytes, to: "fuzz.gguf"))
       for text in ["", "It's  the 2nd of 3 lessons\n", " é\u{301}漢\u{1F600}\u{0}", String(repeating: "ab ", count: 40)]

@@ -24,7 +24,14 @@ struct TokenizerFileTests {
   @Test(
     "an unsupported or malformed part is named with file and field",
     arguments: [
-      (file(["normalizer": ["type": "Precompiled", "precompiled_charsmap": ""]]), "normalizer", "Precompiled"),
+      (
+        file(["normalizer": ["type": "Precompiled", "precompiled_charsmap": ""]]), "normalizer.precompiled_charsmap",
+        "bytes of a trie"
+      ),
+      (
+        file(["normalizer": ["type": "Precompiled", "precompiled_charsmap": "A*=="]]),
+        "normalizer.precompiled_charsmap", "Base64"
+      ),
       (
         file(["pre_tokenizer": ["type": "Sequence", "pretokenizers": [["type": "UnicodeScripts"]]]]),
         "pre_tokenizer.pretokenizers[0]", "UnicodeScripts"
@@ -57,7 +64,11 @@ struct TokenizerFileTests {
         "the vocabulary gives its content the id 3"
       ),
       (file(["added_tokens": [["id": -1, "content": "x"]]]), "added_tokens[0].id", "at least 0"),
-      (file(model: ["type": "Unigram", "vocab": [["a", -1.5]]]), "model", "Unigram is not supported"),
+      (file(model: ["type": "Odd"]), "model", "Odd is not supported"),
+      (file(model: ["type": "Unigram"]), "model", "its vocabulary is an object"),
+      (file(model: ["vocab": [["a", -1.5]]]), "model", "its vocabulary is a list"),
+      (file(model: ["type": "Unigram", "vocab": []]), "model", "has no vocabulary"),
+      (file(model: ["type": "Unigram", "vocab": [["a", -1.5]], "unk_id": 1]), "model.unk_id", "at most 0"),
       (file(model: ["merges": [["a", "c"]]]), "model", "merges[0]: \"a\", \"c\""),
       (file(model: ["dropout": 0.1]), "model.dropout", "must be null"),
       (["version": "1.0"], "model", "is missing"),
@@ -75,6 +86,9 @@ struct TokenizerFileTests {
       (#"{"model": {"vocab": {"a": 0, "b": 0}}}"#, 1, "comes twice"),
       (#"{"model": {"vocab": {"a": -1}}}"#, 1, "is not in 0"), (#"{"model": {"vocab": {"a": 1e3}}}"#, 1, "an integer"),
       (#"{"model": {"merges": ["ab"]}}"#, 1, "pair"), (#"{"model": {"merges": [["a"]]}}"#, 1, "pair"),
+      (#"{"model": {"vocab": [["a", 1], ["a", 2]]}}"#, 1, "comes twice"),
+      (#"{"model": {"vocab": [["a", "b"]]}}"#, 1, "pair"), (#"{"model": {"vocab": [["a", 1, 2]]}}"#, 1, "pair"),
+      (#"{"model": {"vocab": [["a"]]}}"#, 1, "pair"), (#"{"model": {"vocab": ["a"]}}"#, 1, "expected an array"),
       (#"{"model": 3}"#, 1, "must be an object"), (#"{"model": {}, "model": {}}"#, 1, "comes twice"),
       ("[]", 1, "expected an object"), ("", 1, "expected an object"),
     ])

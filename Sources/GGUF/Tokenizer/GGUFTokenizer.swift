@@ -20,7 +20,14 @@ struct GGUFTokenizer {
     case phi3
     /// Gemma's: words end in their spaces, and merges follow from the order of the vocabulary.
     case gemma
+    /// T5's, found by the scores of tokens.
+    case unigram
+    /// BERT's, the longest tokens first.
+    case wordPieces
   }
+
+  /// Tokens whose spelling in a `tokenizer.json` is another one.
+  private let spellings: [Int: [UInt8]]
 
   static let key = "tokenizer.ggml"
 
@@ -38,14 +45,23 @@ struct GGUFTokenizer {
     case ("llama", "gemma"), ("llama", "gemma2"), ("llama", "gemma3"): kind = .gemma
     case ("llama", "phi3"): kind = .phi3
     case ("llama", _): kind = .sentencePiece
+    case ("t5", "t5"), ("t5", "t5encoder"): kind = .unigram
+    case ("bert", _): kind = .wordPieces
     default:
       throw metadata.diagnostic(
-        modelKey, "is \(model), which is not supported", remedy: "use a model whose tokenizer is gpt2 or llama")
+        modelKey, "is \(model), which is not supported",
+        remedy: "use a model whose tokenizer is gpt2, llama, bert or that of T5")
     }
     var isGemma = false
     if case .gemma = kind { isGemma = true }
     vocabulary = try GGUFVocabulary(metadata, marksBlanks: isGemma)
+    spellings = Self.spellings(kind, vocabulary)
   }
+
+  /// A token as the `tokenizer.json` writes it.
+  func spelling(_ id: Int) -> ArraySlice<UInt8> { spellings[id]?[...] ?? vocabulary[id] }
+
+  private func text(_ id: Int) -> String { String(decoding: spelling(id), as: UTF8.self) }
 
   /// Names and contents of the files, `tokenizer.json` first.
   ///
@@ -64,21 +80,25 @@ struct GGUFTokenizer {
     try metadata.integer("\(Self.key).\(name)_token_id", in: 0...max(0, vocabulary.count - 1))
   }
 
-  private func token(_ name: String) throws -> JSONValue? { try id(name).map { .string(vocabulary.text($0)) } }
+  func token(_ name: String) throws -> JSONValue? { try id(name).map { .string(text($0)) } }
 
   private func flag(_ name: String) throws -> Bool? { try metadata.flag("\(Self.key).\(name)") }
 
   /// Whether a text begins with the token that begins sequences, and ends with the one that ends them. Where the file
   /// does not say, as llama.cpp decides.
   private func ends() throws -> (begin: Int?, end: Int?) {
+    if case .wordPieces = kind { return (try id("cls") ?? id("bos"), try id("seperator") ?? id("eos")) }
     let begins =
       switch kind {
       case .byteLevel(let words): words.beginsTexts
       case .sentencePiece, .phi3, .gemma: true
+      case .unigram, .wordPieces: false
       }
+    var endsTexts = false
+    if case .unigram = kind { endsTexts = true }
     return (
       try flag("add_bos_token") ?? begins ? try id("bos") : nil,
-      try flag("add_eos_token") ?? false ? try id("eos") : nil
+      try flag("add_eos_token") ?? endsTexts ? try id("eos") : nil
     )
   }
 
@@ -99,7 +119,8 @@ struct GGUFTokenizer {
 
   private func tokenizerFile() throws -> [UInt8] {
     let root: JSONObject = [
-      "version": "1.0", "truncation": nil, "padding": nil, "added_tokens": try addedTokens(), "normalizer": normalizer,
+      "version": "1.0", "truncation": nil, "padding": nil, "added_tokens": try addedTokens(),
+      "normalizer": try normalizer(),
       "pre_tokenizer": try preTokenizer(), "post_processor": try postProcessor(), "decoder": try decoder(),
     ]
     var bytes = JSONValue.object(root).serialized()
@@ -112,24 +133,28 @@ struct GGUFTokenizer {
 
   private func addedTokens() throws -> JSONValue {
     var special = Set(try ["bos", "eos", "unknown", "padding"].compactMap(id))
+    if case .wordPieces = kind { special.formUnion(try ["cls", "seperator", "mask"].compactMap(id)) }
     special.formUnion(vocabulary.control)
+    if case .unigram = kind { special.formUnion(spellings.keys) }
     let all = special.union(vocabulary.userDefined).sorted()
     return .array(
       all.map { id in
         [
-          "id": JSONValue(id), "content": .string(vocabulary.text(id)), "single_word": false, "lstrip": false,
+          "id": JSONValue(id), "content": .string(text(id)), "single_word": false, "lstrip": false,
           "rstrip": false, "normalized": false, "special": .bool(special.contains(id)),
         ]
       })
   }
 
-  private var normalizer: JSONValue {
+  private func normalizer() throws -> JSONValue {
     let marks: JSONValue = ["type": "Replace", "pattern": ["String": " "], "content": "▁"]
     switch kind {
     case .byteLevel(let words): return words.composes ? ["type": "NFC"] : nil
     case .sentencePiece: return nil
     case .phi3: return ["type": "Sequence", "normalizers": [["type": "Prepend", "prepend": "▁"], marks]]
     case .gemma: return marks
+    case .unigram: return try charsmap()
+    case .wordPieces: return Self.bertNormalizer
     }
   }
 
@@ -143,6 +168,8 @@ struct GGUFTokenizer {
     case .phi3: nil
     case .gemma:
       ["type": "Split", "pattern": ["String": " "], "behavior": "MergedWithPrevious", "invert": false]
+    case .unigram: Self.unigramPreTokenizer
+    case .wordPieces: ["type": "BertPreTokenizer"]
     }
   }
 
@@ -150,12 +177,14 @@ struct GGUFTokenizer {
     if case .byteLevel = kind {
       return ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true]
     }
+    if case .unigram = kind { return Self.unigramDecoder }
+    if case .wordPieces = kind { return ["type": "WordPiece", "prefix": "##", "cleanup": true] }
     var steps: [JSONValue] = [
       ["type": "Replace", "pattern": ["String": "▁"], "content": " "], ["type": "ByteFallback"], ["type": "Fuse"],
     ]
     let strips =
       switch kind {
-      case .gemma: false
+      case .gemma, .unigram, .wordPieces: false
       case .phi3: true
       case .byteLevel, .sentencePiece: try addsSpace()
       }
@@ -170,8 +199,8 @@ struct GGUFTokenizer {
     var pair: [JSONValue] = [["Sequence": ["id": "A", "type_id": 0]], ["Sequence": ["id": "B", "type_id": 1]]]
     var tokens = JSONObject()
     func piece(_ id: Int, type: Int) -> JSONValue {
-      let text = JSONValue.string(vocabulary.text(id))
-      tokens[vocabulary.text(id)] = ["id": text, "ids": [JSONValue(id)], "tokens": [text]]
+      let text = JSONValue.string(self.text(id))
+      tokens[self.text(id)] = ["id": text, "ids": [JSONValue(id)], "tokens": [text]]
       return ["SpecialToken": ["id": text, "type_id": JSONValue(type)]]
     }
     if let begin {
@@ -192,6 +221,16 @@ struct GGUFTokenizer {
   // MARK: The model
 
   private func appendModel(to bytes: inout [UInt8]) throws {
+    switch kind {
+    case .unigram: try appendUnigram(to: &bytes)
+    case .wordPieces: try appendWordPieces(to: &bytes)
+    case .byteLevel, .sentencePiece, .phi3, .gemma: try appendPairs(to: &bytes)
+    }
+    bytes.append(UInt8(ascii: "}"))
+  }
+
+  /// Writes a model of merges, but for its closing brace.
+  private func appendPairs(to bytes: inout [UInt8]) throws {
     var options: JSONObject = ["type": "BPE", "dropout": nil, "unk_token": nil]
     if case .byteLevel(let words) = kind {
       options["fuse_unk"] = false
@@ -206,16 +245,22 @@ struct GGUFTokenizer {
     }
     bytes += JSONValue.object(options).serialized()
     bytes.removeLast()
-    bytes += Array(",\"vocab\":{".utf8)
-    for id in 0..<vocabulary.count {
-      if id > 0 { bytes.append(UInt8(ascii: ",")) }
-      JSONValue.append(string: vocabulary[id].span, to: &bytes)
-      bytes.append(UInt8(ascii: ":"))
-      bytes.append(contentsOf: "\(id)".utf8)
-    }
-    bytes += Array("},\"merges\":[".utf8)
+    bytes += Array(",\"vocab\":".utf8)
+    appendVocabulary(to: &bytes)
+    bytes += Array(",\"merges\":[".utf8)
     try appendMerges(to: &bytes)
-    bytes += Array("]}".utf8)
+    bytes.append(UInt8(ascii: "]"))
+  }
+
+  func appendVocabulary(to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "{"))
+    for id in 0..<vocabulary.count {
+      let token = spelling(id)
+      if id > 0 { bytes.append(UInt8(ascii: ",")) }
+      JSONValue.append(string: token.span, to: &bytes)
+      bytes += Array(":\(id)".utf8)
+    }
+    bytes.append(UInt8(ascii: "}"))
   }
 
   private func appendMerges(to bytes: inout [UInt8]) throws {
