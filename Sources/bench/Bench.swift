@@ -11,7 +11,8 @@ enum Bench {
     do {
       let options = try Options(CommandLine.arguments.dropFirst())
       let benchmarks = Benchmarks(
-        watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model)
+        watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model,
+        texts: options.texts)
       if options.help { return print(Options.help(benchmarks: benchmarks.table, curves: Curve.all)) }
       try Engine.configure(threads: options.threads)
       Log.info(Engine.summary)
