@@ -57,6 +57,11 @@ enum NewerCharacters {
     return value
   }
 
+  /// False where a character came after the reference's tables.
+  static func isKnown(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.age.map { Version(major: $0.major, minor: $0.minor) <= reference } ?? true
+  }
+
   // MARK: Older tables
 
   /// True where a character was there in Unicode 8, whose tables the reference has for what it does without a pattern:
