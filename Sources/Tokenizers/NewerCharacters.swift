@@ -39,9 +39,9 @@ enum NewerCharacters {
       if width >= 3, index + width <= range.upperBound {
         let character = scalar(bytes, index, width)
         if let standIn = standIns.of(character, keeping: written) {
-          var copy = result ?? range.map { bytes[$0] }
-          copy.replaceSubrange(index - range.lowerBound..<index - range.lowerBound + width, with: UTF8.encode(standIn)!)
-          result = copy
+          if result == nil { result = range.map { bytes[$0] } }
+          let place = index - range.lowerBound
+          result!.replaceSubrange(place..<place + width, with: UTF8.encode(standIn)!)
         }
       }
       index += width
