@@ -1,7 +1,8 @@
 import Synchronization
 
 /// What a normalizer makes of each character by itself, for those normalizers that mostly go by characters: found once for
-/// 256 characters at a time, and then looked up. BERT's takes a sixth of the time for Chinese.
+/// 256 characters at a time, and then looked up: all-MiniLM-L6-v2 encodes English with a few quotation marks at 40 MB/s
+/// instead of 4.
 final class CharacterPages: Sendable {
   /// Two planes of characters, in at most 2 MB; those beyond are found anew each time.
   static let end: UInt32 = 0x20000

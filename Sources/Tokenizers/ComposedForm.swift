@@ -1,6 +1,6 @@
 /// Canonical composition (NFC) of texts most of whose characters are composed already, as nearly all texts are: only what
-/// stands around the others is handed to the standard library, which takes a microsecond for four characters. Chinese is
-/// passed over at 500 MB/s.
+/// stands around the others is handed to the standard library. Qwen2 encodes Chinese as fast as it does without its
+/// normalizer.
 enum ComposedForm {
   /// Characters that composition leaves as they are, whatever stands around them, except that the last one before another
   /// character may take that up: of combining class 0, composed, and never the second part of a composed character; in

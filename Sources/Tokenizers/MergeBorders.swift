@@ -2,8 +2,8 @@
 ///
 /// A merge across a border makes a token in which the symbols on both sides stand next to each other, a symbol being a
 /// character, a byte or the unknown token, before any merge. Pairs of symbols that no merge brings together are such borders.
-/// In texts of one long word they cut a heap of a million merges into short ones: 1 MB of letters without a space takes a
-/// third of the time.
+/// In texts of one long word they cut a queue of a million merges into short ones: 1 MB of letters without a space takes 0.2
+/// to 0.5 s instead of 0.9.
 struct MergeBorders: Sendable {
   /// A bit for what a pair's hash says: set where a merge may bring the pair together. Of two pairs with one bit a border
   /// may go unseen, which changes no token.
