@@ -47,19 +47,19 @@ struct AddedTokenMatcher: Sendable {
     case text(Range<Int>)
   }
 
-  /// Tokens by their first byte, longest first.
-  private var byFirstByte = [[AddedToken]](repeating: [], count: 256)
+  private let tokens: [AddedToken]
+  private let trie: ByteTrie
   /// Which bytes a token begins with: nearly every byte of a text is only looked up here.
   private let begins: [Bool]
   private let isEmpty: Bool
 
   init(_ tokens: [AddedToken]) {
-    let tokens = tokens.filter { !$0.content.isEmpty }
-    isEmpty = tokens.isEmpty
-    for token in tokens.sorted(by: { $0.content.count > $1.content.count }) {
-      byFirstByte[Int(token.content[0])].append(token)
-    }
-    begins = byFirstByte.map { !$0.isEmpty }
+    self.tokens = tokens.filter { !$0.content.isEmpty }
+    isEmpty = self.tokens.isEmpty
+    trie = ByteTrie(self.tokens.map(\.content))
+    var begins = [Bool](repeating: false, count: 256)
+    for token in self.tokens { begins[Int(token.content[0])] = true }
+    self.begins = begins
   }
 
   /// Calls `body` with the tokens and the texts between them, in order; there are no empty texts.
@@ -69,7 +69,7 @@ struct AddedTokenMatcher: Sendable {
     var end = 0
     var position = 0
     while position < text.count {
-      guard begins[Int(text[position])], let token = match(text, at: position) else {
+      guard begins[Int(text[position])], let token = trie.longest(text.span, at: position).map({ tokens[$0] }) else {
         position += 1
         continue
       }
@@ -85,15 +85,6 @@ struct AddedTokenMatcher: Sendable {
       position = max(position, end)
     }
     if end < text.count { try body(.text(end..<text.count)) }
-  }
-
-  private func match(_ text: [UInt8], at position: Int) -> AddedToken? {
-    let candidates = byFirstByte[Int(text[position])]
-    if candidates.isEmpty { return nil }
-    return candidates.first { token in
-      position + token.content.count <= text.count
-        && token.content.indices.allSatisfy { token.content[$0] == text[position + $0] }
-    }
   }
 
   // MARK: Neighbours

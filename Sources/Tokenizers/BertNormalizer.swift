@@ -31,6 +31,13 @@ struct BertNormalizer: Sendable, Equatable {
   func apply(_ text: [UInt8]) -> [UInt8] {
     if text.allSatisfy({ $0 < 0x80 }) { return applyToASCII(text) }
     var result: [UInt8] = []
+    result.reserveCapacity(text.count + text.count / 2)
+    return Self.pages[pagesNumber].append(text.span, to: &result) ? result : applyToAll(text)
+  }
+
+  /// The same without a look at what becomes of single characters.
+  func applyToAll(_ text: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
     result.reserveCapacity(text.count)
     for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
       if cleansText && Self.isControl(scalar) { continue }
@@ -40,8 +47,41 @@ struct BertNormalizer: Sendable, Equatable {
       result.append(contentsOf: UTF8.encode(isSpace ? " " : scalar)!)
       if isParted { result.append(space) }
     }
-    if stripsAccents ?? lowercases { result = Self.withoutAccents(result) }
+    if removesAccents { result = Self.withoutAccents(result) }
     return lowercases ? Normalizer.lowercased(result) : result
+  }
+
+  private var removesAccents: Bool { stripsAccents ?? lowercases }
+
+  // MARK: Single characters
+
+  /// What becomes of single characters, for every way to set a normalizer: it is mostly the same beside any others.
+  private static let pages: [CharacterPages] = (0..<16).map { number in
+    let normalizer = BertNormalizer(number)
+    return CharacterPages { scalar in normalizer.apply(toSingle: scalar) }
+  }
+
+  private var pagesNumber: Int {
+    (cleansText ? 1 : 0) + (partsChinese ? 2 : 0) + (removesAccents ? 4 : 0) + (lowercases ? 8 : 0)
+  }
+
+  private init(_ pagesNumber: Int) {
+    cleansText = pagesNumber & 1 != 0
+    partsChinese = pagesNumber & 2 != 0
+    stripsAccents = pagesNumber & 4 != 0
+    lowercases = pagesNumber & 8 != 0
+  }
+
+  /// What becomes of one character; nil where it depends on the marks around it, which decomposition puts in order: of
+  /// those that are left no two may change places.
+  private func apply(toSingle scalar: Unicode.Scalar) -> [UInt8]? {
+    let text = Array(UTF8.encode(scalar)!)
+    let isLeftToOrder =
+      removesAccents
+      && Normalizer.canonicalDecomposition(text).contains {
+        $0.properties.canonicalCombiningClass != .notReordered && !NewerCharacters.isNonspacingMark($0)
+      }
+    return isLeftToOrder ? nil : applyToAll(text)
   }
 
   private func applyToASCII(_ text: [UInt8]) -> [UInt8] {

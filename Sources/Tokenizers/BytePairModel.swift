@@ -11,9 +11,9 @@ struct BytePairModel: TokenModel {
   private let fallbackIDs: [Int32]
   /// Ids of the stand-ins of the 256 bytes, or -1.
   private let byteIDs: [Int32]
-  /// True where no merge crosses the border before a `▁` that follows another character: words may then be cut there,
-  /// which changes nothing but lets the cache know them.
-  private let cutsAtMark: Bool
+  /// Where words may be cut, which changes nothing but what the cache knows and how long merging takes; nil where a word
+  /// begins or ends in characters of its own.
+  private let borders: MergeBorders?
 
   struct Options: Sendable {
     var unknownToken: [UInt8]?
@@ -25,21 +25,22 @@ struct BytePairModel: TokenModel {
     var endSuffix: [UInt8] = []
   }
 
-  private static let mark: [UInt8] = Array("▁".utf8)
-
-  /// - Parameter mergedTokens: The tokens that merges make, for telling whether words may be cut at `▁`.
-  init(_ vocabulary: Vocabulary, _ merges: PairTable, mergedTokens: Set<Int32>, _ options: Options) {
+  init(_ vocabulary: Vocabulary, _ merges: PairTable, _ options: Options) {
     self.vocabulary = vocabulary
     self.merges = merges
     self.options = options
     unknownID = options.unknownToken.flatMap { vocabulary.id($0) }
-    fallbackIDs =
+    let fallbackIDs =
       options.hasByteFallback ? (0...255).map { vocabulary.id(Self.fallbackToken($0)) ?? -1 } : []
+    self.fallbackIDs = fallbackIDs
     byteIDs = ByteAlphabet.encoded.map { vocabulary.id($0) ?? -1 }
-    cutsAtMark =
-      options.continuingPrefix.isEmpty && options.endSuffix.isEmpty && !options.ignoresMerges
-      && vocabulary.id(Self.mark) != nil
-      && mergedTokens.allSatisfy { id in vocabulary.token(id).map { !Self.hasInnerMark(Array($0)) } ?? true }
+    let hasAffixes = !options.continuingPrefix.isEmpty || !options.endSuffix.isEmpty
+    let losesCharacters = options.unknownToken == nil && (fallbackIDs.isEmpty || fallbackIDs.contains(-1))
+    borders =
+      hasAffixes
+      ? nil
+      : MergeBorders(
+        vocabulary, merges, standIns: fallbackIDs + [unknownID ?? -1], losesCharacters: losesCharacters)
   }
 
   private static func fallbackToken(_ byte: Int) -> [UInt8] {
@@ -47,35 +48,29 @@ struct BytePairModel: TokenModel {
     return Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)
   }
 
-  /// True where a `▁` follows another character.
-  private static func hasInnerMark(_ token: [UInt8]) -> Bool {
-    var index = 0
-    while token[index...].starts(with: mark) { index += mark.count }
-    while index < token.count {
-      if token[index...].starts(with: mark) { return true }
-      index += 1
-    }
-    return false
-  }
-
   func encode(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
   ) throws {
-    guard cutsAtMark && !asBytes else { return try encodeWord(bytes, range, asBytes: asBytes, &workspace, into: &ids) }
+    guard !asBytes, !options.ignoresMerges, let joinsMark = borders?.joinsMark else {
+      return try encodeWord(bytes, range, asBytes: asBytes, &workspace, into: &ids)
+    }
+    let mark = (MergeBorders.mark[0], MergeBorders.mark[1], MergeBorders.mark[2])
+    let text = bytes.span
     var start = range.lowerBound
     var index = start
-    while index + Self.mark.count <= range.upperBound {
-      let isMark = bytes[index] == Self.mark[0] && bytes[index..<index + Self.mark.count].elementsEqual(Self.mark)
-      if isMark && index > start && !Self.endsInMark(bytes[start..<index]) {
+    while index + 3 <= range.upperBound {
+      guard text[index] == mark.0, text[index + 1] == mark.1, text[index + 2] == mark.2 else {
+        index += 1
+        continue
+      }
+      if index > start && !joinsMark[Int(text[index - 1])] {
         try encodeWord(bytes, start..<index, asBytes: false, &workspace, into: &ids)
         start = index
       }
-      index += isMark ? Self.mark.count : 1
+      index += 3
     }
     try encodeWord(bytes, start..<range.upperBound, asBytes: false, &workspace, into: &ids)
   }
-
-  private static func endsInMark(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.suffix(mark.count).elementsEqual(mark) }
 
   private func encodeWord(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
@@ -89,7 +84,7 @@ struct BytePairModel: TokenModel {
     } else {
       workspace.begin()
       try appendSymbols(bytes, range, asBytes: asBytes, &workspace)
-      workspace.merge(merges, into: &ids)
+      workspace.merge(merges, borders, into: &ids)
     }
     if isCached { workspace.words.keep(bytes, range, ids[start...]) }
   }

@@ -39,9 +39,9 @@ enum NewerCharacters {
       if width >= 3, index + width <= range.upperBound {
         let character = scalar(bytes, index, width)
         if let standIn = standIns.of(character, keeping: written) {
-          var copy = result ?? range.map { bytes[$0] }
-          copy.replaceSubrange(index - range.lowerBound..<index - range.lowerBound + width, with: UTF8.encode(standIn)!)
-          result = copy
+          if result == nil { result = range.map { bytes[$0] } }
+          let place = index - range.lowerBound
+          result!.replaceSubrange(place..<place + width, with: UTF8.encode(standIn)!)
         }
       }
       index += width
@@ -55,6 +55,11 @@ enum NewerCharacters {
     var value = UInt32(bytes[index]) & (width == 3 ? 0x0F : 0x07)
     for offset in 1..<width { value = value << 6 | UInt32(bytes[index + offset] & 0x3F) }
     return value
+  }
+
+  /// False where a character came after the reference's tables.
+  static func isKnown(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.age.map { Version(major: $0.major, minor: $0.minor) <= reference } ?? true
   }
 
   // MARK: Older tables

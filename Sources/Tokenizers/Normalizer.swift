@@ -62,8 +62,8 @@ enum Normalizer: Sendable {
       try growth.check(text.count + prefix.count)
       return text.isEmpty ? text : prefix + text
     case .replace(let pattern, let content): return try Self.replace(pattern, by: content, in: text, growth)
-    // ASCII is its own composed and decomposed form.
-    case .composed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.runs(text) { $0._nfc })
+    case .composed: return ComposedForm.of(text) { part in Self.bytes(Self.runs(Array(part)) { $0._nfc }) }
+    // ASCII is its own decomposed form.
     case .decomposed: return text.allSatisfy { $0 < 0x80 } ? text : Self.bytes(Self.canonicalDecomposition(text))
     case .compatible(let composes):
       guard !text.allSatisfy({ $0 < 0x80 }) else { return text }

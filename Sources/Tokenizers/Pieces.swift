@@ -24,20 +24,6 @@ struct Pieces {
     return made
   }
 
-  /// Cuts every piece into the words of GPT-2.
-  ///
-  /// - Parameter pattern: The pattern that cuts them, where it takes more than ``GPT2Words``.
-  mutating func splitIntoWords(otherwise pattern: RegularExpression) throws {
-    if ranges.count == 1 {
-      var words: [Range<Int>] = []
-      if GPT2Words.split(bytes.span, ranges[0], into: &words) {
-        ranges = words
-        return
-      }
-    }
-    try split(pattern, .isolated)
-  }
-
   /// Cuts every piece into the words of BERT.
   mutating func splitIntoBertWords() {
     var words: [Range<Int>] = []
@@ -50,10 +36,11 @@ struct Pieces {
   /// - Parameter inverted: Take what lies between the matches for matches, and the other way round.
   /// - Throws: a `Diagnostic` where the pattern gives up on the text.
   mutating func split(_ pattern: RegularExpression, _ behavior: SplitBehavior, inverted: Bool = false) throws {
+    let matcher = matcher()
+    if behavior == .isolated { return try isolate(pattern, matcher) }
     var result: [Range<Int>] = []
     result.reserveCapacity(ranges.count)
     var parts: [SplitBehavior.Part] = []
-    let matcher = matcher()
     for range in ranges {
       parts.removeAll(keepingCapacity: true)
       var end = range.lowerBound
@@ -64,6 +51,22 @@ struct Pieces {
       }
       if end < range.upperBound { parts.append(.init(range: end..<range.upperBound, isMatch: inverted)) }
       behavior.join(parts, into: &result)
+    }
+    replace(by: result)
+  }
+
+  /// Cuts before and after every match, where it does not matter which parts are matches.
+  private mutating func isolate(_ pattern: RegularExpression, _ matcher: RegularExpression.Matcher) throws {
+    var result: [Range<Int>] = []
+    for range in ranges {
+      result.reserveCapacity(result.count + range.count / 4 + 1)
+      var end = range.lowerBound
+      try pattern.forEachMatch(in: bytes, range, matcher) { match in
+        if match.lowerBound > end { result.append(end..<match.lowerBound) }
+        if !match.isEmpty { result.append(match) }
+        end = match.upperBound
+      }
+      if end < range.upperBound { result.append(end..<range.upperBound) }
     }
     replace(by: result)
   }

@@ -114,7 +114,7 @@ enum PreTokenizer: Sendable {
           buffer.append(contentsOf: piece)
         }
       }
-      if usesPattern { try pieces.splitIntoWords(otherwise: Self.gpt2Pattern) }
+      if usesPattern { try pieces.split(Self.gpt2Pattern, .isolated) }
       if !keepsBytes {
         try pieces.rewrite { piece, _, buffer in buffer.append(contentsOf: ByteAlphabet.encode(piece)) }
       }

@@ -14,6 +14,8 @@ import Diagnostics
   /// The characters the pattern writes out, which keep their meaning; nil where the whole pattern is a literal text, to
   /// which no property matters.
   private let writtenOut: [ClosedRange<UInt32>]?
+  /// Finds the matches where it can, in place of PCRE2.
+  private let direct: DirectPattern?
 
   /// Where a pattern stands, for messages.
   struct Source: Sendable {
@@ -28,19 +30,21 @@ import Diagnostics
     do {
       try self.init(
         try OnigurumaSyntax.translate(pattern), shown: pattern, source: source,
-        writtenOut: CharacterRanges.written(in: pattern))
+        writtenOut: CharacterRanges.written(in: pattern), direct: WordPattern(pattern).map(DirectPattern.words))
     } catch let fault as Diagnostic { throw fault.located(file: source?.file, field: source?.field) }
   }
 
   /// Compiles a pattern that matches a literal text.
   convenience init(literal text: String) throws {
     try self.init(
-      text.unicodeScalars.map { "\\x{\(String($0.value, radix: 16))}" }.joined(), shown: text, writtenOut: nil)
+      text.unicodeScalars.map { "\\x{\(String($0.value, radix: 16))}" }.joined(), shown: text, writtenOut: nil,
+      direct: text.isEmpty ? nil : .literal(Array(text.utf8)))
   }
 
   /// Compiles a pattern of PCRE2's own.
   init(
-    _ pattern: String, shown: String? = nil, source: Source? = nil, writtenOut: [ClosedRange<UInt32>]? = []
+    _ pattern: String, shown: String? = nil, source: Source? = nil, writtenOut: [ClosedRange<UInt32>]? = [],
+    direct: DirectPattern? = nil
   ) throws {
     var number: Int32 = 0
     var offset = 0
@@ -54,6 +58,7 @@ import Diagnostics
     self.shown = shown ?? pattern
     self.source = source
     self.writtenOut = writtenOut
+    self.direct = direct
     // Without JIT on this processor matching goes on interpreted, so the result is of no interest.
     _ = unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
   }
@@ -68,6 +73,7 @@ import Diagnostics
   func forEachMatch(
     in bytes: [UInt8], _ range: Range<Int>, _ matcher: Matcher, _ body: (Range<Int>) throws -> Void
   ) throws {
+    if let direct { return try direct.forEachMatch(in: bytes.span, range, body) }
     if let writtenOut, let known = NewerCharacters.replaced(in: bytes.span, range, keeping: writtenOut) {
       return try forEachMatch(of: known, 0..<known.count, matcher) { match in
         try body(range.lowerBound + match.lowerBound..<range.lowerBound + match.upperBound)

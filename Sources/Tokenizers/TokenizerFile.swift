@@ -191,16 +191,11 @@ private struct ModelReader {
       unknownToken: try bytes("unk_token"), fusesUnknown: try flag("fuse_unk"),
       hasByteFallback: try flag("byte_fallback"), ignoresMerges: try flag("ignore_merges"),
       continuingPrefix: try bytes("continuing_subword_prefix") ?? [], endSuffix: try bytes("end_of_word_suffix") ?? [])
-    let (merges, merged) = try resolveMerges(options, model)
-    return BytePairModel(vocabulary, merges, mergedTokens: merged, options)
+    return BytePairModel(vocabulary, try resolveMerges(options, model), options)
   }
 
-  private func resolveMerges(
-    _ options: BytePairModel.Options, _ model: JSONField
-  ) throws -> (PairTable, merged: Set<Int32>) {
+  private func resolveMerges(_ options: BytePairModel.Options, _ model: JSONField) throws -> PairTable {
     var table = PairTable(capacity: sideEnds.count / 2)
-    var merged: Set<Int32> = []
-    merged.reserveCapacity(sideEnds.count / 2)
     var start = 0
     for rank in 0..<sideEnds.count / 2 {
       let middle = sideEnds[2 * rank]
@@ -213,10 +208,9 @@ private struct ModelReader {
           "merges[\(rank)]: \"\(pair[0])\", \"\(pair[1])\" or what they merge into is not in the vocabulary")
       }
       table.set(left, right, .init(rank: Int32(rank), id: id))
-      merged.insert(id)
       start = end
     }
-    return (table, merged)
+    return table
   }
 
   /// The id of a merge's result, in which the right side loses its continuing prefix.

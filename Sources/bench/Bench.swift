@@ -14,7 +14,8 @@ enum Bench {
       }
       let options = try Options(CommandLine.arguments.dropFirst())
       let benchmarks = Benchmarks(
-        watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model)
+        watch: Stopwatch(repeats: options.repeats ?? 5), precision: options.precision, model: options.model,
+        texts: options.texts)
       if options.help { return print(Options.help(benchmarks: benchmarks.table, curves: Curve.all)) }
       if let rows = options.rows { return try TemplateRows(rows).render() }
       try Engine.configure(threads: options.threads)

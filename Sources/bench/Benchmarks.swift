@@ -12,6 +12,8 @@ struct Benchmarks {
   let precision: Precision
   /// Folder of a real model; nil where none is named.
   let model: String?
+  /// File of texts for its tokenizer; nil where none is named.
+  var texts: String?
 
   /// A benchmark as the command line names it.
   struct Entry {
@@ -43,6 +45,10 @@ struct Benchmarks {
       },
       Entry(name: "model-score", about: "scoring with the model of --model, top-64, cache write") {
         try real { [try $0.scoring(Self.batch)] }
+      },
+      Entry(name: "tokens", about: "encoding the texts of --texts with the tokenizer of --model, in processor time") {
+        guard let model, let texts else { return [] }
+        return try TokensWork(folder: model, file: texts).measure(watch)
       },
     ]
   }

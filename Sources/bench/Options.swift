@@ -14,6 +14,8 @@ struct Options: Sendable {
   var output = "docs/bench"
   /// A model folder, for the benchmarks of a real model; nil leaves these out.
   var model: String?
+  /// A file of JSON strings, a line each, for the benchmark of a tokenizer; nil leaves it out.
+  var texts: String?
   /// A file of chat templates with their variables, to render them instead of measuring anything.
   var rows: String?
   /// What to run, in the order given; empty for every benchmark.
@@ -28,6 +30,7 @@ struct Options: Sendable {
       case "--threads": threads = try Self.count(word, words.popFirst())
       case "--precision": precision = try Self.precision(words.popFirst())
       case "--model": model = try Self.value(word, words.popFirst(), remedy: "name a model folder")
+      case "--texts": texts = try Self.value(word, words.popFirst(), remedy: "name a file of JSON strings, one a line")
       case "--render": rows = try Self.value(word, words.popFirst(), remedy: "name a file of rows")
       case "--output": output = try Self.value(word, words.popFirst(), remedy: "name a folder")
       case "--json": json = true
@@ -86,7 +89,8 @@ struct Options: Sendable {
       \(rows([
         ("--repeat N", "repeats of each timing (5; curves 3)"), ("--threads N", "threads to compute with (all CPUs)"),
         ("--precision P", "\(Precision.allCases.map(\.rawValue).joined(separator: ", ")) (fp32)"),
-        ("--model DIR", "a model for model-load and model-score, which need one"),
+        ("--model DIR", "a model for model-load, model-score and tokens, which need one"),
+        ("--texts FILE", "texts for tokens, which needs them: a JSON string on every line"),
         ("--render FILE", "renders the chat templates of the file's rows, and measures nothing"),
         ("--output DIR", "where curves go (docs/bench)"), ("--json", "a line of JSON for each measurement"),
         ("--help", "this text"),
