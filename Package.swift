@@ -27,7 +27,7 @@ let rooms = """
   Divergences: TeacherSignal Tensor CKernels Diagnostics
   Models: Sequences NN Tensor RandomStreams SafeTensors GGUF JSON Files Fingerprints Diagnostics
   Generation: CKernels Sequences Models NN Tensor RandomStreams Diagnostics
-  Samples: LMDB Provenance Sequences Tokenizers JSON Files Fingerprints Diagnostics
+  Samples: LMDB Provenance Sequences Tokenizers Jinja JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics

@@ -25,6 +25,16 @@ extension Provenance {
     try pin("data", files: files)
     pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
     pin("samples", samples.fingerprint)
+    if let chat = samples.chat { pin(chat: chat) }
+  }
+
+  /// The name of the part that says what a chat template took for the present.
+  static var date: String { "date" }
+
+  /// Adds a chat template by its content, and the date by itself where it asks for one.
+  package mutating func pin(chat: ChatTemplate) {
+    pin("chat_template", chat.fingerprint, place: chat.place)
+    if let date = chat.date { pin(Self.date, date) }
   }
 
   /// Adds files of rows by their bytes, where all of them are there.

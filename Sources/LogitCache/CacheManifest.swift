@@ -1,5 +1,6 @@
 import Diagnostics
 public import Fingerprints
+public import JSON
 public import Sequences
 public import TeacherSignal
 
@@ -36,6 +37,9 @@ public struct CacheManifest: Sendable, Equatable {
   public var columns: [String]
   /// The token that ends the responses; nil where there are none, and in caches that do not say.
   public var endOfText: Int32?
+  /// The chat template that conversations were written with, and all that its text depends on, as its makers record it; nil
+  /// where there are no conversations, and in caches that do not say.
+  public var chat: JSONObject?
   /// Folders of the LMDB environments, inside the cache's own.
   public internal(set) var stores: [String] = ["shard-0000"]
 
@@ -138,6 +142,16 @@ public struct CacheManifest: Sendable, Equatable {
     if teacher == wanted.teacher { pairs.removeFirst() }
     if endOfText != nil, wanted.endOfText != nil {
       pairs.append(("end_of_text", text(endOfText), text(wanted.endOfText)))
+    }
+    if let chat, let wantedChat = wanted.chat {
+      func text(_ key: String, _ chat: JSONObject) -> String { chat[key]?.stringValue ?? "none" }
+      func content(_ chat: JSONObject) -> String {
+        var rest = chat
+        rest["date"] = nil
+        return "\(Fingerprint(of: JSONValue.object(rest).serialized()))"
+      }
+      pairs.append(("chat_template", content(chat), content(wantedChat)))
+      pairs.append(("date", text("date", chat), text("date", wantedChat)))
     }
     let differences = pairs.filter { $0.1 != $0.2 }
     guard let first = differences.first else { return }

@@ -49,15 +49,17 @@ public final class LogitCacheWriter: Sendable {
     cache = LogitCache(directory: directory, manifest: current, stores: stores)
   }
 
-  /// The manifest with the kernels of this process among its own.
+  /// The manifest with the kernels of this process among its own, and with what ends the first responses and the chat
+  /// template of the first conversations.
   private static func joined(
     _ found: CacheManifest, by wanted: CacheManifest, directory: String
   ) throws -> CacheManifest {
     // Version 1 has no place for them.
-    guard found.formatVersion > 1, !found.kernels.contains(wanted.kernels[0]) else { return found }
+    guard found.formatVersion > 1 else { return found }
     var manifest = found
-    manifest.kernels.append(wanted.kernels[0])
-    try manifest.write(to: directory)
+    if !found.kernels.contains(wanted.kernels[0]) { manifest.kernels.append(wanted.kernels[0]) }
+    manifest.chat = found.chat ?? wanted.chat
+    if manifest != found { try manifest.write(to: directory) }
     return manifest
   }
 

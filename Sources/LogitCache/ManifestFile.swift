@@ -36,6 +36,7 @@ extension CacheManifest {
       selection: try version == 1 ? "all" : json.required("selection").string(),
       columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
+    chat = try json.optional("chat")?.object()
     formatVersion = version
     kernels = []
     if version > 1 {
@@ -94,6 +95,7 @@ extension CacheManifest {
       "columns": .array(columns.map { .string($0) }), "shards": .array(stores.map { .string($0) }),
     ]
     if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
+    if let chat { json["chat"] = .object(chat) }
     json["checksum"] = .string(Self.checksum(of: json).description)
     try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
   }

@@ -206,7 +206,7 @@ public struct Companion: Sendable {
   }
 
   /// A file that would lie at a path, had it been written.
-  init(_ path: String, bytes: [UInt8]) {
+  public init(_ path: String, bytes: [UInt8]) {
     self.path = path
     self.bytes = bytes
   }

@@ -53,15 +53,7 @@ public enum ModelStore {
   ) throws -> LoadedModel {
     let directory = try resolve(pathOrHubID)
     let gguf = try GGUFFile.isNamed(by: directory) ? GGUFModel(GGUFFile(path: directory)) : nil
-    var blueprint = try blueprint(of: gguf?.configuration ?? document(configurationFile, in: directory))
-    if File.exists("\(directory)/generation_config.json") {
-      let generation = try document("generation_config.json", in: directory)
-      let vocabularySize = blueprint.configuration.vocabularySize
-      let special = try ModelConfiguration.specialTokens(generation, vocabularySize: vocabularySize)
-      blueprint.configuration.suppressedTokenIDs = try ModelConfiguration.suppressedTokens(
-        generation, vocabulary: vocabularySize)
-      blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
-    }
+    let blueprint = try plan(in: directory, gguf)
     let weights = try WeightLoading(
       source: gguf?.weights ?? checkpoint(in: directory), blueprint: blueprint, directory: directory)
     let matrices = precision == .fp32 ? [:] : try weights.matricesInBF16(but: training, rounding: rounding)
@@ -72,6 +64,28 @@ public enum ModelStore {
       model: model, directory: directory,
       fingerprint: fingerprint(of: model, matrices: matrices.mapValues(\.fingerprint)),
       storage: WeightStorage(.float32, types: weights.storedTypes))
+  }
+
+  /// What a model's files say of it, without its weights.
+  ///
+  /// - Parameter place: The folder or the GGUF file.
+  /// - Throws: a `Diagnostic` that names the field that is missing, malformed or not supported.
+  public static func configuration(in place: String) throws -> ModelConfiguration {
+    let gguf = try GGUFFile.isNamed(by: place) ? GGUFModel(GGUFFile(path: place)) : nil
+    return try plan(in: place, gguf).configuration
+  }
+
+  private static func plan(in directory: String, _ gguf: GGUFModel?) throws -> any ModelBlueprint {
+    var blueprint = try blueprint(of: gguf?.configuration ?? document(configurationFile, in: directory))
+    if File.exists("\(directory)/generation_config.json") {
+      let generation = try document("generation_config.json", in: directory)
+      let vocabularySize = blueprint.configuration.vocabularySize
+      let special = try ModelConfiguration.specialTokens(generation, vocabularySize: vocabularySize)
+      blueprint.configuration.suppressedTokenIDs = try ModelConfiguration.suppressedTokens(
+        generation, vocabulary: vocabularySize)
+      blueprint.configuration.eosTokenIDs = special.eos ?? blueprint.configuration.eosTokenIDs
+    }
+    return blueprint
   }
 
   /// The model folder or the GGUF file that a path or a hub id stands for. Whatever reads a model, its tokenizer or its

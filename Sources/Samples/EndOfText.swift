@@ -12,7 +12,8 @@ public import Tokenizers
 /// 4. the tokenizer's `eos_token`,
 /// 5. the first `eos_token_id` of `generation_config.json`, else of `config.json`;
 ///
-/// ``stops`` are all of these: whichever of them a model writes, its text ends there.
+/// ``stops`` are all of these, and whatever ends a turn of the model's own chat template: whichever of them a model writes,
+/// its text ends there.
 public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
   /// The id that training puts after a response and scores; nil where nothing names one.
   public let appended: Int32?
@@ -27,8 +28,12 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
   ///   - taught: What the teacher's answers end with, and after it whatever else ends a text of the teacher.
   ///   - tokenizer: The tokenizer's end.
   ///   - model: What the model's configurations name, in their order.
-  public init(chosen: Int32? = nil, turn: Int32? = nil, taught: [Int32] = [], tokenizer: Int32?, model: [Int32]) {
-    let named = [chosen, turn, taught.first, tokenizer].compactMap(\.self) + model + taught.dropFirst()
+  ///   - turns: What ends a turn beside that.
+  public init(
+    chosen: Int32? = nil, turn: Int32? = nil, taught: [Int32] = [], tokenizer: Int32?, model: [Int32],
+    turns: [Int32] = []
+  ) {
+    let named = [chosen, turn, taught.first, tokenizer].compactMap(\.self) + model + taught.dropFirst() + turns
     appended = named.first
     var seen: Set<Int32> = []
     stops = named.filter { seen.insert($0).inserted }
@@ -36,14 +41,23 @@ public struct EndOfText: Sendable, Equatable, Codable, CustomStringConvertible {
 
   /// Decides for the rows of a template and the tokens of a tokenizer.
   ///
+  /// - Parameters:
+  ///   - chat: The model's chat template. Where it writes conversations alone, they end as it has it, and everything else as
+  ///     it would without one.
   /// - Throws: a `Diagnostic` of category `input` for the field `end_of_text` where the choice is no token of the
   ///   tokenizer.
   public init(
-    choice: Choice?, template: Template, tokenizer: Tokenizer, model: [Int32], taught: [Int32] = []
+    choice: Choice?, template: Template, chat: ChatTemplate? = nil, tokenizer: Tokenizer, model: [Int32],
+    taught: [Int32] = []
   ) throws {
+    var turn = try template.endOfTurn(in: tokenizer), turns: [Int32] = []
+    if template.mayNeedModel, let chat {
+      turns = try chat.endsOfTurn(in: tokenizer)
+      if template.isOfModel { turn = turns.first }
+    }
     self.init(
-      chosen: try choice?.id(in: tokenizer), turn: try template.endOfTurn(in: tokenizer),
-      taught: taught, tokenizer: tokenizer.eosTokenID, model: model)
+      chosen: try choice?.id(in: tokenizer), turn: turn, taught: taught, tokenizer: tokenizer.eosTokenID, model: model,
+      turns: turns)
   }
 
   /// Content for fingerprints and messages, such as `4, stopping at 4 1 2`.

@@ -5,7 +5,8 @@ import Diagnostics
 public struct FieldNames: Codable, Sendable, Equatable {
   /// The names Decant knows.
   public enum Field: String, Sendable, CaseIterable {
-    case prompt, response, instruction, input, context, output, messages, text
+    case prompt, response, instruction, input, context, output, messages, text, tools
+    case chatTemplateVariables = "chat_template_kwargs"
   }
 
   /// Names that differ from Decant's own, by Decant's.

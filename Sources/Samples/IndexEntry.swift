@@ -1,5 +1,5 @@
 public import Fingerprints
-public import Sequences
+import Sequences
 
 extension SampleIndex {
   /// What the index holds of a sample.
@@ -20,13 +20,11 @@ extension SampleIndex {
     /// A fingerprint of the token ids and scored positions: equal samples share one.
     public var contentKey: Fingerprint
 
-    /// The positions whose next token is scored.
-    public var scoredPositions: ScoredPositions {
-      .response(promptLength: promptLength, tokenCount: tokenCount)
-    }
+    /// Positions whose next token is scored.
+    public var scoredCount: Int
 
     /// Bytes of an entry on disk.
-    static let size = 48
+    static let size = 56
     /// Largest length of a row in bytes.
     static let maximumLength = Int(UInt32.max)
 
@@ -39,6 +37,7 @@ extension SampleIndex {
       hasResponse = sample.hasResponse
       isCut = sample.isCut
       isPromptCut = sample.isPromptCut
+      scoredCount = sample.scoredPositions.count
       contentKey = sample.contentKey
     }
   }
@@ -58,14 +57,14 @@ extension SampleIndex.Entry {
     static let isPromptCut: UInt64 = 4
   }
 
-  /// Appends the entry's 48 bytes, little-endian: offset (8), line times 256 plus flags (8), length, tokens, prompt's
-  /// tokens, file (4 each), content key (16, its high half first).
+  /// Appends the entry's 56 bytes, little-endian: offset (8), line times 256 plus flags (8), length, tokens, prompt's
+  /// tokens, file (4 each), scored positions (8), content key (16, its high half first).
   func append(to bytes: inout [UInt8]) {
     let flags =
       (hasResponse ? Flags.hasResponse : 0) | (isCut ? Flags.isCut : 0) | (isPromptCut ? Flags.isPromptCut : 0)
-    let words: [6 of UInt64] = [
+    let words: [7 of UInt64] = [
       UInt64(self.bytes.lowerBound), UInt64(line) << 8 | flags, Self.pair(self.bytes.count, tokenCount),
-      Self.pair(promptLength, file), contentKey.high, contentKey.low,
+      Self.pair(promptLength, file), UInt64(scoredCount), contentKey.high, contentKey.low,
     ]
     for index in words.indices {
       unsafe withUnsafeBytes(of: words[index].littleEndian) { unsafe bytes.append(contentsOf: $0) }
@@ -89,6 +88,7 @@ extension SampleIndex.Entry {
     hasResponse = flags & Flags.hasResponse != 0
     isCut = flags & Flags.isCut != 0
     isPromptCut = flags & Flags.isPromptCut != 0
-    contentKey = Fingerprint(high: word(4), low: word(5))
+    scoredCount = Int(word(4) & 0xFFFF_FFFF)
+    contentKey = Fingerprint(high: word(5), low: word(6))
   }
 }

@@ -5,7 +5,7 @@ import JSON
 
 /// What an index says of itself: what it was made from, how far it has come, and the counts.
 struct IndexState: Sendable, Equatable {
-  static let format = "decant-sample-index/1"
+  static let format = "decant-sample-index/2"
 
   /// Where the walk over the rows goes on.
   struct Place: Sendable, Equatable {

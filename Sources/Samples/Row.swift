@@ -1,26 +1,13 @@
 /// One row of a data set: what is asked and, where there is one, what was answered.
 public struct Row: Sendable, Equatable {
-  /// A turn of a conversation.
-  public struct Message: Sendable, Equatable {
-    public enum Role: String, Sendable, CaseIterable { case system, user, assistant }
-
-    public var role: Role
-    public var content: String
-
-    public init(_ role: Role, _ content: String) {
-      self.role = role
-      self.content = content
-    }
-  }
-
   /// The shapes a row can have.
   public enum Content: Sendable, Equatable {
     /// A prompt and the response to it.
     case exchange(prompt: String, response: String?)
     /// A task, what it is to be done on (empty where there is nothing), and the response.
     case instruction(String, input: String, response: String?)
-    /// The turns before the response, and the assistant's last turn, which is the response.
-    case conversation([Message], response: String?)
+    /// Turns, of which the assistant's last one, where it ends them, is the response.
+    case conversation(Conversation)
     /// Running text without a prompt.
     case text(String)
   }
@@ -35,10 +22,11 @@ public struct Row: Sendable, Equatable {
   /// The row's bytes in the file.
   package let bytes: Range<Int>
 
-  /// The response, nil where the row has none.
+  /// The response's text, nil where the row has none.
   public var response: String? {
     switch content {
-    case .exchange(_, let response), .instruction(_, _, let response), .conversation(_, let response): response
+    case .exchange(_, let response), .instruction(_, _, let response): response
+    case .conversation(let conversation): conversation.response?.text
     case .text: nil
     }
   }
@@ -60,8 +48,26 @@ extension Row.Content {
     case .exchange(let prompt, let response): return .exchange(prompt: prompt, response: bare(response))
     case .instruction(let task, let input, let response):
       return .instruction(task, input: input, response: bare(response))
-    case .conversation(let messages, let response): return .conversation(messages, response: bare(response))
+    case .conversation(var conversation):
+      if let last = conversation.response, let text = last.text, let without = bare(text), without != text {
+        conversation.messages[conversation.messages.count - 1] = .init(last.role, without)
+      }
+      return .conversation(conversation)
     case .text: return self
+    }
+  }
+
+  /// The content as turns: a prompt or an instruction is the user's.
+  var asConversation: Conversation {
+    func turns(_ prompt: String, _ response: String?) -> Conversation {
+      Conversation([.init("user", prompt)] + (response.map { [.init("assistant", $0)] } ?? []))
+    }
+    switch self {
+    case .exchange(let prompt, let response): return turns(prompt, response)
+    case .instruction(let task, let input, let response):
+      return turns(input.isEmpty ? task : "\(task)\n\n\(input)", response)
+    case .conversation(let conversation): return conversation
+    case .text(let text): return turns("", text)
     }
   }
 }

@@ -8,6 +8,12 @@ public struct RowAccount: Sendable, Equatable {
   /// Rows in the file, those that gave no sample included.
   public var rows = 0
   public var samples = 0
+  /// Samples of conversations, turns of the assistant in them that are scored, and positions of all samples that are.
+  public var conversations = 0
+  public var turns = 0
+  public var scored = 0
+  /// Tokens that were cut off.
+  public var cutTokens = 0
   /// Samples whose response or text was cut.
   public var cut = 0
   /// The length, in tokens, that samples are cut at.
@@ -37,8 +43,12 @@ public struct RowAccount: Sendable, Equatable {
       count == 0 ? nil : "\(count) \(count == 1 ? one : many)"
     }
     let parts = [
+      some(turns == 0 ? 0 : conversations, "is a conversation", "are conversations").map {
+        "\($0) with \(turns) turn\(turns == 1 ? "" : "s") of the assistant and \(scored) tokens scored"
+      },
       some(cut, "response or text was", "responses or texts were").map { "\($0) cut at \(maximumLength) tokens" },
       some(cutPrompts, "prompt was", "prompts were").map { "\($0) cut on the left to leave room for a response" },
+      some(cutTokens, "token was", "tokens were").map { "\($0) cut off" },
       some(dropped, "row was", "rows were").map {
         "\($0) dropped for a prompt of more than \(maximumPromptLength) tokens"
       },
@@ -55,6 +65,8 @@ public struct RowAccount: Sendable, Equatable {
   public var json: JSONObject {
     [
       "rows": JSONValue(rows), "samples": JSONValue(samples), "max_length": JSONValue(maximumLength),
+      "conversations": JSONValue(conversations), "turns": JSONValue(turns), "scored_tokens": JSONValue(scored),
+      "cut_tokens": JSONValue(cutTokens),
       "cut": JSONValue(cut), "cut_prompts": JSONValue(cutPrompts), "dropped": JSONValue(dropped),
       "empty_responses": JSONValue(emptyResponses), "duplicates": JSONValue(duplicates),
       "unknown_tokens": JSONValue(unknownTokens), "tight_prompts": JSONValue(tight),

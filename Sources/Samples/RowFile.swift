@@ -120,7 +120,7 @@ final class RowFile: Sendable {
       try JSONValue.parse(bytes, file: path, line: place.line).objectValue ?? JSONObject()
     }
     let row = Row(content: content, references: references, file: number, line: place.line, bytes: place.bytes)
-    guard options.purpose != .prompts, let text = row.response ?? row.text, Self.isBlank(text) else {
+    guard options.purpose != .prompts, let text = row.response ?? row.text, Self.isBlank(text), !row.callsTool else {
       return row
     }
     guard options.emptyResponses == .skip else {
@@ -182,6 +182,14 @@ final class RowFile: Sendable {
 }
 
 extension Row {
+  /// Whether the response calls a tool, and so says something without a text.
+  fileprivate var callsTool: Bool {
+    guard case .conversation(let conversation) = content else { return false }
+    return conversation.response?.fields["tool_calls"].map { !$0.isNull } ?? false
+  }
+
   /// The running text, nil where the row is of another shape.
   var text: String? { if case .text(let text) = content { text } else { nil } }
+
+  var isConversation: Bool { if case .conversation = content { true } else { false } }
 }

@@ -40,7 +40,7 @@ struct RowReader {
     {
       return (.instruction(task, input: try input(row), response: responses.first), responses)
     }
-    if let messages = try row.optional(fields[.messages]) { return try conversation(messages) }
+    if let messages = try row.optional(fields[.messages]) { return try conversation(messages, row) }
     return try text(row, .text).map { (.text($0), []) }
   }
 
@@ -86,38 +86,42 @@ struct RowReader {
     return texts
   }
 
-  private func conversation(_ field: JSONField) throws -> (Row.Content, [String]) {
-    var messages = try field.elements().map { message in
-      let role = try message.required("role")
-      guard let known = Row.Message.Role(rawValue: try role.string()) else {
-        let roles = Row.Message.Role.allCases.map(\.rawValue).joined(separator: ", ")
-        throw role.diagnostic("is \(role.value.text()), but must be one of \(roles)")
-      }
-      return Row.Message(known, try content(message.required("content")))
-    }
+  private func conversation(_ field: JSONField, _ row: JSONField) throws -> (Row.Content, [String]) {
+    let messages = try field.elements().map(message)
     guard let last = messages.last else { throw field.diagnostic("is empty") }
-    if last.role == .assistant {
-      messages.removeLast()
-      guard messages.last?.role == .user else {
-        throw field.diagnostic("has a response that follows no message of the user")
+    if purpose == .training, !messages.contains(where: \.isAssistant) {
+      throw field.diagnostic(
+        "ends with a message of the \(last.role) and has none of the assistant, so there is no response",
+        remedy: "add the assistant's answer, or leave the row out")
+    }
+    let conversation = Conversation(
+      messages, tools: try row.optional(fields[.tools])?.elements().map(\.value),
+      variables: try row.optional(fields[.chatTemplateVariables])?.object() ?? JSONObject())
+    return (.conversation(conversation), [conversation.response?.text].compactMap(\.self))
+  }
+
+  private func message(_ field: JSONField) throws -> Conversation.Message {
+    let fields = try field.object(), role = try field.required("role").string()
+    guard let content = try field.optional("content") else {
+      // A turn that calls tools needs no text, and is often written with a null.
+      guard fields["tool_calls"].map({ !$0.isNull }) ?? false else {
+        throw try field.required("content").diagnostic(
+          "is null", remedy: "give it a text, or tool_calls, or remove the row")
       }
-      return (.conversation(messages, response: last.content), [last.content])
+      return Conversation.Message(fields, role: role, text: nil)
     }
-    guard last.role == .user, purpose != .training else {
-      throw field.diagnostic("ends with a message of the \(last.role.rawValue), so there is no response")
-    }
-    return (.conversation(messages, response: nil), [])
+    return Conversation.Message(fields, role: role, text: try text(content))
   }
 
   /// The text of a message, which may be a list of parts such as `{"type": "text", "text": ...}`.
-  private func content(_ field: JSONField) throws -> String {
+  private func text(_ field: JSONField) throws -> String {
     guard field.value.arrayValue != nil else { return try field.string() }
     return try field.elements().map { part in
       let type = try part.required("type").string()
       guard type == "text" else {
         throw part.diagnostic(
           "is of type \(JSONValue.string(type).text()), but only parts of type \"text\" are read",
-          remedy: "leave rows with images, audio or tools out")
+          remedy: "leave rows with images and audio out")
       }
       return try part.required("text").string()
     }.joined()

@@ -8,7 +8,8 @@ public import Tokenizers
 /// `token_ids` is what the tokenizer's post-processor puts at the start, then the joint encoding of prompt and response,
 /// then the token that ends a text, for a row with a response, whether or not the response was given with it.
 /// `prompt_length` is the length of what the prompt encoded alone has in common with that: where a merge crosses the
-/// border, the tokens that differ belong to the response.
+/// border, the tokens that differ belong to the response. What a model's own chat template writes is encoded as it is,
+/// since such templates write what starts a sequence and ends a turn themselves.
 public struct SampleBuilder: Sendable {
   /// What to do with a prompt longer than the maximum.
   public enum LongPrompts: String, Sendable, CaseIterable, Codable {
@@ -23,46 +24,65 @@ public struct SampleBuilder: Sendable {
   }
 
   public let template: Template
+  /// The model's chat template, where rows may need it.
+  public let chat: ChatTemplate?
+  public let trainOn: TrainOn
   public let eosTokenID: Int32?
   /// Most tokens in a sample; a response or text beyond is cut.
   public let maximumLength: Int
   /// Most tokens in a prompt, the tokenizer's start included.
   public private(set) var maximumPromptLength: Int
   public let longPrompts: LongPrompts
-  private let encoder: TextEncoder
+  let encoder: TextEncoder
   private let sequenceTokens: SequenceTokens
+  /// Tokens that end a turn of the chat template, and their texts.
+  private let turnEnds: [(id: Int32, text: String)]
   /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
   package var unknownTokenID: Int32? { encoder.unknownTokenID }
 
   /// - Parameters:
-  ///   - eosTokenID: Ends a response; nil for a model without one, which then takes running text and prompts only.
+  ///   - chat: The model's chat template, or its teacher's; nil where there is none.
+  ///   - trainOn: Which turns of a conversation are scored.
+  ///   - eosTokenID: Ends a response; nil for a model without one, which then takes running text, prompts and what its own
+  ///     chat template writes only.
   ///   - maximumLength: Most tokens in a sample, at least 2.
   ///   - maximumPromptLength: Most tokens in a prompt; by default one less than `maximumLength`.
-  /// - Throws: a `Diagnostic` of category `input` for lengths that leave no room.
+  /// - Throws: a `Diagnostic` of category `input` for lengths that leave no room, and for the template `model` of a model
+  ///   without one.
   public init(
-    tokenizer: Tokenizer, template: Template, eosTokenID: Int32?, maximumLength: Int, maximumPromptLength: Int? = nil,
-    longPrompts: LongPrompts = .refuse
+    tokenizer: Tokenizer, template: Template, chat: ChatTemplate? = nil, trainOn: TrainOn = .last, eosTokenID: Int32?,
+    maximumLength: Int, maximumPromptLength: Int? = nil, longPrompts: LongPrompts = .refuse
   ) throws {
     let bos = tokenizer.prefixTokens.first ?? tokenizer.bosTokenID
+    if case .model = template, chat == nil {
+      throw Diagnostic.input(
+        "the model has no chat template", file: tokenizer.path, field: "template",
+        remedy:
+          "name one of \(Template.fixed.map(\.description).joined(separator: ", ")), or use the tokenizer files of "
+          + "the model's chat version")
+    }
+    let ends = try chat?.endsOfTurn(in: tokenizer) ?? []
     try self.init(
-      encoder: TextEncoder(
-        prefix: tokenizer.prefixTokens, suffix: tokenizer.suffixTokens,
-        fingerprint: Fingerprint(of: tokenizer.contentBytes),
-        unknownTokenID: tokenizer.unknownTokenID, encode: { try tokenizer.encode($0) }),
+      encoder: TextEncoder(tokenizer, named: chat?.tokenTexts ?? []),
       sequenceTokens: SequenceTokens(
         bos: bos.flatMap(tokenizer.token) ?? "", eos: eosTokenID.flatMap(tokenizer.token) ?? ""),
-      template: template, eosTokenID: eosTokenID, maximumLength: maximumLength,
-      maximumPromptLength: maximumPromptLength, longPrompts: longPrompts)
+      template: template, chat: chat, turnEnds: ends.compactMap { id in tokenizer.token(id).map { (id, $0) } },
+      trainOn: trainOn, eosTokenID: eosTokenID, maximumLength: maximumLength, maximumPromptLength: maximumPromptLength,
+      longPrompts: longPrompts)
   }
 
   /// As above with any encoding of texts, for tests.
   package init(
-    encoder: TextEncoder, sequenceTokens: SequenceTokens, template: Template, eosTokenID: Int32?, maximumLength: Int,
+    encoder: TextEncoder, sequenceTokens: SequenceTokens, template: Template, chat: ChatTemplate? = nil,
+    turnEnds: [(id: Int32, text: String)] = [], trainOn: TrainOn = .last, eosTokenID: Int32?, maximumLength: Int,
     maximumPromptLength: Int? = nil, longPrompts: LongPrompts = .refuse
   ) throws {
     self.encoder = encoder
     self.sequenceTokens = sequenceTokens
     self.template = template
+    self.chat = template.mayNeedModel ? chat : nil
+    self.turnEnds = turnEnds
+    self.trainOn = trainOn
     self.eosTokenID = eosTokenID
     self.maximumLength = maximumLength
     self.maximumPromptLength = maximumPromptLength ?? maximumLength - 1
@@ -100,7 +120,8 @@ public struct SampleBuilder: Sendable {
   public func prompt(of sample: Sample) -> [Int32] {
     let prompt = sample.tokenIDs.prefix(sample.promptLength)
     let kept = promptLength(cutting: prompt.count)
-    return kept == prompt.count ? Array(prompt) : encoder.prefix + prompt.suffix(kept - encoder.prefix.count)
+    let lead = lead(of: prompt)
+    return kept == prompt.count ? Array(prompt) : prompt.prefix(lead) + prompt.suffix(kept - lead)
   }
 
   /// How many tokens ``prompt(of:)`` has for a sample with a prompt of so many.
@@ -110,40 +131,126 @@ public struct SampleBuilder: Sendable {
 
   /// A fingerprint of everything here that decides the token ids.
   public var fingerprint: Fingerprint {
-    let parts = [
-      "\(encoder.fingerprint)", template.rawValue, eosTokenID.map { "\($0)" } ?? "none", "\(maximumLength)",
-      "\(maximumPromptLength)", longPrompts.rawValue,
+    var parts = [
+      "\(encoder.fingerprint)", template.description, eosTokenID.map { "\($0)" } ?? "none",
+      "\(maximumLength)", "\(maximumPromptLength)", longPrompts.rawValue,
     ]
+    if let chat { parts.append("\(chat.fingerprint)") }
+    if trainOn != .last { parts.append(trainOn.rawValue) }
     return Fingerprint(of: parts.joined(separator: "\n"))
   }
+
+  // MARK: Texts
+
+  /// The chat template that writes a row; nil where it is a fixed template's.
+  func chat(for content: Row.Content) -> AnswerSearch? {
+    guard let chat else { return nil }
+    switch content {
+    case .text: return nil
+    case .conversation: break
+    case .exchange, .instruction: if !template.isOfModel { return nil }
+    }
+    return AnswerSearch(template: chat, ends: turnEnds.map(\.text))
+  }
+
+  func text(_ content: Row.Content) throws -> RenderedText {
+    if let chat = chat(for: content) { return try chat.text(content.asConversation, scoring: trainOn) }
+    return try template.render(
+      content.withoutEnd(sequenceTokens.eos), sequenceTokens, scoring: trainOn)
+  }
+
+  /// A row's text as tokens, before anything is cut.
+  struct Encoded {
+    var tokens: [Int32]
+    /// The tokens that are scored, ascending; the response's are last.
+    var answers: [Range<Int>]
+    /// Leading tokens that stay where a prompt loses its beginning.
+    var lead: Int
+  }
+
+  func encode(_ text: RenderedText) throws -> Encoded {
+    let places = text.answers.flatMap { [$0.lowerBound, $0.upperBound] }
+    let (ids, borders) = try text.isWhole ? encoder.encodeWritten(text.text, places) : encoder.encode(text.text, places)
+    let tokens = text.isWhole ? ids : encoder.prefix + ids
+    let offset = tokens.count - ids.count
+    let answers = stride(from: 0, to: borders.count, by: 2).map { index in
+      offset + borders[index].before..<offset + max(borders[index].before, borders[index + 1].through)
+    }
+    return Encoded(tokens: tokens, answers: answers, lead: lead(of: tokens))
+  }
+
+  /// How many leading tokens are those that start every sequence.
+  func lead(of tokens: some Sequence<Int32>) -> Int { zip(tokens, encoder.prefix).prefix { $0 == $1 }.count }
+
+  // MARK: Samples
 
   /// The sample of a row, nil where its prompt is too long and such rows are dropped.
   ///
   /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, its prompt is too long, or
   ///   nothing in it can be scored.
   public func sample(_ row: Row) throws -> Sample? {
-    let (prompt, response) = try template.render(row.content.withoutEnd(sequenceTokens.eos), sequenceTokens)
-    guard let response else { preconditionFailure("a row without a response or text, read as data for training") }
-    if row.response != nil && eosTokenID == nil {
+    let text = try text(row.content), isRunning = row.text != nil
+    guard text.response != nil else {
+      preconditionFailure("a row without a response or text, read as data for training")
+    }
+    let isEndOurs = !isRunning && !text.isWhole
+    if isEndOurs && eosTokenID == nil {
       throw Diagnostic.input(
         "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
         field: "eos_token_id", remedy: "choose one with end_of_text")
     }
-    let ends = row.response != nil ? 1 : 0
-    guard var parts = try fitted(prompt, response, besides: ends) else { return nil }
-    if row.response != nil && encoder.prefix.isEmpty && parts.promptLength == 0 {
-      throw Self.emptyPrompt
+    var parts = try encode(text)
+    let whole = parts.tokens.count
+    guard try fit(&parts, besides: isEndOurs ? 1 : 0) else { return nil }
+    let isPromptCut = parts.tokens.count < whole
+    if !isRunning && parts.answers[0].lowerBound == 0 { throw Self.emptyPrompt }
+    let cutAtStart = whole - parts.tokens.count
+    var cutTokens = cutAtStart
+    if isEndOurs, let eosTokenID {
+      parts.tokens.append(eosTokenID)
+      let last = parts.answers.removeLast()
+      parts.answers.append(last.lowerBound..<parts.tokens.count)
     }
-    if row.response != nil, let eosTokenID { parts.tokens.append(eosTokenID) }
-    let tokens = Array(parts.tokens.prefix(maximumLength))
-    let isCut = tokens.count < parts.tokens.count
-    let sample = Sample(
-      tokenIDs: tokens, promptLength: parts.promptLength, line: row.line, hasResponse: row.response != nil,
-      isCut: isCut, isPromptCut: parts.isPromptCut)
+    let isCut = parts.answers.last!.upperBound > maximumLength
+    cutTokens += max(0, parts.tokens.count - maximumLength)
+    parts.tokens = Array(parts.tokens.prefix(maximumLength))
+    var sample = sample(parts, isCut: isCut, isPromptCut: isPromptCut, line: row.line, hasResponse: !isRunning)
+    if text.isWhole { sample.endLength = endLength(of: parts) }
+    sample.isConversation = text.isWhole || row.isConversation
+    if sample.isConversation { sample.turns = parts.answers.count { $0.lowerBound < parts.tokens.count } }
+    sample.cutAtStart = cutAtStart
+    sample.cutTokens = cutTokens
     guard !sample.scoredPositions.isEmpty else {
-      throw Diagnostic.input("has \(tokens.count) tokens, so there is nothing to score")
+      throw Diagnostic.input(
+        "has \(parts.tokens.count) tokens, so there is nothing to score",
+        remedy: cutTokens > 0 ? "raise max_length" : nil)
     }
     return sample
+  }
+
+  /// What is scored of tokens that were cut: a position stands for the token after it, and nothing precedes the first.
+  private func sample(
+    _ parts: Encoded, isCut: Bool, isPromptCut: Bool, line: Int, hasResponse: Bool
+  ) -> Sample {
+    let count = parts.tokens.count
+    let answers = parts.answers.map { $0.clamped(to: 0..<count) }.filter { !$0.isEmpty }
+    let positions = answers.map { max($0.lowerBound, 1) - 1..<$0.upperBound - 1 }
+    return Sample(
+      TokenSequence(tokenIDs: parts.tokens, scoredPositions: ScoredPositions(runs: positions)),
+      promptLength: min(response(of: parts).lowerBound, count), endLength: hasResponse && !isCut ? 1 : 0, line: line,
+      hasResponse: hasResponse, isCut: isCut, isPromptCut: isPromptCut)
+  }
+
+  /// The last answer of which something is left.
+  private func response(of parts: Encoded) -> Range<Int> {
+    parts.answers.last { $0.lowerBound < parts.tokens.count } ?? parts.answers.last!
+  }
+
+  /// Tokens behind the response of a text that its template wrote: the end of the turn, and what comes after it.
+  private func endLength(of parts: Encoded) -> Int {
+    let count = parts.tokens.count, response = response(of: parts).clamped(to: 0..<count)
+    let end = response.first { index in turnEnds.contains { $0.id == parts.tokens[index] } }
+    return count - (end ?? response.upperBound)
   }
 
   /// All of a row as one text, for a vector of it: the prompt and, where it has one, the response, between what the
@@ -158,41 +265,35 @@ public struct SampleBuilder: Sendable {
       throw Diagnostic.input(
         "is \(maximumLength), which leaves no room between the \(around) tokens around every text", field: "max_length")
     }
-    let (prompt, response) = try template.render(row.content.withoutEnd(sequenceTokens.eos), sequenceTokens)
-    guard let parts = try fitted(prompt, response ?? "", besides: encoder.suffix.count) else { return nil }
-    let kept = parts.tokens.prefix(maximumLength - encoder.suffix.count)
-    let tokens = kept + encoder.suffix
+    let text: RenderedText
+    var suffix = encoder.suffix
+    if let chat = chat(for: row.content) {
+      let conversation = row.content.asConversation
+      let whole = try chat.template.render(conversation, first: conversation.messages.count, asking: false).text
+      text = RenderedText(whole: whole, answers: [whole.utf8.count..<whole.utf8.count])
+      suffix = []
+    } else {
+      text = try self.text(row.content)
+    }
+    var parts = try encode(text)
+    if parts.answers.isEmpty { parts.answers = [parts.tokens.count..<parts.tokens.count] }
+    let whole = parts.tokens.count
+    guard try fit(&parts, besides: suffix.count) else { return nil }
+    let kept = parts.tokens.prefix(maximumLength - suffix.count)
+    let tokens = kept + suffix
     guard !tokens.isEmpty else {
       throw Diagnostic.input("the text is empty, and the tokenizer puts no token around it")
     }
-    return Sample(
+    var sample = Sample(
       tokenIDs: Array(tokens), promptLength: tokens.count, line: row.line, hasResponse: false,
-      isCut: kept.count < parts.tokens.count, isPromptCut: parts.isPromptCut)
+      isCut: kept.count < parts.tokens.count, isPromptCut: parts.tokens.count < whole)
+    sample.cutTokens = whole - kept.count
+    sample.isConversation = text.isWhole || row.isConversation
+    return sample
   }
 
   private static var emptyPrompt: Diagnostic {
     .input("the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
-  }
-
-  /// The joint encoding of prompt and response behind what starts a sequence, the prompt cut where it is too long; nil
-  /// where its row is dropped.
-  ///
-  /// - Parameter ends: Tokens that will follow.
-  private func fitted(
-    _ prompt: String, _ response: String, besides ends: Int
-  ) throws -> (tokens: [Int32], promptLength: Int, isPromptCut: Bool)? {
-    let alone = try encoder.encode(prompt)
-    var tokens = response.isEmpty ? alone : try encoder.encode(prompt + response)
-    var common = 0
-    while common < min(alone.count, tokens.count) && alone[common] == tokens[common] { common += 1 }
-    let limit = promptLimit(besides: tokens.count - common + ends)
-    let isPromptCut = encoder.prefix.count + common > limit
-    if isPromptCut {
-      guard let kept = try shortened(common, to: limit) else { return nil }
-      tokens.removeFirst(common - kept)
-      common = kept
-    }
-    return (encoder.prefix + tokens, encoder.prefix.count + common, isPromptCut)
   }
 
   /// The prompt of a row by itself, for generation; nil where it is too long and such rows are dropped. Running text is
@@ -201,19 +302,39 @@ public struct SampleBuilder: Sendable {
   /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, or its prompt is too long or
   ///   has no token at all.
   public func prompt(_ row: Row) throws -> Sample? {
-    var (text, running) = try template.render(row.content, sequenceTokens)
-    if case .text = row.content { text = running ?? "" }
-    var tokens = try encoder.encode(text)
-    let isPromptCut = encoder.prefix.count + tokens.count > maximumPromptLength
-    if isPromptCut {
-      guard let kept = try shortened(tokens.count, to: maximumPromptLength) else { return nil }
-      tokens.removeFirst(tokens.count - kept)
+    let text = try promptText(row.content)
+    var parts = try encode(text)
+    let whole = parts.tokens.count
+    if whole > maximumPromptLength {
+      guard try shorten(&parts, whole, to: maximumPromptLength) else { return nil }
     }
-    tokens = encoder.prefix + tokens
-    guard !tokens.isEmpty else { throw Self.emptyPrompt }
-    return Sample(
-      tokenIDs: tokens, promptLength: tokens.count, line: row.line, hasResponse: false, isCut: false,
-      isPromptCut: isPromptCut)
+    guard !parts.tokens.isEmpty else { throw Self.emptyPrompt }
+    var sample = Sample(
+      tokenIDs: parts.tokens, promptLength: parts.tokens.count, line: row.line, hasResponse: false, isCut: false,
+      isPromptCut: parts.tokens.count < whole)
+    sample.cutAtStart = whole - parts.tokens.count
+    sample.cutTokens = sample.cutAtStart
+    sample.isConversation = text.isWhole || row.isConversation
+    return sample
+  }
+
+  /// The text that asks for a row's response.
+  func promptText(_ content: Row.Content) throws -> RenderedText {
+    if case .text(let text) = content { return RenderedText(prompt: text, response: nil) }
+    guard let chat = chat(for: content) else { return try template.render(content, sequenceTokens).promptAlone }
+    return RenderedText(whole: try chat.prompt(content.asConversation), answers: [])
+  }
+
+  // MARK: Long prompts
+
+  /// Cuts a prompt, which is all before the first answer, where it is too long.
+  ///
+  /// - Parameter ends: Tokens that will follow.
+  /// - Returns: false where its row is dropped.
+  private func fit(_ parts: inout Encoded, besides ends: Int) throws -> Bool {
+    let prompt = parts.answers[0].lowerBound
+    let limit = promptLimit(besides: parts.tokens.count - prompt + ends)
+    return try prompt <= limit || shorten(&parts, prompt, to: limit)
   }
 
   /// The longest prompt, the tokenizer's start included, beside a response of so many tokens.
@@ -223,36 +344,19 @@ public struct SampleBuilder: Sendable {
     return min(maximumPromptLength, max(maximumLength - response, floor))
   }
 
-  /// How many of a prompt's own tokens are kept where it is too long; nil where its row is dropped.
-  private func shortened(_ count: Int, to limit: Int) throws -> Int? {
+  /// Takes from a prompt's beginning what is too much; false where its row is dropped.
+  private func shorten(_ parts: inout Encoded, _ prompt: Int, to limit: Int) throws -> Bool {
     switch longPrompts {
-    case .truncateLeft: return limit - encoder.prefix.count
-    case .drop: return nil
+    case .truncateLeft:
+      let excess = prompt - limit
+      parts.tokens.removeSubrange(parts.lead..<parts.lead + excess)
+      parts.answers = parts.answers.map { $0.lowerBound - excess..<$0.upperBound - excess }
+      return true
+    case .drop: return false
     case .refuse:
       throw Diagnostic.input(
-        "the prompt has \(encoder.prefix.count + count) tokens, more than \(maximumPromptLength)",
+        "the prompt has \(prompt) tokens, more than \(maximumPromptLength)",
         remedy: "raise max_length, or set long_prompts to drop or truncate-prompt-left")
     }
-  }
-}
-
-/// Texts to token ids, without what starts and ends a sequence.
-package struct TextEncoder: Sendable {
-  package var prefix: [Int32]
-  package var suffix: [Int32]
-  package var fingerprint: Fingerprint
-  /// What stands for text outside the vocabulary; nil for a vocabulary that can express every text.
-  package var unknownTokenID: Int32?
-  package var encode: @Sendable (String) throws -> [Int32]
-
-  package init(
-    prefix: [Int32], suffix: [Int32] = [], fingerprint: Fingerprint, unknownTokenID: Int32? = nil,
-    encode: @escaping @Sendable (String) throws -> [Int32]
-  ) {
-    self.prefix = prefix
-    self.suffix = suffix
-    self.fingerprint = fingerprint
-    self.unknownTokenID = unknownTokenID
-    self.encode = encode
   }
 }

@@ -11,6 +11,12 @@ public struct SampleCounts: Sendable, Equatable {
   public var emptyResponses = 0
   /// Samples that have a response.
   public var responses = 0
+  /// Samples whose rows are conversations, or were written as such.
+  public var conversations = 0
+  /// Turns of the assistant in them that are scored.
+  public var turns = 0
+  /// Tokens that were cut off.
+  public var cutTokens = 0
   /// Samples that were cut at the maximum length.
   public var cut = 0
   /// Samples whose prompt lost its beginning.
@@ -41,6 +47,9 @@ public struct SampleCounts: Sendable, Equatable {
     let scoredCount = sample.scoredPositions.count
     samples += 1
     if sample.hasResponse { responses += 1 }
+    if sample.isConversation { conversations += 1 }
+    turns += sample.turns
+    cutTokens += sample.cutTokens
     if sample.isCut { cut += 1 }
     if sample.isPromptCut { cutPrompts += 1 }
     if let unknownTokenID { unknownTokens += sample.tokenIDs.count { $0 == unknownTokenID } }
@@ -60,6 +69,9 @@ public struct SampleCounts: Sendable, Equatable {
     dropped += other.dropped
     emptyResponses += other.emptyResponses
     responses += other.responses
+    conversations += other.conversations
+    turns += other.turns
+    cutTokens += other.cutTokens
     cut += other.cut
     cutPrompts += other.cutPrompts
     duplicates += other.duplicates
@@ -77,7 +89,8 @@ public struct SampleCounts: Sendable, Equatable {
   static var fields: [(name: String, path: WritableKeyPath<SampleCounts, Int>)] {
     [
       ("rows", \.rows), ("samples", \.samples), ("dropped", \.dropped),
-      ("empty_responses", \.emptyResponses), ("responses", \.responses), ("cut", \.cut),
+      ("empty_responses", \.emptyResponses), ("responses", \.responses),
+      ("conversations", \.conversations), ("turns", \.turns), ("cut_tokens", \.cutTokens), ("cut", \.cut),
       ("cut_prompts", \.cutPrompts), ("duplicates", \.duplicates),
       ("unknown_tokens", \.unknownTokens), ("tokens", \.tokens), ("scored", \.scored),
       ("longest_sample", \.longestSample), ("longest_prompt", \.longestPrompt),

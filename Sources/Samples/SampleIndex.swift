@@ -77,12 +77,19 @@ public final class SampleIndex: Sendable {
   /// Number of samples.
   public var count: Int { counts.samples }
 
+  /// The model's chat template, where a sample was written with it; nil where none needed it.
+  public var chat: ChatTemplate? { counts.conversations > 0 ? builder.chat : nil }
+
   /// What became of the rows.
   public var account: RowAccount {
     var account = RowAccount()
     account.path = dataset.path
     account.rows = counts.rows
     account.samples = counts.samples
+    account.conversations = counts.conversations
+    account.turns = counts.turns
+    account.scored = counts.scored
+    account.cutTokens = counts.cutTokens
     account.cut = counts.cut
     account.maximumLength = builder.maximumLength
     account.cutPrompts = counts.cutPrompts

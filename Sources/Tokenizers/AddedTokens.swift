@@ -43,7 +43,8 @@ extension AddedToken {
 /// Finds added tokens in a text: leftmost first, of those the longest.
 struct AddedTokenMatcher: Sendable {
   enum Segment {
-    case token(Int32)
+    /// The token, and the part of the text that it stands for, with the white space that it takes.
+    case token(Int32, Range<Int>)
     case text(Range<Int>)
   }
 
@@ -79,7 +80,7 @@ struct AddedTokenMatcher: Sendable {
       if token.stripsLeft { range = max(end, Self.spaceStart(text, before: range.lowerBound))..<range.upperBound }
       if token.stripsRight { range = range.lowerBound..<Self.spaceEnd(text, from: range.upperBound) }
       if end < range.lowerBound { try body(.text(end..<range.lowerBound)) }
-      try body(.token(token.id))
+      try body(.token(token.id, range))
       end = range.upperBound
       // A token that begins inside the white space just taken is passed over with it.
       position = max(position, end)

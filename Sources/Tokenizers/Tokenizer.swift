@@ -1,7 +1,7 @@
 import Diagnostics
 import Files
 import GGUF
-import JSON
+public import JSON
 import Synchronization
 
 /// A tokenizer read from a Hugging Face `tokenizer.json`: text to token ids and back, id for id as there.
@@ -23,8 +23,12 @@ public final class Tokenizer: Sendable {
   public let bosTokenID: Int32?
   /// The end-of-sequence token that the files beside the tokenizer.json name, nil where none does.
   public let eosTokenID: Int32?
-  /// The Jinja template that turns a conversation into a prompt, nil where the model has none.
-  public let chatTemplate: String?
+  /// The Jinja templates that turn conversations into prompts, by their names; `default` is the name of one alone.
+  public let chatTemplates: [ChatTemplateFile]
+  /// The template of conversations where none is chosen by name; nil where the model has none.
+  public var chatTemplate: String? { chatTemplates.first { $0.name == "default" }?.text }
+  /// The texts of the tokens that the files beside the tokenizer.json name, such as `bos_token`, for chat templates.
+  public let namedTokens: JSONObject
 
   private let model: any TokenModel
   private let normalizer: Normalizer?
@@ -140,7 +144,8 @@ public final class Tokenizer: Sendable {
     }
     bosTokenID = companions.bosToken.flatMap(id) ?? companions.bosTokenID
     eosTokenID = companions.eosToken.flatMap(id) ?? companions.eosTokenID
-    chatTemplate = companions.chatTemplate
+    chatTemplates = companions.chatTemplates
+    namedTokens = companions.namedTokens
   }
 
   // MARK: Tokens
@@ -159,6 +164,12 @@ public final class Tokenizer: Sendable {
 
   /// True where some token has the id: vocabularies may have holes.
   public func hasToken(_ id: Int32) -> Bool { addedTokens[id] != nil || model.vocabulary.token(id) != nil }
+
+  /// The added tokens that are looked for in a text as it is written.
+  var literals: [AddedToken] { addedTokens.values.filter { !$0.isNormalized } }
+
+  /// True for tokens that are found in the text itself, before any cutting and merging.
+  func isAdded(_ id: Int32) -> Bool { addedTokens[id] != nil }
 
   /// True for tokens that ``decode(_:skipSpecialTokens:)`` leaves out.
   public func isSpecial(_ id: Int32) -> Bool { addedTokens[id]?.isSpecial ?? false }
@@ -179,6 +190,62 @@ public final class Tokenizer: Sendable {
   ///   steps of the tokenizer file make far more of it than it is; and where the text needs the unknown token that the
   ///   model names and does not have.
   public func encode(_ text: String, addSpecialTokens: Bool = false) throws -> [Int32] {
+    var ids = addSpecialTokens ? prefixTokens : []
+    try withWorkspace { workspace in
+      let bytes = Array(text.utf8)
+      try literalTokens.forEachSegment(of: bytes) { segment in
+        switch segment {
+        case .token(let id, _): ids.append(id)
+        case .text(let range): try encodeText(bytes, range, &workspace, into: &ids)
+        }
+      }
+    }
+    if addSpecialTokens { ids += suffixTokens }
+    return ids
+  }
+
+  /// The token ids of a text, and where some places of the text fall among them.
+  ///
+  /// What precedes a place has tokens of its own as far as those of the text alone up to there are those of the whole: where
+  /// a merge crosses the place, the tokens that differ belong to what follows it.
+  ///
+  /// - Parameters:
+  ///   - borders: Offsets into the text's UTF-8, ascending, each where a character begins or the text ends.
+  ///   - literals: What is found in the text as written; by default the tokenizer's own added tokens.
+  /// - Returns: the ids, and a ``TokenBorder`` for each place.
+  /// - Throws: as ``encode(_:addSpecialTokens:)``.
+  public func encode(
+    _ text: String, borders: [Int], literals: NamedLiterals? = nil
+  ) throws -> (ids: [Int32], borders: [TokenBorder]) {
+    var ids: [Int32] = [], found: [TokenBorder] = []
+    try withWorkspace { workspace in
+      let bytes = Array(text.utf8)
+      func add(upTo end: Int, _ border: (Int) throws -> TokenBorder) rethrows {
+        while found.count < borders.count, borders[found.count] < end { found.append(try border(borders[found.count])) }
+      }
+      try (literals?.matcher ?? literalTokens).forEachSegment(of: bytes) { segment in
+        let start = ids.count
+        switch segment {
+        case .token(let id, let range):
+          ids.append(id)
+          add(upTo: range.upperBound) { TokenBorder(before: start, through: start + ($0 > range.lowerBound ? 1 : 0)) }
+        case .text(let range):
+          try encodeText(bytes, range, &workspace, into: &ids)
+          try add(upTo: range.upperBound) { place in
+            var alone: [Int32] = []
+            if place > range.lowerBound { try encodeText(bytes, range.lowerBound..<place, &workspace, into: &alone) }
+            let common = zip(alone, ids[start...]).prefix { $0 == $1 }.count
+            return TokenBorder(before: start + common, through: start + common + (common < alone.count ? 1 : 0))
+          }
+        }
+      }
+      add(upTo: .max) { _ in TokenBorder(before: ids.count, through: ids.count) }
+    }
+    return (ids, found)
+  }
+
+  /// Lends a workspace, and names the tokenizer's file in what goes wrong.
+  private func withWorkspace(_ body: (inout MergeWorkspace) throws -> Void) throws {
     var workspace = workspaces.withLock { $0.popLast() } ?? MergeWorkspace()
     defer {
       workspaces.withLock { pool in
@@ -187,18 +254,7 @@ public final class Tokenizer: Sendable {
         swap(&pool[pool.count - 1], &workspace)
       }
     }
-    var ids = addSpecialTokens ? prefixTokens : []
-    let bytes = Array(text.utf8)
-    do {
-      try literalTokens.forEachSegment(of: bytes) { segment in
-        switch segment {
-        case .token(let id): ids.append(id)
-        case .text(let range): try encodeText(bytes, range, &workspace, into: &ids)
-        }
-      }
-    } catch let fault as Diagnostic { throw fault.located(file: path) }
-    if addSpecialTokens { ids += suffixTokens }
-    return ids
+    do { try body(&workspace) } catch let fault as Diagnostic { throw fault.located(file: path) }
   }
 
   /// Appends the ids of a text without literal added tokens.
@@ -212,7 +268,7 @@ public final class Tokenizer: Sendable {
     let startsText = range.lowerBound == 0 && !losesFront
     try normalizedTokens.forEachSegment(of: text) { segment in
       switch segment {
-      case .token(let id): ids.append(id)
+      case .token(let id, _): ids.append(id)
       case .text(let inner):
         var pieces = Pieces(text, inner, startsText: startsText && inner.lowerBound == 0)
         try preTokenizer?.apply(&pieces, keepsBytes: takesBytes)

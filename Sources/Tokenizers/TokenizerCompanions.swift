@@ -9,7 +9,10 @@ struct TokenizerCompanions {
   private(set) var eosToken: String?
   private(set) var bosTokenID: Int32?
   private(set) var eosTokenID: Int32?
-  private(set) var chatTemplate: String?
+  /// Chat templates by their names; `default` is the name of one alone.
+  private(set) var chatTemplates: [ChatTemplateFile] = []
+  /// The texts of the tokens that are named, such as `bos_token`, as chat templates are given them.
+  private(set) var namedTokens = JSONObject()
   /// Whether byte-level steps put a space before a text; nil where the tokenizer.json decides.
   private(set) var addsPrefixSpace: Bool?
 
@@ -57,13 +60,26 @@ struct TokenizerCompanions {
       bosTokenID = try Self.id(root, "bos_token_id")
       eosTokenID = try Self.id(root, "eos_token_id")
     }
-    let template = "\(directory)/chat_template.jinja"
-    if File.exists(template) {
-      guard let text = String(validating: try File.read(template), as: UTF8.self) else {
-        throw Diagnostic.input("is not UTF-8", file: template)
-      }
-      chatTemplate = text
+    try readTemplates(directory)
+  }
+
+  /// Reads the templates that stand in files of their own, which win over those of tokenizer_config.json.
+  private mutating func readTemplates(_ directory: String) throws {
+    let (single, others) = ("\(directory)/chat_template.jinja", "\(directory)/additional_chat_templates")
+    guard File.exists(single) || File.isFolder(others) else { return }
+    chatTemplates = File.exists(single) ? [.init(name: "default", text: try Self.text(single), path: single)] : []
+    guard File.isFolder(others) else { return }
+    for name in try File.list(others).sorted() where name.hasSuffix(".jinja") {
+      let path = "\(others)/\(name)"
+      chatTemplates.append(.init(name: String(name.dropLast(6)), text: try Self.text(path), path: path))
     }
+  }
+
+  private static func text(_ path: String) throws -> String {
+    guard let text = String(validating: try File.read(path), as: UTF8.self) else {
+      throw Diagnostic.input("is not UTF-8", file: path)
+    }
+    return text
   }
 
   /// Reads a tokenizer_config.json that lies in no folder, and in which no class is named that makes steps anew.
@@ -83,7 +99,10 @@ struct TokenizerCompanions {
   private mutating func add(_ root: JSONField) throws {
     bosToken = try bosToken ?? Self.token(root, "bos_token")
     eosToken = try eosToken ?? Self.token(root, "eos_token")
-    chatTemplate = try chatTemplate ?? Self.template(root)
+    if chatTemplates.isEmpty { chatTemplates = try Self.templates(root) }
+    for name in Self.tokenNames where namedTokens[name] == nil {
+      if let text = try Self.token(root, name) { namedTokens[name] = .string(text) }
+    }
   }
 
   private static func read(_ path: String) throws -> JSONField? {
@@ -132,15 +151,20 @@ struct TokenizerCompanions {
     return try field.value.stringValue ?? field.required("content").string()
   }
 
-  /// The template itself, or the one named `default` of several.
-  private static func template(_ root: JSONField) throws -> String? {
-    guard let field = try root.optional("chat_template") else { return nil }
-    if let text = field.value.stringValue { return text }
-    for choice in try field.elements() where try choice.required("name").string() == "default" {
-      return try choice.required("template").string()
+  /// The template itself, or several by their names.
+  private static func templates(_ root: JSONField) throws -> [ChatTemplateFile] {
+    guard let field = try root.optional("chat_template") else { return [] }
+    let path = field.file ?? ""
+    if let text = field.value.stringValue { return [.init(name: "default", text: text, path: path)] }
+    return try field.elements().map {
+      .init(name: try $0.required("name").string(), text: try $0.required("template").string(), path: path)
     }
-    return nil
   }
+
+  /// The tokens that chat templates are given.
+  private static let tokenNames = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
 
   /// An id, or the first of several.
   private static func id(_ root: JSONField, _ key: String) throws -> Int32? {

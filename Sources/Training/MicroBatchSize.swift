@@ -52,6 +52,6 @@ package struct MicroBatchSize: Hashable {
 
   private static func size(_ sample: SampleIndex.Entry) -> MicroBatchSize {
     MicroBatchSize(
-      tokens: sample.tokenCount, rows: max(sample.tokenCount - 1, 0), scored: sample.scoredPositions.count)
+      tokens: sample.tokenCount, rows: max(sample.tokenCount - 1, 0), scored: sample.scoredCount)
   }
 }

@@ -34,8 +34,7 @@ import Testing
       broken("{name: skl}", by: "{name: skl, divergence_weight: -1}"),
       says: ["train.yaml:8: objective:", "must not be negative"], remedy: false)
     try expect(
-      broken("template: plain", by: "template: plane"), says: ["train.yaml:7: data.template:", "'plane'", "plain"],
-      remedy: false)
+      broken("template: plain", by: "template: plane"), says: ["train.yaml:7: data.template:", "'plane'", "plain"])
     try expect(
       broken("{from:", by: "{layers: [0], from:"), says: ["train.yaml:2: student:", "exactly one of"], remedy: false)
     try expect(broken("data:", by: "data: ["), says: ["train.yaml:"], remedy: false)

@@ -187,7 +187,7 @@ import Training
         let line = try dataset.text(row).setting([("response", "r"), ("token_ids", [1])])
         _ = try JSONValue.parse(line)
       }
-      let template = Template.allCases[number % Template.allCases.count]
+      let template = Template.fixed[number % Template.fixed.count]
       let place = folder.file("rows index")
       try File.remove(place)
       let set = try SampleIndex(

@@ -10,7 +10,7 @@ import Testing
   private let rows: String
   private let words = ["--long-prompts", "drop", "--empty-responses", "skip", "--json"]
   private let sentence =
-    "of 6 rows, 1 response or text was cut at 96 tokens; 1 row was dropped for a prompt of more than 95 tokens; "
+    "of 6 rows, 1 response or text was cut at 96 tokens; 271 tokens were cut off; 1 row was dropped for a prompt of more than 95 tokens; "
     + "1 row was skipped for an empty response; 1 sample repeats an earlier one"
 
   init() throws {

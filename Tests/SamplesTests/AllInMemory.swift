@@ -83,6 +83,8 @@ struct SampleSet {
     account.path = path
     account.rows = samples.count + droppedCount + emptyResponseCount
     account.samples = samples.count
+    account.scored = scoredCount
+    account.cutTokens = samples.reduce(0) { $0 + $1.cutTokens }
     account.cut = cutCount
     account.maximumLength = lengths.sample
     account.cutPrompts = samples.count { $0.isPromptCut }

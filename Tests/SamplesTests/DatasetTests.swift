@@ -32,7 +32,7 @@ struct DatasetTests {
       (#"{"instruction":"i","input":null,"output":"o"}"#, .instruction("i", input: "", response: "o")),
       (
         #"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"#,
-        .conversation([.init(.system, "s"), .init(.user, "u")], response: "a")
+        .conversation(Conversation([.init("system", "s"), .init("user", "u"), .init("assistant", "a")]))
       ),
     ] as [(String, Row.Content)])
   func shapes(line: String, content: Row.Content) throws {
@@ -45,17 +45,31 @@ struct DatasetTests {
       (#"{"prompt":"p"}"#, .exchange(prompt: "p", response: nil)),
       (#"{"prompt":"p","instruction":"i","output":"o"}"#, .instruction("i", input: "", response: "o")),
       (#"{"instruction":"i","input":"n"}"#, .instruction("i", input: "n", response: nil)),
-      (#"{"messages":[{"role":"user","content":"u"}]}"#, .conversation([.init(.user, "u")], response: nil)),
+      (#"{"messages":[{"role":"user","content":"u"}]}"#, .conversation(Conversation([.init("user", "u")]))),
       (#"{"prompt":"p","response":""}"#, .exchange(prompt: "p", response: "")),
       (#"{"prompt":"p","response":7}"#, .exchange(prompt: "p", response: nil)),
       (#"{"prompt":"p","response":null}"#, .exchange(prompt: "p", response: nil)),
-      (
-        #"{"messages":[{"role":"user","content":[{"type":"text","text":"u"},{"type":"text","text":"v"}]}]}"#,
-        .conversation([.init(.user, "uv")], response: nil)
-      ),
     ] as [(String, Row.Content)])
   func prompts(line: String, content: Row.Content) throws {
     #expect(try rows(line, .init(purpose: .prompts)) == [content])
+  }
+
+  @Test("keeps every field of a conversation, and knows the text of a message of parts") func conversations() throws {
+    let parts = #"{"role":"user","content":[{"type":"text","text":"u"},{"type":"text","text":"v"}],"name":"n"}"#
+    let call = #"{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f"}}],"reasoning_content":"r"}"#
+    let line = #"{"messages":[\#(parts),\#(call)],"tools":[{"type":"function"}],"chat_template_kwargs":{"a":1}}"#
+    guard case .conversation(let conversation) = try rows(line)[0] else {
+      Issue.record("is no conversation")
+      return
+    }
+    #expect(conversation.messages.map(\.role) == ["user", "assistant"])
+    #expect(conversation.messages.map(\.text) == ["uv", nil])
+    #expect(
+      conversation.messages.map { $0.fields.keys } == [
+        ["role", "content", "name"], ["role", "content", "tool_calls", "reasoning_content"],
+      ])
+    #expect(conversation.tools == [["type": "function"]] && conversation.variables == ["a": 1])
+    #expect(conversation.response?.role == "assistant" && conversation.beforeResponse.count == 1)
   }
 
   @Test(
@@ -68,8 +82,7 @@ struct DatasetTests {
       (#"{"prompt":"p","response":" \n"}"#, "response is empty"),
       (#"{"text":""}"#, "text is empty"), (#"{"prompt":"p""#, "is not valid JSON"),
       (#"{"messages":[]}"#, "is empty"), (#"{"messages":[{"role":"user","content":"u"}]}"#, "there is no response"),
-      (#"{"messages":[{"role":"robot","content":"u"}]}"#, "must be one of system, user, assistant"),
-      (#"{"messages":[{"role":"assistant","content":"u"}]}"#, "follows no message of the user"),
+      (#"{"messages":[{"role":"robot","content":"u"}]}"#, "has none of the assistant"),
       (#"{"messages":[{"role":"user"}]}"#, "messages[0].content: is missing"),
       (#"{"prompt":"p","response":null}"#, "response: is null, so the row has nothing to learn"),
       (#"{"prompt":null,"response":null}"#, "prompt: is null, and so is \"response\""),

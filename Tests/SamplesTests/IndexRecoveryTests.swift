@@ -159,7 +159,7 @@ import Testing
       ),
       (
         "decant-sample-index/9",
-        { $0 = Array(String(decoding: $0, as: UTF8.self).replacing("index/1", with: "index/9").utf8) }
+        { $0 = Array(String(decoding: $0, as: UTF8.self).replacing("index/2", with: "index/9").utf8) }
       ),
       ("is not valid JSON", { $0.removeLast(5) }),
     ]

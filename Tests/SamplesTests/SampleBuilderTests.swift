@@ -159,7 +159,7 @@ struct SampleBuilderTests {
     #expect(set.counts.tokens == 14 && set.counts.scored == 8)
     #expect(
       set.account.sentence
-        == "\(dataset.path): of 4 rows, 1 response or text was cut at 6 tokens; 1 row was dropped for a prompt of more than "
+        == "\(dataset.path): of 4 rows, 1 response or text was cut at 6 tokens; 3 tokens were cut off; 1 row was dropped for a prompt of more than "
         + "5 tokens; 1 sample repeats an earlier one")
     #expect(set.account.json["dropped"] == 1 && set.account.json["unknown_tokens"] == 0)
     #expect(try index(rows(#"{"prompt":"x","response":"z"}"#), builder()).account.sentence == nil)
@@ -193,7 +193,7 @@ struct SampleBuilderTests {
     account.newTokens = 9
     #expect(
       account.sentence
-        == "\(dataset.path): of 3 rows, 1 prompt was cut on the left to leave room for a response; 1 row was skipped for "
+        == "\(dataset.path): of 3 rows, 1 prompt was cut on the left to leave room for a response; 8 tokens were cut off; 1 row was skipped for "
         + "an empty response; 2 tokens are the unknown token; 2 prompts leave room for fewer than 9 new tokens")
   }
 

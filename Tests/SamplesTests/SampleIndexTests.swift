@@ -68,7 +68,7 @@ func toyLines(_ range: Range<Int>) -> String {
     try index.forEachEntry { number, entry in
       let sample = set.samples[position]
       #expect(number == position && entry.line == sample.line && entry.contentKey == sample.contentKey)
-      #expect(entry.tokenCount == sample.tokenIDs.count && entry.scoredPositions == sample.scoredPositions)
+      #expect(entry.tokenCount == sample.tokenIDs.count && entry.scoredCount == sample.scoredPositions.count)
       #expect(entry.hasResponse == sample.hasResponse && entry.isCut == sample.isCut)
       position += 1
     }

@@ -21,40 +21,58 @@ struct TemplateTests {
     ] as [(Template, Row.Content, String)])
   func prompts(template: Template, content: Row.Content, prompt: String) throws {
     let made = try template.render(content, Self.tokens)
-    #expect(made.prompt == prompt && made.response == "r")
+    #expect(made == RenderedText(prompt: prompt, response: "r"))
   }
 
-  @Test("leaves running text as it is", arguments: Template.allCases)
+  @Test("leaves running text as it is", arguments: Template.fixed)
   func text(template: Template) throws {
-    let made = try template.render(.text(" t "), Self.tokens)
-    #expect(made.prompt == "" && made.response == " t ")
+    #expect(try template.render(.text(" t "), Self.tokens) == RenderedText(prompt: "", response: " t "))
   }
 
   @Test("that cannot write a conversation says so", arguments: [Template.plain, .alpaca])
   func unfit(template: Template) {
-    expectDiagnostic(saying: "the template \(template.rawValue) cannot write", "chatml") {
-      _ = try template.render(.conversation([.init(.user, "u")], response: "r"), Self.tokens)
+    expectDiagnostic(saying: "the template \(template) cannot write", "chatml") {
+      _ = try template.render(.conversation(Conversation([.init("user", "u"), .init("assistant", "r")])), Self.tokens)
     }
   }
 
   @Test("llama2 refuses turns that do not alternate")
   func alternation() {
-    for messages in [[.init(.user, "a"), .init(.user, "b")], [.init(.user, "a"), .init(.system, "b")]]
-      as [[Row.Message]]
-    {
-      expectDiagnostic(saying: "in a row") {
-        _ = try Template.llama2.render(.conversation(messages, response: "r"), Self.tokens)
+    for messages in [["user", "user"], ["user", "system", "user"]] {
+      let conversation = Conversation(messages.map { .init($0, "a") } + [.init("assistant", "r")])
+      expectDiagnostic(field: "messages", saying: "in a row") {
+        _ = try Template.llama2.render(.conversation(conversation), Self.tokens)
       }
     }
+  }
+
+  @Test("that is fixed refuses what it does not know, by the message")
+  func unknown() {
+    func refuse(_ conversation: Conversation, field: String, _ message: String) {
+      expectDiagnostic(field: field, saying: message) {
+        _ = try Template.chatml.render(.conversation(conversation), Self.tokens)
+      }
+    }
+    let answer = Conversation.Message("assistant", "r")
+    refuse(
+      Conversation([.init("user", "u"), .init("robot", "u"), answer]), field: "messages[1].role",
+      "is \"robot\", but the template chatml takes system, user, assistant")
+    refuse(Conversation([answer]), field: "messages", "follows no message of the user")
+    var call = answer
+    call.fields["tool_calls"] = [["function": ["name": "f"]]]
+    refuse(Conversation([.init("user", "u"), call, .init("user", "v"), answer]), field: "messages[1]", "calls a tool")
   }
 
   @Test("is found by its name, or the names are listed")
   func names() throws {
     #expect(try Template(named: "llama2") == .llama2)
-    expectDiagnostic(field: "template", saying: "plain, alpaca, chatml, llama2, zephyr", "did you mean 'alpaca'?") {
+    expectDiagnostic(
+      field: "template", saying: "plain, alpaca, chatml, llama2, zephyr, model", "did you mean 'alpaca'?"
+    ) {
       _ = try Template(named: "alpacca")
     }
-    expectDiagnostic(saying: "chat_template", "is not run") { _ = try Template(named: "jinja") }
+    #expect(try Template(named: "model") == .model() && Template(named: "model:rag") == .model("rag"))
+    expectDiagnostic(saying: "model:NAME") { _ = try Template(named: "jinja") }
   }
 
   @Test("of a chat writes what the models' own templates write")
@@ -62,14 +80,11 @@ struct TemplateTests {
     for field in try golden("chat_formats.json") {
       let template = try Template(named: field.required("template").string())
       let (bos, eos) = (try field.required("bos").string(), try field.required("eos").string())
-      var messages = try field.required("messages").elements().map { message in
-        Row.Message(
-          try #require(Row.Message.Role(rawValue: message.required("role").string())),
-          try message.required("content").string())
+      let messages = try field.required("messages").elements().map { message in
+        Conversation.Message(try message.required("role").string(), try message.required("content").string())
       }
-      let last = messages.removeLast()
-      let made = try template.render(
-        .conversation(messages, response: last.content), SequenceTokens(bos: bos, eos: eos))
+      let rendered = try template.render(.conversation(Conversation(messages)), SequenceTokens(bos: bos, eos: eos))
+      let made = (prompt: rendered.promptAlone.text, response: rendered.response.map { rendered.part($0) })
       // Llama's own template writes the first bos, which here is the tokenizer's to add; the others have none.
       let start = template == .llama2 ? bos : ""
       #expect(try start + made.prompt == field.required("prompt").string().withLineBreakAtEnd(template == .zephyr))
@@ -87,8 +102,14 @@ struct TemplateTests {
     let dataset = try Dataset.load(SharedData.path("instruct/\(name).jsonl"))
     for row in dataset.rows {
       let expected = try dataset.original(row)["prompt"]?.stringValue
-      #expect(try Template.alpaca.render(row.content, Self.tokens).prompt == expected, "line \(row.line)")
+      #expect(try Template.alpaca.render(row.content, Self.tokens).promptAlone.text == expected, "line \(row.line)")
     }
+  }
+}
+
+extension RenderedText {
+  fileprivate func part(_ range: Range<Int>) -> String {
+    String(decoding: text.utf8.dropFirst(range.lowerBound).prefix(range.count), as: UTF8.self)
   }
 }
 

@@ -5,7 +5,17 @@ extension [StageOption] {
     .required(
       "data", "FILE",
       "Rows: JSONL, one JSON array, or text with --separator; .gz and .zst too; or a pattern such as 'data/*.jsonl'."),
-    .plain("template", "NAME", "How a row becomes a prompt: plain, alpaca, chatml, llama2 or zephyr."),
+    .plain(
+      "template", "NAME",
+      "How a row becomes a prompt: plain, alpaca, chatml, llama2, zephyr, or model for the model's own chat template, "
+        + "which writes conversations under plain too (model:NAME for one of several)."),
+    .plain("train-on", "TURNS", "Which turns of a conversation are scored: last, or assistant for all of them."),
+    .text(
+      "date", "DATE", without: "the day it was begun",
+      "What a chat template takes for the present, where it asks: YYYY-MM-DD."),
+    .plainPairs(
+      "chat-template-kwargs", key: "chat_template_kwargs", "NAME=VALUE",
+      "Gives the chat template a variable, such as enable_thinking=false."),
     .text(
       "end-of-text", "TOKEN", without: "decided by template, tokenizer and model",
       "Token (text or id) that ends a response."),

@@ -14,6 +14,8 @@ package struct StageOption: Sendable {
     case plain
     /// `NAME=VALUE`, any number of times: a mapping.
     case pairs
+    /// The same, each value a number or a word that stands for itself, as without quotes in a file.
+    case plainPairs
     /// No word at all: true where it is given.
     case flag
   }
@@ -72,6 +74,13 @@ package struct StageOption: Sendable {
     StageOption(name, key: key, .pairs, placeholder, help)
   }
 
+  /// `--name NAME=VALUE`, any number of times, of values that are numbers, truth values or texts.
+  static func plainPairs(_ name: String, key: String, _ placeholder: String, _ help: String) -> StageOption {
+    StageOption(name, key: key, .plainPairs, placeholder, help)
+  }
+
+  private var isRepeated: Bool { reading == .pairs || reading == .plainPairs }
+
   /// `--name`: true where it is given.
   static func flag(_ name: String, _ help: String) -> StageOption { StageOption(name, .flag, "", help) }
 
@@ -86,8 +95,8 @@ package struct StageOption: Sendable {
   func specification(defaultText: String?) -> ParameterSpecification {
     ParameterSpecification(
       name: name, kind: reading == .flag ? .flag : .option, placeholder: placeholder, help: help,
-      defaultText: reading == .flag || reading == .pairs ? nil : defaultText ?? without, isRequired: isRequired,
-      isRepeated: reading == .pairs, read: { $0 })
+      defaultText: reading == .flag || isRepeated ? nil : defaultText ?? without, isRequired: isRequired,
+      isRepeated: isRepeated, read: { $0 })
   }
 
   /// The words that were given, at least one, as the value of the key.
@@ -105,16 +114,18 @@ package struct StageOption: Sendable {
       // Else it would stand for nothing having been given.
       guard !node.isNull else { throw Diagnostic.input("'\(words[0])' is no value", field: key) }
       return node
-    case .pairs:
+    case .pairs, .plainPairs:
       var entries: [ConfigurationNode.Entry] = []
       for word in words {
         let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
         guard parts.count == 2 else {
           throw Diagnostic.input(
-            "'\(word)' is not \(placeholder)", field: key, remedy: "write for instance \(label) prompt=question")
+            "'\(word)' is not \(placeholder)", field: key,
+            remedy: "write for instance \(label) \(reading == .pairs ? "prompt=question" : "enable_thinking=false")")
         }
         entries.removeAll { $0.key == parts[0] }
-        entries.append(.init(key: parts[0], place: Self.place, value: scalar(parts[1], isPlain: false)))
+        entries.append(
+          .init(key: parts[0], place: Self.place, value: scalar(parts[1], isPlain: reading == .plainPairs)))
       }
       return ConfigurationNode(.mapping(entries), at: Self.place)
     }

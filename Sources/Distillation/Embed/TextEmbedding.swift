@@ -123,7 +123,9 @@ public struct TextEmbedding: Stage {
     let bundle = try TokenizerBundle(directory: embedder.directory)
     var format = format
     format.maximumLength = format.maximumLength ?? embedder.maximumLength
-    let source = try SampleSource(format, tokenizer: bundle, limits: embedder.limits, ends: [])
+    let source = try SampleSource(
+      format, tokenizer: bundle, limits: embedder.limits, ends: [],
+      chat: format.chatTemplate(of: bundle.tokenizer, begun: OutputFile.date(of: output)))
     let samples = try source.texts(of: data, index: place)
     try samples.check(embedder.limits, lastIsTarget: false)
     var made = Provenance()

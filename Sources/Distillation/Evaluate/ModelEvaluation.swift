@@ -82,7 +82,8 @@ public struct ModelEvaluation: Stage {
         to: TokenizerBundle(directory: judge.directory).fingerprint, mine: "the model \(model)",
         theirs: "the teacher \(judge.directory)")
     }
-    let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
+    let source = try SampleSource(
+      format, tokenizer: bundle, model: loaded.model.configuration, chat: format.chatTemplate(of: bundle.tokenizer))
     let samples = try source.samples(of: data, index: .temporary, newTokens: generate ? maximumNewTokens : nil)
     return (loaded, bundle, source, judge, samples)
   }

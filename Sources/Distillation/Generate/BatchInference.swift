@@ -119,7 +119,9 @@ public struct BatchInference: Stage {
   ) throws -> (LoadedModel, TokenizerBundle, SampleSource, IndexedSamples, Provenance) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
-    let source = try SampleSource(format, tokenizer: bundle, model: loaded.model.configuration)
+    let source = try SampleSource(
+      format, tokenizer: bundle, model: loaded.model.configuration,
+      chat: format.chatTemplate(of: bundle.tokenizer, begun: OutputFile.date(of: output)))
     let samples = try source.prompts(of: data, index: place, newTokens: decoding.maximumNewTokens)
     let limits = SequenceLimits(loaded.model.configuration, role: "the model")
     try samples.check(limits, lastIsTarget: false, name: "this prompt")

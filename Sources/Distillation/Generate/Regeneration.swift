@@ -115,8 +115,10 @@ public struct Regeneration: Stage {
     let bundle = try TokenizerBundle(directory: student.directory)
     try bundle.requireEqual(
       to: teacher.tokenizer.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
+    let chat = try format.chatTemplate(of: teacher.tokenizer.tokenizer) ?? format.chatTemplate(of: bundle.tokenizer)
+    try format.tellDifference(of: bundle.tokenizer, from: chat)
     let source = try SampleSource(
-      format, tokenizer: bundle, model: model,
+      format, tokenizer: bundle, model: model, chat: chat,
       taught: format.endOfText(tokenizer: teacher.tokenizer, ends: teacher.ends).stops)
     return (
       student, teacher, source,

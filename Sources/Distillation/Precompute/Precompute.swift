@@ -3,6 +3,7 @@ import Diagnostics
 public import Provenance
 import Files
 import Fingerprints
+import JSON
 import LogitCache
 public import Samples
 import Sequences
@@ -85,7 +86,7 @@ public struct Precompute: Stage {
       try keys.forEach { _, entry, key in
         guard try existing?.contains(key) != true else { return forecast.present += 1 }
         forecast.tokens += entry.tokenCount
-        forecast.scoredPositions += entry.scoredPositions.count
+        forecast.scoredPositions += entry.scoredCount
       }
       forecast.bytes =
         4 * forecast.tokens + forecast.scoredPositions
@@ -202,13 +203,15 @@ public struct Precompute: Stage {
   private func prepare(index place: IndexPlace) throws -> Work {
     let opened = try OpenTeacher(teacher, precision: precision, topK: topK, vocabulary: vocabulary)
     let identity = opened.teacher.identity, size = identity.vocabularySize
-    let source = try SampleSource(format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends)
+    let found = File.exists("\(cache)/manifest.json") ? try CacheManifest(directory: cache) : nil
+    let source = try SampleSource(
+      format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends,
+      chat: format.chatTemplate(of: opened.tokenizer.tokenizer, begun: found?.chat?["date"]?.stringValue))
     var manifest = CacheManifest(
       teacher: identity.model, teacherPath: identity.place, precision: identity.numerics.precision,
       kernels: identity.numerics.kernels, tokenizer: identity.tokenizer, codec: codec, topK: topK, vocabularySize: size)
     // Before the rows are read, which may take long. Whether they fit the vocabulary that was asked for is their own affair.
-    if File.exists("\(cache)/manifest.json") {
-      let found = try CacheManifest(directory: cache)
+    if let found {
       var wanted = manifest
       wanted.vocabularySize = found.vocabularySize
       try found.check(wanted: wanted, directory: cache)
@@ -217,6 +220,10 @@ public struct Precompute: Stage {
     try samples.check(opened.limits, lastIsTarget: true)
     try check(targetsOf: samples, below: size, tokenizer: opened.tokenizer)
     if samples.index.counts.responses > 0 { manifest.endOfText = source.endOfText.appended }
+    if let chat = samples.index.chat {
+      manifest.chat = chat.record
+      try found?.check(wanted: manifest, directory: cache)
+    }
     return Work(teacher: opened.teacher, manifest: manifest, samples: samples)
   }
 

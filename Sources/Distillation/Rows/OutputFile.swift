@@ -50,6 +50,11 @@ final class OutputFile {
     try before.check(now, file: path, remedy: remedy)
   }
 
+  /// The date that the chat template of an output's rows took for the present, where the output was begun with one.
+  static func date(of output: String) throws -> String? {
+    try provenance("\(output).made-by")?[Provenance.date]?.content
+  }
+
   /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.
   private static func provenance(_ marker: String) throws -> Provenance? {
     guard File.exists(marker), try File.read(marker).first == UInt8(ascii: "{") else { return nil }

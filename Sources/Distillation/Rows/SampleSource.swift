@@ -1,5 +1,7 @@
+import Configuration
 import Diagnostics
 import Evaluation
+import JSON
 import Models
 import Samples
 import Sequences
@@ -19,35 +21,43 @@ struct SampleSource {
   /// The model's, in tokens.
   private let context: Int
 
-  /// - Parameter taught: What ends a text of the teacher, first what its answers end with, where there is one to learn
-  ///   from.
-  init(_ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, taught: [Int32] = []) throws {
+  /// - Parameters:
+  ///   - chat: The chat template that conversations are written with; see ``RowFormat/chatTemplate(of:begun:)``.
+  ///   - taught: What ends a text of the teacher, first what its answers end with, where there is one to learn from.
+  init(
+    _ format: RowFormat, tokenizer: TokenizerBundle, model: ModelConfiguration, chat: ChatTemplate?,
+    taught: [Int32] = []
+  ) throws {
     try self.init(
       format, tokenizer: tokenizer, limits: SequenceLimits(model, role: "the model"), ends: model.eosTokenIDs,
-      taught: taught)
+      chat: chat, taught: taught)
   }
 
   /// - Parameters:
   ///   - limits: Of whoever reads the samples.
   ///   - ends: What ends a text by its own configuration.
+  ///   - chat: The chat template that conversations are written with.
   ///   - taught: What ends a text of the teacher, first what its answers end with, where there is one to learn from.
   init(
-    _ format: RowFormat, tokenizer: TokenizerBundle, limits: SequenceLimits, ends: [Int32], taught: [Int32] = []
+    _ format: RowFormat, tokenizer: TokenizerBundle, limits: SequenceLimits, ends: [Int32], chat: ChatTemplate?,
+    taught: [Int32] = []
   ) throws {
     self.format = format
     self.tokenizer = tokenizer.tokenizer
     vocabularySize = limits.vocabulary
     context = limits.context
-    endOfText = try format.endOfText(tokenizer: tokenizer, ends: ends, taught: taught)
-    if let turn = format.template.endOfTurn, try format.template.endOfTurn(in: self.tokenizer) == nil,
+    endOfText = try format.endOfText(tokenizer: tokenizer, ends: ends, chat: chat, taught: taught)
+    let template = format.template
+    if let turn = template.endOfTurn, try template.endOfTurn(in: self.tokenizer) == nil,
       let end = endOfText.appended
     {
       Log.warning(
-        "\(turn), which ends a turn of the template \(format.template.rawValue), is no token of this tokenizer: a "
-          + "response ends with \(EndOfText.name(end, in: self.tokenizer))")
+        "\(turn), which ends a turn of the template \(template), is no token of this tokenizer: a response ends with "
+          + "\(EndOfText.name(end, in: self.tokenizer))")
     }
     builder = try SampleBuilder(
-      tokenizer: tokenizer.tokenizer, template: format.template, eosTokenID: endOfText.appended,
+      tokenizer: tokenizer.tokenizer, template: template, chat: chat, trainOn: format.trainOn,
+      eosTokenID: endOfText.appended,
       maximumLength: min(format.maximumLength ?? context, context),
       longPrompts: format.longPrompts)
   }
@@ -123,8 +133,35 @@ extension RowFormat {
   /// What ends a text of a model; see `EndOfText` for the order.
   ///
   /// - Parameter ends: What does by the model's own configuration.
-  func endOfText(tokenizer: TokenizerBundle, ends: [Int32], taught: [Int32] = []) throws -> EndOfText {
+  func endOfText(
+    tokenizer: TokenizerBundle, ends: [Int32], chat: ChatTemplate? = nil, taught: [Int32] = []
+  ) throws -> EndOfText {
     try EndOfText(
-      choice: endOfText, template: template, tokenizer: tokenizer.tokenizer, model: ends, taught: taught)
+      choice: endOfText, template: template, chat: chat, tokenizer: tokenizer.tokenizer, model: ends, taught: taught)
+  }
+
+  /// Tells of a student whose own chat template is not the one that its texts are written with.
+  func tellDifference(of student: Tokenizer, from chat: ChatTemplate?) throws {
+    guard let chat, let own = try? chatTemplate(of: student, begun: chat.date), own.text != chat.text else { return }
+    Log.warning(
+      "the student's own chat template (\(own.place)) differs from the teacher's (\(chat.place)), which conversations are "
+        + "written with here")
+  }
+
+  /// The chat template that conversations are written with: that of a model's tokenizer, where the settings do not name
+  /// a fixed one.
+  ///
+  /// - Parameter begun: The date that what is gone on with was begun with, where it says one.
+  /// - Throws: a `Diagnostic` where the model has none of the name that the settings give.
+  func chatTemplate(of tokenizer: Tokenizer, begun: String? = nil) throws -> ChatTemplate? {
+    var name: String?
+    switch template {
+    case .model(let chosen): name = chosen
+    case .plain where tokenizer.chatTemplates.contains { $0.name == "default" }: break
+    default: return nil
+    }
+    return try ChatTemplate(
+      tokenizer, named: name, date: date ?? begun ?? ChatTemplate.today(),
+      variables: chatVariables.value.objectValue ?? JSONObject())
   }
 }

@@ -42,7 +42,9 @@ public struct StudentTraining: Stage {
       $0.training.recompute = configuration.training.recompute
     }
     let setup = try Interruption.endingAtOnce {
-      try TrainingSetup(configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path))
+      try TrainingSetup(
+        configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path),
+        begun: resumed == nil ? nil : Provenance(path: folder.provenance)?[Provenance.date]?.content)
     }
     try folder.record(setup.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)
     setup.keepIndices()

@@ -92,6 +92,15 @@ struct TrainingParts {
     return object
   }
 
+  /// The chat template that conversations are written with: the teacher's, by what the cache keeps of it or its own files,
+  /// else the student's own.
+  ///
+  /// - Parameter begun: The date that the run was begun with.
+  func chatTemplate(begun: String?) throws -> ChatTemplate? {
+    let format = configuration.data.format
+    return try teachers.chatTemplate(format, begun: begun) ?? format.chatTemplate(of: tokenizer.tokenizer, begun: begun)
+  }
+
   /// What the run is made from, by content. A student that goes on from a checkpoint no longer depends on what it began
   /// as.
   ///

@@ -34,15 +34,21 @@ final class TrainingSetup {
   /// - Parameters:
   ///   - student: The checkpoint to go on from; nil makes the student that the configuration asks for.
   ///   - place: Where the indices of the data sets are kept.
-  init(_ configuration: TrainingConfiguration, student checkpoint: String?, index place: IndexPlace) throws {
+  ///   - begun: The date that the run was begun with, where its chat template asks for one.
+  init(
+    _ configuration: TrainingConfiguration, student checkpoint: String?, index place: IndexPlace, begun: String? = nil
+  ) throws {
     self.configuration = configuration
     parts = try TrainingParts(configuration, checkpoint: checkpoint)
     let student = parts.student
-    companions = try ModelStore.companions(
+    let files = try ModelStore.companions(
       in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve))
     let data = configuration.data
+    let chat = try parts.chatTemplate(begun: begun)
+    try data.format.tellDifference(of: parts.tokenizer.tokenizer, from: chat)
     let source = try SampleSource(
-      data.format, tokenizer: parts.tokenizer, model: student.configuration, taught: try parts.teachers.taughtEnds())
+      data.format, tokenizer: parts.tokenizer, model: student.configuration, chat: chat,
+      taught: try parts.teachers.taughtEnds())
     self.source = source
     student.configuration.name(ends: source.endOfText.stops)
     let newTokens = configuration.replay?.decoding.maximumNewTokens
@@ -50,6 +56,9 @@ final class TrainingSetup {
       try data.train.parts.map { try source.samples(of: $0.path, index: place, newTokens: newTokens) },
       weights: data.train.parts.map(\.weight))
     validation = try data.validation.map { try source.samples(of: $0, index: place) }
+    // The student is to be asked in the words that it was taught in.
+    let used = (samples.sets.map(\.index) + [validation?.index].compactMap(\.self)).compactMap(\.chat).first
+    companions = Self.companions(files, of: parts.tokenizer.tokenizer, taughtWith: used)
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration,
       teacher: parts.teachers.loaded?.model.configuration, teachesData: parts.teachers.teachesData)
@@ -61,11 +70,22 @@ final class TrainingSetup {
     student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
     var made = try parts.provenance(
       endOfText: source.endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)
+    if let used { made.pin(chat: used) }
     made.pin(Provenance.order, Self.order(samples, configuration).version)
     provenance = made
     student.recomputing = configuration.training.recompute
     student.dropout = Self.dropout(configuration)
     method = configuration.objective.settings.method(training: student, vocabulary: vocabulary)
+  }
+
+  /// The files that travel with the student, with the chat template that it was taught with in the place of another one.
+  private static func companions(
+    _ files: [Companion], of tokenizer: Tokenizer, taughtWith chat: ChatTemplate?
+  ) -> [Companion] {
+    let own = tokenizer.chatTemplates.first { $0.name == "default" }?.text
+    guard let chat, chat.text != own else { return files }
+    let name = "chat_template.jinja"
+    return files.filter { $0.name != name } + [Companion("\(chat.place)/\(name)", bytes: Array(chat.text.utf8))]
   }
 
   private static func dropout(_ configuration: TrainingConfiguration) -> Dropout? {

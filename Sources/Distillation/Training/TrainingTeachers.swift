@@ -1,5 +1,6 @@
 import Diagnostics
 import Fingerprints
+import JSON
 import LogitCache
 import Models
 import Provenance
@@ -82,9 +83,30 @@ struct TrainingTeachers {
   func taughtEnds() throws -> [Int32] {
     let cached = [cache?.manifest.endOfText].compactMap(\.self)
     guard let loaded, let tokenizer, teachesData || configuration.replay != nil else { return cached }
-    let own = try configuration.data.format.endOfText(
-      tokenizer: tokenizer, ends: loaded.model.configuration.eosTokenIDs)
+    let format = configuration.data.format
+    let own = try format.endOfText(
+      tokenizer: tokenizer, ends: loaded.model.configuration.eosTokenIDs,
+      chat: format.chatTemplate(of: tokenizer.tokenizer))
     return cached + own.stops
+  }
+
+  /// The chat template of the teacher: the one that the cache was made with, else that of the teacher's own files; nil where
+  /// neither has any.
+  ///
+  /// - Throws: a `Diagnostic` where the settings name another date than the cache was made with.
+  func chatTemplate(_ format: RowFormat, begun: String?) throws -> ChatTemplate? {
+    guard format.template.mayNeedModel else { return nil }
+    guard let cache, let record = cache.manifest.chat else {
+      return try tokenizer.flatMap { try format.chatTemplate(of: $0.tokenizer, begun: begun) }
+    }
+    let path = "\(cache.directory)/manifest.json"
+    let chat = try ChatTemplate(record: JSONField(.object(record), file: path), place: path)
+    if let wanted = format.date, let date = chat.date, wanted != date {
+      throw Diagnostic.input(
+        "is \(wanted), but the cache \(cache.directory) was made with \(date)", field: "data.date",
+        remedy: "leave it out, which takes the cache's, or run precompute with this one into another folder")
+    }
+    return chat
   }
 
   // MARK: Teachers
@@ -133,7 +155,8 @@ struct TrainingTeachers {
         let (path, line) = try samples.index.place(of: number)
         throw Diagnostic.input(
           "this row has no record in the cache \(cache.directory)", file: path, line: line,
-          remedy: "run precompute on this file with the same template, max_length and end_of_text (here responses end "
+          remedy:
+            "run precompute on this file with the same template, train_on, max_length and end_of_text (here responses end "
             + "with \(name(endOfText.appended))), until it is complete")
       }
     }
