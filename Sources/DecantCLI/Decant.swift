@@ -16,7 +16,8 @@ public enum Decant {
       """,
     entries: [
       .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(RegenerateCommand()),
-      .command(GenerateCommand()), .command(EmbedCommand()), .command(EvaluateCommand()), .command(ConvertCommand()),
+      .command(GenerateCommand()), .command(EmbedCommand()), .command(EvaluateCommand()), .command(TokenizeCommand()),
+      .command(ConvertCommand()),
       .group(cacheCommands),
       .group(replayCommands), .command(SynthesizeCommand()),
     ])

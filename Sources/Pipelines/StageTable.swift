@@ -7,7 +7,7 @@ public enum StageTable {
   /// In the order in which messages name them.
   public static let all: [any Stage.Type] = [
     Synthesis.self, StudentTraining.self, Sweep.self, Precompute.self, Regeneration.self, BatchInference.self,
-    TextEmbedding.self, ModelEvaluation.self, Comparison.self, Conversion.self,
+    TextEmbedding.self, ModelEvaluation.self, Comparison.self, Conversion.self, Tokenization.self,
   ]
 
   /// The stage of a name, nil where there is none.
