@@ -77,13 +77,17 @@ public struct ModelEvaluation: Stage {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
     let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }
+    // A student carries the template it was taught with; one that is not taught yet is asked as its teacher is.
+    var chats = [bundle.tokenizer]
     if let judge {
+      let theirs = try TokenizerBundle(directory: judge.directory)
       try bundle.requireEqual(
-        to: TokenizerBundle(directory: judge.directory).fingerprint, mine: "the model \(model)",
-        theirs: "the teacher \(judge.directory)")
+        to: theirs.fingerprint, mine: "the model \(model)", theirs: "the teacher \(judge.directory)")
+      chats.append(theirs.tokenizer)
     }
+    let named = chats.first { !$0.chatTemplates.isEmpty } ?? bundle.tokenizer
     let source = try SampleSource(
-      format, tokenizer: bundle, model: loaded.model.configuration, chat: format.chatTemplate(of: bundle.tokenizer))
+      format, tokenizer: bundle, model: loaded.model.configuration, chat: format.chatTemplate(of: named))
     let samples = try source.samples(of: data, index: .temporary, newTokens: generate ? maximumNewTokens : nil)
     return (loaded, bundle, source, judge, samples)
   }
