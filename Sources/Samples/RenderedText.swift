@@ -10,18 +10,20 @@ public enum TrainOn: String, Sendable, CaseIterable, Codable {
 package struct RenderedText: Equatable {
   /// Prompt and response.
   package private(set) var text: String
-  /// What is scored at the end, the response; nil where there is none to learn from.
-  package private(set) var response: Range<Int>?
-  /// Answers before the response that are scored too, ascending.
-  package var earlierAnswers: [Range<Int>] = []
+  /// What is scored, ascending: the response is last, and before it stand earlier answers that are scored too. Empty where
+  /// there is nothing to learn from.
+  package private(set) var answers: [Range<Int>]
   /// Whether the template itself writes what begins the sequence and what ends a turn; else they are the tokenizer's and
   /// ``EndOfText``'s to add.
   package private(set) var isWhole = false
 
   /// A prompt and what follows it.
-  package init(prompt: String, response: String?) {
-    text = prompt + (response ?? "")
-    self.response = response.map { _ in prompt.utf8.count..<text.utf8.count }
+  ///
+  /// - Parameter earlier: Answers within the prompt that are scored too.
+  package init(prompt: String, response: String?, earlier: [Range<Int>] = []) {
+    let text = prompt + (response ?? "")
+    self.text = text
+    answers = earlier + (response.map { _ in [prompt.utf8.count..<text.utf8.count] } ?? [])
   }
 
   /// A text in which the template wrote everything.
@@ -29,17 +31,10 @@ package struct RenderedText: Equatable {
   /// - Parameter answers: What is scored, ascending; the last one is the response.
   package init(whole text: String, answers: [Range<Int>]) {
     self.text = text
-    response = answers.last
-    earlierAnswers = answers.dropLast()
+    self.answers = answers
     isWhole = true
   }
 
-  /// The prompt by itself.
-  package var promptAlone: RenderedText {
-    let end = response?.lowerBound ?? text.utf8.count
-    return RenderedText(prompt: String(decoding: text.utf8.prefix(end), as: UTF8.self), response: nil)
-  }
-
-  /// All that is scored.
-  package var answers: [Range<Int>] { earlierAnswers + [response].compactMap(\.self) }
+  /// Where the prompt ends; the end of the text where there is no response.
+  package var promptEnd: Int { answers.last?.lowerBound ?? text.utf8.count }
 }

@@ -21,36 +21,33 @@ public struct Sample: Sendable, Equatable {
   public var turns = 0
   /// Tokens that the prompt lost at its beginning.
   public var cutAtStart = 0
-  /// Tokens that were cut off, at either end.
-  public var cutTokens = 0
+  /// Tokens that were cut off at the maximum length.
+  public var cutAtEnd = 0
   /// True where the response or text was cut at the maximum length: what ends it is missing then.
   public var isCut: Bool
-  /// True where the prompt lost its beginning to make room.
-  public var isPromptCut: Bool
 
   /// A prompt and what follows it, all of which is scored; it ends with a token that ends a text where there is a response
   /// that was not cut.
-  public init(
-    tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool, isPromptCut: Bool = false
-  ) {
+  public init(tokenIDs: [Int32], promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool) {
     self.init(
-      TokenSequence(tokenIDs: tokenIDs, promptLength: promptLength), promptLength: promptLength,
-      endLength: hasResponse && !isCut ? 1 : 0, line: line, hasResponse: hasResponse, isCut: isCut,
-      isPromptCut: isPromptCut)
+      TokenSequence(tokenIDs: tokenIDs, promptLength: promptLength), promptLength: promptLength, line: line,
+      hasResponse: hasResponse, isCut: isCut)
   }
 
-  init(
-    _ sequence: TokenSequence, promptLength: Int, endLength: Int, line: Int, hasResponse: Bool, isCut: Bool,
-    isPromptCut: Bool
-  ) {
+  init(_ sequence: TokenSequence, promptLength: Int, line: Int, hasResponse: Bool, isCut: Bool) {
     self.sequence = sequence
     self.promptLength = promptLength
-    self.endLength = endLength
     self.line = line
     self.hasResponse = hasResponse
     self.isCut = isCut
-    self.isPromptCut = isPromptCut
+    endLength = hasResponse && !isCut ? 1 : 0
   }
+
+  /// True where the prompt lost its beginning to make room.
+  public var isPromptCut: Bool { cutAtStart > 0 }
+
+  /// Tokens that were cut off, at either end.
+  public var cutTokens: Int { cutAtStart + cutAtEnd }
 
   /// The response's ids without what ends it; for running text, all of its own.
   public var responseTokenIDs: [Int32] { Array(tokenIDs.dropFirst(promptLength).dropLast(endLength)) }

@@ -33,7 +33,7 @@ public struct SampleBuilder: Sendable {
   /// Most tokens in a prompt, the tokenizer's start included.
   public private(set) var maximumPromptLength: Int
   public let longPrompts: LongPrompts
-  let encoder: TextEncoder
+  private let encoder: TextEncoder
   private let sequenceTokens: SequenceTokens
   /// Tokens that end a turn of the chat template, and their texts.
   private let turnEnds: [(id: Int32, text: String)]
@@ -132,8 +132,8 @@ public struct SampleBuilder: Sendable {
   /// A fingerprint of everything here that decides the token ids.
   public var fingerprint: Fingerprint {
     var parts = [
-      "\(encoder.fingerprint)", template.description, eosTokenID.map { "\($0)" } ?? "none",
-      "\(maximumLength)", "\(maximumPromptLength)", longPrompts.rawValue,
+      "\(encoder.fingerprint)", template.description, eosTokenID.map { "\($0)" } ?? "none", "\(maximumLength)",
+      "\(maximumPromptLength)", longPrompts.rawValue,
     ]
     if let chat { parts.append("\(chat.fingerprint)") }
     if trainOn != .last { parts.append(trainOn.rawValue) }
@@ -153,33 +153,51 @@ public struct SampleBuilder: Sendable {
     return AnswerSearch(template: chat, ends: turnEnds.map(\.text))
   }
 
-  func text(_ content: Row.Content) throws -> RenderedText {
+  /// The text of a row to learn from.
+  private func text(_ content: Row.Content) throws -> RenderedText {
     if let chat = chat(for: content) { return try chat.text(content.asConversation, scoring: trainOn) }
     return try template.render(
       content.withoutEnd(sequenceTokens.eos), sequenceTokens, scoring: trainOn)
   }
 
-  /// A row's text as tokens, before anything is cut.
-  struct Encoded {
+  /// The text that asks for a row's response; running text is a prompt to go on from.
+  private func promptText(_ content: Row.Content) throws -> RenderedText {
+    if case .text(let text) = content { return RenderedText(prompt: text, response: nil) }
+    if let chat = chat(for: content) {
+      return RenderedText(whole: try chat.prompt(content.asConversation), answers: [])
+    }
+    let text = try template.render(content, sequenceTokens)
+    return RenderedText(prompt: String(decoding: text.text.utf8.prefix(text.promptEnd), as: UTF8.self), response: nil)
+  }
+
+  /// A text's tokens before anything is cut, what starts a sequence in front, and where some of its places fall among them.
+  func tokens(
+    of text: RenderedText, borders places: [Int]
+  ) throws -> (ids: [Int32], borders: [TokenBorder]) {
+    if text.isWhole { return try encoder.encodeWritten(text.text, places) }
+    let (ids, borders) = try encoder.encode(text.text, places)
+    let offset = encoder.prefix.count
+    return (encoder.prefix + ids, borders.map { .init(before: $0.before + offset, through: $0.through + offset) })
+  }
+
+  /// A row's text as tokens.
+  private struct Encoded {
     var tokens: [Int32]
     /// The tokens that are scored, ascending; the response's are last.
     var answers: [Range<Int>]
-    /// Leading tokens that stay where a prompt loses its beginning.
-    var lead: Int
+    /// Tokens that the prompt lost at its beginning.
+    var cutAtStart = 0
   }
 
-  func encode(_ text: RenderedText) throws -> Encoded {
-    let places = text.answers.flatMap { [$0.lowerBound, $0.upperBound] }
-    let (ids, borders) = try text.isWhole ? encoder.encodeWritten(text.text, places) : encoder.encode(text.text, places)
-    let tokens = text.isWhole ? ids : encoder.prefix + ids
-    let offset = tokens.count - ids.count
+  private func encode(_ text: RenderedText) throws -> Encoded {
+    let (tokens, borders) = try tokens(of: text, borders: text.answers.flatMap { [$0.lowerBound, $0.upperBound] })
     let answers = stride(from: 0, to: borders.count, by: 2).map { index in
-      offset + borders[index].before..<offset + max(borders[index].before, borders[index + 1].through)
+      borders[index].before..<max(borders[index].before, borders[index + 1].through)
     }
-    return Encoded(tokens: tokens, answers: answers, lead: lead(of: tokens))
+    return Encoded(tokens: tokens, answers: answers)
   }
 
-  /// How many leading tokens are those that start every sequence.
+  /// How many leading tokens are those that start every sequence, which stay where a prompt loses its beginning.
   func lead(of tokens: some Sequence<Int32>) -> Int { zip(tokens, encoder.prefix).prefix { $0 == $1 }.count }
 
   // MARK: Samples
@@ -188,57 +206,67 @@ public struct SampleBuilder: Sendable {
   ///
   /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, its prompt is too long, or
   ///   nothing in it can be scored.
-  public func sample(_ row: Row) throws -> Sample? {
-    let text = try text(row.content), isRunning = row.text != nil
-    guard text.response != nil else {
-      preconditionFailure("a row without a response or text, read as data for training")
-    }
-    let isEndOurs = !isRunning && !text.isWhole
+  public func sample(_ row: Row) throws -> Sample? { try rendered(row, asks: false)?.sample }
+
+  /// The prompt of a row by itself, for generation; nil where it is too long and such rows are dropped. Running text is
+  /// a prompt to go on from.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, or its prompt is too long or
+  ///   has no token at all.
+  public func prompt(_ row: Row) throws -> Sample? { try rendered(row, asks: true)?.sample }
+
+  /// A row's sample, or its prompt alone, and the text that it is of.
+  func rendered(_ row: Row, asks: Bool) throws -> (sample: Sample, text: RenderedText)? {
+    let text = try asks ? promptText(row.content) : text(row.content)
+    return try (asks ? prompt(row, text) : sample(row, text)).map { ($0, text) }
+  }
+
+  private func sample(_ row: Row, _ text: RenderedText) throws -> Sample? {
+    let isRunning = row.text != nil, isEndOurs = !isRunning && !text.isWhole
+    precondition(!text.answers.isEmpty, "a row without a response or text, read as data for training")
     if isEndOurs && eosTokenID == nil {
       throw Diagnostic.input(
         "neither tokenizer nor model names a token that ends a text, which a row with a response needs",
         field: "eos_token_id", remedy: "choose one with end_of_text")
     }
     var parts = try encode(text)
-    let whole = parts.tokens.count
     guard try fit(&parts, besides: isEndOurs ? 1 : 0) else { return nil }
-    let isPromptCut = parts.tokens.count < whole
     if !isRunning && parts.answers[0].lowerBound == 0 { throw Self.emptyPrompt }
-    let cutAtStart = whole - parts.tokens.count
-    var cutTokens = cutAtStart
     if isEndOurs, let eosTokenID {
       parts.tokens.append(eosTokenID)
       let last = parts.answers.removeLast()
       parts.answers.append(last.lowerBound..<parts.tokens.count)
     }
-    let isCut = parts.answers.last!.upperBound > maximumLength
-    cutTokens += max(0, parts.tokens.count - maximumLength)
-    parts.tokens = Array(parts.tokens.prefix(maximumLength))
-    var sample = sample(parts, isCut: isCut, isPromptCut: isPromptCut, line: row.line, hasResponse: !isRunning)
+    let cutAtEnd = max(0, parts.tokens.count - maximumLength)
+    parts.tokens.removeLast(cutAtEnd)
+    var sample = sample(
+      parts, isCut: parts.answers.last!.upperBound > maximumLength, line: row.line, hasResponse: !isRunning)
     if text.isWhole { sample.endLength = endLength(of: parts) }
-    sample.isConversation = text.isWhole || row.isConversation
+    finish(&sample, of: row, text, parts, cutAtEnd: cutAtEnd)
     if sample.isConversation { sample.turns = parts.answers.count { $0.lowerBound < parts.tokens.count } }
-    sample.cutAtStart = cutAtStart
-    sample.cutTokens = cutTokens
     guard !sample.scoredPositions.isEmpty else {
       throw Diagnostic.input(
         "has \(parts.tokens.count) tokens, so there is nothing to score",
-        remedy: cutTokens > 0 ? "raise max_length" : nil)
+        remedy: sample.cutTokens > 0 ? "raise max_length" : nil)
     }
     return sample
   }
 
   /// What is scored of tokens that were cut: a position stands for the token after it, and nothing precedes the first.
-  private func sample(
-    _ parts: Encoded, isCut: Bool, isPromptCut: Bool, line: Int, hasResponse: Bool
-  ) -> Sample {
+  private func sample(_ parts: Encoded, isCut: Bool, line: Int, hasResponse: Bool) -> Sample {
     let count = parts.tokens.count
     let answers = parts.answers.map { $0.clamped(to: 0..<count) }.filter { !$0.isEmpty }
     let positions = answers.map { max($0.lowerBound, 1) - 1..<$0.upperBound - 1 }
     return Sample(
       TokenSequence(tokenIDs: parts.tokens, scoredPositions: ScoredPositions(runs: positions)),
-      promptLength: min(response(of: parts).lowerBound, count), endLength: hasResponse && !isCut ? 1 : 0, line: line,
-      hasResponse: hasResponse, isCut: isCut, isPromptCut: isPromptCut)
+      promptLength: min(response(of: parts).lowerBound, count), line: line, hasResponse: hasResponse, isCut: isCut)
+  }
+
+  /// What every sample says of its row and of what was cut.
+  private func finish(_ sample: inout Sample, of row: Row, _ text: RenderedText, _ parts: Encoded, cutAtEnd: Int = 0) {
+    sample.isConversation = text.isWhole || row.isConversation
+    sample.cutAtStart = parts.cutAtStart
+    sample.cutAtEnd = cutAtEnd
   }
 
   /// The last answer of which something is left.
@@ -266,29 +294,25 @@ public struct SampleBuilder: Sendable {
         "is \(maximumLength), which leaves no room between the \(around) tokens around every text", field: "max_length")
     }
     let text: RenderedText
-    var suffix = encoder.suffix
     if let chat = chat(for: row.content) {
       let conversation = row.content.asConversation
       let whole = try chat.template.render(conversation, first: conversation.messages.count, asking: false).text
-      text = RenderedText(whole: whole, answers: [whole.utf8.count..<whole.utf8.count])
-      suffix = []
+      text = RenderedText(whole: whole, answers: [])
     } else {
       text = try self.text(row.content)
     }
+    let suffix = text.isWhole ? [] : encoder.suffix
     var parts = try encode(text)
-    if parts.answers.isEmpty { parts.answers = [parts.tokens.count..<parts.tokens.count] }
-    let whole = parts.tokens.count
     guard try fit(&parts, besides: suffix.count) else { return nil }
     let kept = parts.tokens.prefix(maximumLength - suffix.count)
     let tokens = kept + suffix
     guard !tokens.isEmpty else {
       throw Diagnostic.input("the text is empty, and the tokenizer puts no token around it")
     }
+    let cutAtEnd = parts.tokens.count - kept.count
     var sample = Sample(
-      tokenIDs: Array(tokens), promptLength: tokens.count, line: row.line, hasResponse: false,
-      isCut: kept.count < parts.tokens.count, isPromptCut: parts.tokens.count < whole)
-    sample.cutTokens = whole - kept.count
-    sample.isConversation = text.isWhole || row.isConversation
+      tokenIDs: Array(tokens), promptLength: tokens.count, line: row.line, hasResponse: false, isCut: cutAtEnd > 0)
+    finish(&sample, of: row, text, parts, cutAtEnd: cutAtEnd)
     return sample
   }
 
@@ -296,43 +320,25 @@ public struct SampleBuilder: Sendable {
     .input("the prompt is empty, which only a tokenizer that starts every sequence with a token allows")
   }
 
-  /// The prompt of a row by itself, for generation; nil where it is too long and such rows are dropped. Running text is
-  /// a prompt to go on from.
-  ///
-  /// - Throws: a `Diagnostic` of category `input` where the row does not fit the template, or its prompt is too long or
-  ///   has no token at all.
-  public func prompt(_ row: Row) throws -> Sample? {
-    let text = try promptText(row.content)
+  private func prompt(_ row: Row, _ text: RenderedText) throws -> Sample? {
     var parts = try encode(text)
-    let whole = parts.tokens.count
-    if whole > maximumPromptLength {
-      guard try shorten(&parts, whole, to: maximumPromptLength) else { return nil }
-    }
+    guard try parts.tokens.count <= maximumPromptLength || shorten(&parts, parts.tokens.count, to: maximumPromptLength)
+    else { return nil }
     guard !parts.tokens.isEmpty else { throw Self.emptyPrompt }
     var sample = Sample(
-      tokenIDs: parts.tokens, promptLength: parts.tokens.count, line: row.line, hasResponse: false, isCut: false,
-      isPromptCut: parts.tokens.count < whole)
-    sample.cutAtStart = whole - parts.tokens.count
-    sample.cutTokens = sample.cutAtStart
-    sample.isConversation = text.isWhole || row.isConversation
+      tokenIDs: parts.tokens, promptLength: parts.tokens.count, line: row.line, hasResponse: false, isCut: false)
+    finish(&sample, of: row, text, parts)
     return sample
-  }
-
-  /// The text that asks for a row's response.
-  func promptText(_ content: Row.Content) throws -> RenderedText {
-    if case .text(let text) = content { return RenderedText(prompt: text, response: nil) }
-    guard let chat = chat(for: content) else { return try template.render(content, sequenceTokens).promptAlone }
-    return RenderedText(whole: try chat.prompt(content.asConversation), answers: [])
   }
 
   // MARK: Long prompts
 
-  /// Cuts a prompt, which is all before the first answer, where it is too long.
+  /// Cuts a prompt, which is all before the first answer, or all where there is none, where it is too long.
   ///
   /// - Parameter ends: Tokens that will follow.
   /// - Returns: false where its row is dropped.
   private func fit(_ parts: inout Encoded, besides ends: Int) throws -> Bool {
-    let prompt = parts.answers[0].lowerBound
+    let prompt = parts.answers.first?.lowerBound ?? parts.tokens.count
     let limit = promptLimit(besides: parts.tokens.count - prompt + ends)
     return try prompt <= limit || shorten(&parts, prompt, to: limit)
   }
@@ -348,8 +354,9 @@ public struct SampleBuilder: Sendable {
   private func shorten(_ parts: inout Encoded, _ prompt: Int, to limit: Int) throws -> Bool {
     switch longPrompts {
     case .truncateLeft:
-      let excess = prompt - limit
-      parts.tokens.removeSubrange(parts.lead..<parts.lead + excess)
+      let excess = prompt - limit, lead = lead(of: parts.tokens)
+      parts.tokens.removeSubrange(lead..<lead + excess)
+      parts.cutAtStart = excess
       parts.answers = parts.answers.map { $0.lowerBound - excess..<$0.upperBound - excess }
       return true
     case .drop: return false

@@ -25,17 +25,12 @@ extension SampleBuilder {
   /// - Parameter asks: Whether it is the prompt alone that is wanted.
   /// - Throws: as ``sample(_:)`` and ``prompt(_:)``.
   public func display(_ row: Row, asks: Bool) throws -> SampleDisplay? {
-    guard let sample = try asks ? prompt(row) : sample(row) else { return nil }
-    let rendered = try asks ? promptText(row.content) : text(row.content)
-    let places = try roles(row, rendered).map(\.end)
-    let (ids, borders) =
-      try rendered.isWhole ? encoder.encodeWritten(rendered.text, places) : encoder.encode(rendered.text, places)
-    let offset = rendered.isWhole ? 0 : encoder.prefix.count
-    let lead = rendered.isWhole ? lead(of: ids) : offset
-    let count = sample.tokenIDs.count
+    guard let (sample, text) = try rendered(row, asks: asks) else { return nil }
+    let roles = try roles(row, text)
+    let (tokens, borders) = try tokens(of: text, borders: roles.map(\.end))
+    let lead = lead(of: tokens), count = sample.tokenIDs.count
     var parts: [SampleDisplay.Part] = [], start = 0
-    for (role, border) in zip(try roles(row, rendered).map(\.role), borders) {
-      let place = border.before + offset
+    for (role, place) in zip(roles.map(\.role), borders.map(\.before)) {
       let end = max(start, min(place <= lead ? place : max(lead, place - sample.cutAtStart), count))
       if end > start { parts.append(.init(role: role, tokens: start..<end)) }
       start = end
@@ -45,7 +40,7 @@ extension SampleBuilder {
       parts.append(.init(role: last.role, tokens: last.tokens.lowerBound..<count))
     }
     if parts.isEmpty { parts = [.init(role: nil, tokens: 0..<count)] }
-    return SampleDisplay(sample: sample, text: rendered.text, parts: parts)
+    return SampleDisplay(sample: sample, text: text.text, parts: parts)
   }
 
   /// Who says what up to which byte of the text.
@@ -53,7 +48,7 @@ extension SampleBuilder {
     let whole = text.text.utf8.count
     guard let chat = chat(for: row.content) else {
       guard row.text == nil else { return [("text", whole)] }
-      return [("prompt", text.response?.lowerBound ?? whole), ("response", whole)].filter { $0.1 > 0 }
+      return [("prompt", text.promptEnd), ("response", whole)].filter { $0.1 > 0 }
     }
     let conversation = row.content.asConversation
     var roles: [(role: String?, end: Int)] = []

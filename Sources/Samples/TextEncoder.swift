@@ -39,9 +39,7 @@ package struct TextEncoder: Sendable {
     let whole: Encoding = { text, places in
       let ids = try encode(text)
       let borders = try places.map { place in
-        let alone = try encode(String(decoding: text.utf8.prefix(place), as: UTF8.self))
-        let common = zip(alone, ids).prefix { $0 == $1 }.count
-        return TokenBorder(before: common, through: common + (common < alone.count ? 1 : 0))
+        TokenBorder(behind: try encode(String(decoding: text.utf8.prefix(place), as: UTF8.self)), in: ids)
       }
       return (ids, borders)
     }

@@ -15,9 +15,15 @@ struct AddedToken: Sendable, Equatable {
   /// Looked for in the normalized text instead of the original one.
   var isNormalized: Bool
 
+  /// Reads an entry of `added_tokens`.
   init(_ field: JSONField) throws {
+    try self.init(field, id: Int32(try field.required("id").integer(in: 0...Vocabulary.maximumID)))
+  }
+
+  /// Reads all but the id.
+  init(_ field: JSONField, id: Int32) throws {
     func flag(_ key: String) throws -> Bool { try field.optional(key)?.bool() ?? false }
-    id = Int32(try field.required("id").integer(in: 0...Vocabulary.maximumID))
+    self.id = id
     content = Array(try field.required("content").string().utf8)
     isSpecial = try flag("special")
     isSingleWord = try flag("single_word")
@@ -28,6 +34,15 @@ struct AddedToken: Sendable, Equatable {
 }
 
 extension AddedToken {
+  /// All that it is, for fingerprints: the id, one letter for each thing that it does, and the content.
+  var pinnedText: String {
+    let flags = [
+      isSpecial ? "s" : "", isSingleWord ? "w" : "", stripsLeft ? "l" : "", stripsRight ? "r" : "",
+      isNormalized ? "n" : "",
+    ]
+    return "\(id) \(flags.joined()) \(String(decoding: content, as: UTF8.self))\n"
+  }
+
   /// A special token that is found exactly as written.
   init(special content: String, id: Int32) {
     self.id = id
@@ -49,15 +64,21 @@ struct AddedTokenMatcher: Sendable {
   }
 
   private let tokens: [AddedToken]
-  private let trie: ByteTrie
+  /// Of their contents, each by its place among ``tokens``.
+  private let trie: TokenTrie
   /// Which bytes a token begins with: nearly every byte of a text is only looked up here.
   private let begins: [Bool]
   private let isEmpty: Bool
 
+  /// - Parameter tokens: Of several of one content the first counts.
   init(_ tokens: [AddedToken]) {
     self.tokens = tokens.filter { !$0.content.isEmpty }
     isEmpty = self.tokens.isEmpty
-    trie = ByteTrie(self.tokens.map(\.content))
+    var contents = Vocabulary()
+    for (place, token) in self.tokens.enumerated() {
+      _ = contents.insert(token.content, 0..<token.content.count, id: Int32(place))
+    }
+    trie = TokenTrie(contents)
     var begins = [Bool](repeating: false, count: 256)
     for token in self.tokens { begins[Int(token.content[0])] = true }
     self.begins = begins
@@ -70,7 +91,7 @@ struct AddedTokenMatcher: Sendable {
     var end = 0
     var position = 0
     while position < text.count {
-      guard begins[Int(text[position])], let token = trie.longest(text.span, at: position).map({ tokens[$0] }) else {
+      guard begins[Int(text[position])], let token = longest(text, at: position) else {
         position += 1
         continue
       }
@@ -86,6 +107,12 @@ struct AddedTokenMatcher: Sendable {
       position = max(position, end)
     }
     if end < text.count { try body(.text(end..<text.count)) }
+  }
+
+  private func longest(_ text: [UInt8], at position: Int) -> AddedToken? {
+    var place: Int32?
+    trie.forEachToken(in: text.span, at: position, below: text.count) { place = $1 }
+    return place.map { tokens[Int($0)] }
   }
 
   // MARK: Neighbours

@@ -75,18 +75,12 @@ struct BytePairModel: TokenModel {
   private func encodeWord(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
   ) throws {
-    guard !range.isEmpty else { return }
-    let isCached = range.count <= WordCache.maximumWordLength
-    if isCached && workspace.words.append(bytes, range, to: &ids) { return }
-    let start = ids.count
-    if options.ignoresMerges, let id = wholeWord(bytes, range, asBytes: asBytes) {
-      ids.append(id)
-    } else {
+    try workspace.remembering(bytes, range, into: &ids) { workspace, ids in
+      if options.ignoresMerges, let id = wholeWord(bytes, range, asBytes: asBytes) { return ids.append(id) }
       workspace.begin()
       try appendSymbols(bytes, range, asBytes: asBytes, &workspace)
       workspace.merge(merges, borders, into: &ids)
     }
-    if isCached { workspace.words.keep(bytes, range, ids[start...]) }
   }
 
   private func wholeWord(_ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool) -> Int32? {

@@ -98,14 +98,8 @@ extension AddedToken {
   fileprivate init(companion field: JSONField) throws {
     if let content = field.value.stringValue {
       self.init(special: content, id: 0)
-      return
+    } else {
+      try self.init(field, id: 0)
     }
-    func flag(_ key: String) throws -> Bool { try field.optional(key)?.bool() ?? false }
-    self.init(special: try field.required("content").string(), id: 0)
-    isSpecial = try flag("special")
-    isSingleWord = try flag("single_word")
-    stripsLeft = try flag("lstrip")
-    stripsRight = try flag("rstrip")
-    isNormalized = try field.optional("normalized")?.bool() ?? !isSpecial
   }
 }

@@ -10,7 +10,21 @@ struct MergeWorkspace: Sendable {
   /// The rank of that merge in a short word, or the largest number.
   private var ranks: [Int32] = []
   private var queue = BinaryHeap<Candidate>()
-  var words = WordCache()
+  private var words = WordCache()
+
+  /// Appends the ids of a word: as they were found before, or as `find` appends them, which is remembered.
+  @inline(__always)
+  mutating func remembering(
+    _ bytes: [UInt8], _ range: Range<Int>, into ids: inout [Int32],
+    _ find: (inout MergeWorkspace, inout [Int32]) throws -> Void
+  ) rethrows {
+    guard !range.isEmpty else { return }
+    let isShort = range.count <= WordCache.maximumWordLength
+    if isShort && words.append(bytes, range, to: &ids) { return }
+    let start = ids.count
+    try find(&self, &ids)
+    if isShort { words.keep(bytes, range, ids[start...]) }
+  }
 
   /// Most symbols of a part that is searched for its lowest rank from end to end, which takes less than a queue: Llama 2
   /// encodes C at 15 MB/s instead of 12.

@@ -9,4 +9,13 @@ public struct TokenBorder: Sendable, Equatable {
     self.before = before
     self.through = through
   }
+
+  /// The border behind a text whose tokens alone are known, among those of a longer text that begins with it.
+  ///
+  /// - Parameter start: Tokens of both before these.
+  public init(behind alone: [Int32], in whole: some Sequence<Int32>, from start: Int = 0) {
+    let common = zip(alone, whole).prefix { $0 == $1 }.count
+    before = start + common
+    through = before + (common < alone.count ? 1 : 0)
+  }
 }

@@ -1,4 +1,5 @@
-/// Finds every token that a text begins with: the tokens of a vocabulary as a tree of bytes.
+/// Finds every token that a text goes on with, however many there are: the tokens of a vocabulary, or the 6,321 added tokens
+/// of Gemma 3 that begin with `<`, as a tree of bytes.
 struct TokenTrie: Sendable {
   /// The children of node `i` are the nodes `first[i]..<first[i + 1]`, in the order of their labels.
   private var first: [Int32] = [1]

@@ -109,7 +109,7 @@ public final class Tokenizer: Sendable {
       content + (change.map { Array("add_prefix_space: \($0)".utf8) } ?? [])
       + (companions.normalizer(replacing: named).map { Array("\($0)".utf8) } ?? [])
       + (rebuilt.entries.isEmpty ? [] : JSONValue.object(rebuilt).serialized())
-      + changes.flatMap { Array("\($0)".utf8) }
+      + changes.flatMap { Array($0.pinnedText.utf8) }
     takesBytes = type(of: file.model).takesBytes && preTokenizer?.endsInByteLevel ?? false
     let postProcessor = try root.optional("post_processor").map(PostProcessor.init) ?? PostProcessor()
     prefixTokens = postProcessor.prefix
@@ -133,8 +133,9 @@ public final class Tokenizer: Sendable {
     addedTokens = byID
     addedIDs = table
     addedIDList = ids
-    literalTokens = AddedTokenMatcher(byID.values.filter { !$0.isNormalized })
-    normalizedTokens = AddedTokenMatcher(byID.values.filter(\.isNormalized))
+    let inOrder = Self.ordered(byID)
+    literalTokens = AddedTokenMatcher(inOrder.filter { !$0.isNormalized })
+    normalizedTokens = AddedTokenMatcher(inOrder.filter(\.isNormalized))
     let vocabulary = model.vocabulary
     vocabularySize = max(vocabulary.size, added.map { Int($0.id) + 1 }.max() ?? 0)
 
@@ -166,7 +167,10 @@ public final class Tokenizer: Sendable {
   public func hasToken(_ id: Int32) -> Bool { addedTokens[id] != nil || model.vocabulary.token(id) != nil }
 
   /// The added tokens that are looked for in a text as it is written.
-  var literals: [AddedToken] { addedTokens.values.filter { !$0.isNormalized } }
+  var literals: [AddedToken] { Self.ordered(addedTokens).filter { !$0.isNormalized } }
+
+  /// By their ids, so that of two of one content the same is found in every process.
+  private static func ordered(_ tokens: [Int32: AddedToken]) -> [AddedToken] { tokens.values.sorted { $0.id < $1.id } }
 
   /// True for tokens that are found in the text itself, before any cutting and merging.
   func isAdded(_ id: Int32) -> Bool { addedTokens[id] != nil }
@@ -234,8 +238,7 @@ public final class Tokenizer: Sendable {
           try add(upTo: range.upperBound) { place in
             var alone: [Int32] = []
             if place > range.lowerBound { try encodeText(bytes, range.lowerBound..<place, &workspace, into: &alone) }
-            let common = zip(alone, ids[start...]).prefix { $0 == $1 }.count
-            return TokenBorder(before: start + common, through: start + common + (common < alone.count ? 1 : 0))
+            return TokenBorder(behind: alone, in: ids[start...], from: start)
           }
         }
       }

@@ -33,12 +33,7 @@ struct UnigramModel: TokenModel {
   func encode(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
   ) throws {
-    guard !range.isEmpty else { return }
-    let isCached = range.count <= WordCache.maximumWordLength
-    if isCached && workspace.words.append(bytes, range, to: &ids) { return }
-    let start = ids.count
-    try appendBest(bytes, range, to: &ids)
-    if isCached { workspace.words.keep(bytes, range, ids[start...]) }
+    try workspace.remembering(bytes, range, into: &ids) { try appendBest(bytes, range, to: &$1) }
   }
 
   /// The best way to a place: its last token, where that begins, and the score of the whole.

@@ -36,16 +36,13 @@ struct WordPieceModel: TokenModel {
   func encode(
     _ bytes: [UInt8], _ range: Range<Int>, asBytes: Bool, _ workspace: inout MergeWorkspace, into ids: inout [Int32]
   ) throws {
-    guard !range.isEmpty else { return }
-    let isCached = range.count <= WordCache.maximumWordLength
-    if isCached && workspace.words.append(bytes, range, to: &ids) { return }
-    let start = ids.count
-    if !appendPieces(bytes, range, to: &ids) {
+    try workspace.remembering(bytes, range, into: &ids) { _, ids in
+      let start = ids.count
+      if appendPieces(bytes, range, to: &ids) { return }
       guard let unknownID else { throw lacking(bytes[range]) }
       ids.removeSubrange(start...)
       ids.append(unknownID)
     }
-    if isCached { workspace.words.keep(bytes, range, ids[start...]) }
   }
 
   /// Appends the tokens of a word; false, after some of them, where they do not reach its end.

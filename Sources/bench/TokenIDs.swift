@@ -1,5 +1,4 @@
 import Diagnostics
-import Files
 import JSON
 import Tokenizers
 
@@ -14,8 +13,7 @@ enum TokenIDs {
       throw Diagnostic.input("token-ids takes a model and a file", remedy: "bench token-ids MODEL FILE")
     }
     let tokenizer = try Tokenizer(directory: words[0])
-    for (index, line) in try File.read(words[1]).split(separator: UInt8(ascii: "\n")).enumerated() {
-      let text = try JSONField(JSONValue.parse(Array(line), file: words[1], line: index + 1), file: words[1]).string()
+    for text in try JSONStrings.read(words[1]) {
       let ids = try tokenizer.encode(text, addSpecialTokens: true).map { JSONValue(Int($0)) }
       print(String(decoding: JSONValue.array(ids).serialized(), as: UTF8.self))
     }

@@ -1,5 +1,3 @@
-import Files
-import JSON
 import Tokenizers
 
 /// Encoding texts of a file with a model's tokenizer, on one thread.
@@ -12,8 +10,7 @@ struct TokensWork {
   ///   - file: A JSON string on every line.
   init(folder: String, file: String) throws {
     tokenizer = try Tokenizer(directory: folder)
-    let bytes = try File.read(file)
-    texts = try bytes.split(separator: 0x0A).map { try JSONValue.parse(Array($0).span).stringValue ?? "" }
+    texts = try JSONStrings.read(file)
   }
 
   /// MB/s of encoding all texts one after the other in processor time, how many tokens they are, and a fingerprint of

@@ -57,6 +57,16 @@ import Training
     ).decode(TrainingConfiguration.self)
   }
 
+  /// The teacher, its texts beginning with the date.
+  private func teacher(writing format: String) throws -> String {
+    let dated = folder.file("dated")
+    try File.makeFolder(dated)
+    for name in try File.list(teacher) { try File.write(File.read("\(teacher)/\(name)"), to: "\(dated)/\(name)") }
+    let template = String(decoding: try File.read("\(teacher)/chat_template.jinja"), as: UTF8.self)
+    try File.write(Array("{{ strftime_now('\(format)') }}\(template)".utf8), to: "\(dated)/chat_template.jinja")
+    return dated
+  }
+
   private func number(_ name: String) throws -> Double { try expected.required(name).double() }
 
   @Test("the cache holds every turn's positions, and says which template wrote them") func cache() throws {
@@ -108,11 +118,7 @@ import Training
 
   @Test("the date a template asks for is pinned by the cache and the run, and another one is refused with both")
   func date() throws {
-    let dated = folder.file("dated")
-    try File.makeFolder(dated)
-    for name in try File.list(teacher) { try File.write(File.read("\(teacher)/\(name)"), to: "\(dated)/\(name)") }
-    let template = String(decoding: try File.read("\(teacher)/chat_template.jinja"), as: UTF8.self)
-    try File.write(Array("{{ strftime_now('%Y-%m-%d') }}\(template)".utf8), to: "\(dated)/chat_template.jinja")
+    let dated = try teacher(writing: "%Y-%m-%d")
     var early = format()
     early.date = "2026-01-31"
     let cache = try precompute(early, teacher: dated)
@@ -139,11 +145,7 @@ import Training
   }
 
   @Test("generate goes on with the date that its output was begun with") func generate() throws {
-    let dated = folder.file("dated")
-    try File.makeFolder(dated)
-    for name in try File.list(teacher) { try File.write(File.read("\(teacher)/\(name)"), to: "\(dated)/\(name)") }
-    let template = String(decoding: try File.read("\(teacher)/chat_template.jinja"), as: UTF8.self)
-    try File.write(Array("{{ strftime_now('%d %b %Y') }}\(template)".utf8), to: "\(dated)/chat_template.jinja")
+    let dated = try teacher(writing: "%d %b %Y")
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 4
     var stage = BatchInference(

@@ -84,7 +84,7 @@ struct TemplateTests {
         Conversation.Message(try message.required("role").string(), try message.required("content").string())
       }
       let rendered = try template.render(.conversation(Conversation(messages)), SequenceTokens(bos: bos, eos: eos))
-      let made = (prompt: rendered.promptAlone.text, response: rendered.response.map { rendered.part($0) })
+      let made = (prompt: rendered.prompt, response: rendered.answers.last.map { rendered.part($0) })
       // Llama's own template writes the first bos, which here is the tokenizer's to add; the others have none.
       let start = template == .llama2 ? bos : ""
       #expect(try start + made.prompt == field.required("prompt").string().withLineBreakAtEnd(template == .zephyr))
@@ -102,12 +102,14 @@ struct TemplateTests {
     let dataset = try Dataset.load(SharedData.path("instruct/\(name).jsonl"))
     for row in dataset.rows {
       let expected = try dataset.original(row)["prompt"]?.stringValue
-      #expect(try Template.alpaca.render(row.content, Self.tokens).promptAlone.text == expected, "line \(row.line)")
+      #expect(try Template.alpaca.render(row.content, Self.tokens).prompt == expected, "line \(row.line)")
     }
   }
 }
 
 extension RenderedText {
+  fileprivate var prompt: String { part(0..<promptEnd) }
+
   fileprivate func part(_ range: Range<Int>) -> String {
     String(decoding: text.utf8.dropFirst(range.lowerBound).prefix(range.count), as: UTF8.self)
   }

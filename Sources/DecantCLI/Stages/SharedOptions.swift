@@ -13,8 +13,8 @@ extension [StageOption] {
     .text(
       "date", "DATE", without: "the day it was begun",
       "What a chat template takes for the present, where it asks: YYYY-MM-DD."),
-    .plainPairs(
-      "chat-template-kwargs", key: "chat_template_kwargs", "NAME=VALUE",
+    .pairs(
+      "chat-template-kwargs", key: "chat_template_kwargs", isPlain: true, "NAME=VALUE",
       "Gives the chat template a variable, such as enable_thinking=false."),
     .text(
       "end-of-text", "TOKEN", without: "decided by template, tokenizer and model",

@@ -13,9 +13,9 @@ package struct StageOption: Sendable {
     /// A number or one of several words, as without quotes in a file.
     case plain
     /// `NAME=VALUE`, any number of times: a mapping.
-    case pairs
-    /// The same, each value a number or a word that stands for itself, as without quotes in a file.
-    case plainPairs
+    ///
+    /// - Parameter isPlain: Whether a value is a number or a word that stands for itself, as without quotes in a file.
+    case pairs(isPlain: Bool)
     /// No word at all: true where it is given.
     case flag
   }
@@ -70,16 +70,15 @@ package struct StageOption: Sendable {
   }
 
   /// `--name NAME=VALUE`, any number of times.
-  static func pairs(_ name: String, key: String, _ placeholder: String, _ help: String) -> StageOption {
-    StageOption(name, key: key, .pairs, placeholder, help)
+  ///
+  /// - Parameter isPlain: Whether values are numbers, truth values or texts, not texts alone.
+  static func pairs(
+    _ name: String, key: String, isPlain: Bool = false, _ placeholder: String, _ help: String
+  ) -> StageOption {
+    StageOption(name, key: key, .pairs(isPlain: isPlain), placeholder, help)
   }
 
-  /// `--name NAME=VALUE`, any number of times, of values that are numbers, truth values or texts.
-  static func plainPairs(_ name: String, key: String, _ placeholder: String, _ help: String) -> StageOption {
-    StageOption(name, key: key, .plainPairs, placeholder, help)
-  }
-
-  private var isRepeated: Bool { reading == .pairs || reading == .plainPairs }
+  private var isRepeated: Bool { if case .pairs = reading { true } else { false } }
 
   /// `--name`: true where it is given.
   static func flag(_ name: String, _ help: String) -> StageOption { StageOption(name, .flag, "", help) }
@@ -114,18 +113,18 @@ package struct StageOption: Sendable {
       // Else it would stand for nothing having been given.
       guard !node.isNull else { throw Diagnostic.input("'\(words[0])' is no value", field: key) }
       return node
-    case .pairs, .plainPairs:
+    case .pairs(let isPlain):
       var entries: [ConfigurationNode.Entry] = []
       for word in words {
         let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
         guard parts.count == 2 else {
           throw Diagnostic.input(
             "'\(word)' is not \(placeholder)", field: key,
-            remedy: "write for instance \(label) \(reading == .pairs ? "prompt=question" : "enable_thinking=false")")
+            remedy: "write for instance \(label) \(isPlain ? "enable_thinking=false" : "prompt=question")")
         }
         entries.removeAll { $0.key == parts[0] }
         entries.append(
-          .init(key: parts[0], place: Self.place, value: scalar(parts[1], isPlain: reading == .plainPairs)))
+          .init(key: parts[0], place: Self.place, value: scalar(parts[1], isPlain: isPlain)))
       }
       return ConfigurationNode(.mapping(entries), at: Self.place)
     }

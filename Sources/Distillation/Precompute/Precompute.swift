@@ -220,10 +220,7 @@ public struct Precompute: Stage {
     try samples.check(opened.limits, lastIsTarget: true)
     try check(targetsOf: samples, below: size, tokenizer: opened.tokenizer)
     if samples.index.counts.responses > 0 { manifest.endOfText = source.endOfText.appended }
-    if let chat = samples.index.chat {
-      manifest.chat = chat.record
-      try found?.check(wanted: manifest, directory: cache)
-    }
+    manifest.chat = samples.index.chat?.record
     return Work(teacher: opened.teacher, manifest: manifest, samples: samples)
   }
 

@@ -57,8 +57,7 @@ struct SampleSource {
     }
     builder = try SampleBuilder(
       tokenizer: tokenizer.tokenizer, template: template, chat: chat, trainOn: format.trainOn,
-      eosTokenID: endOfText.appended,
-      maximumLength: min(format.maximumLength ?? context, context),
+      eosTokenID: endOfText.appended, maximumLength: min(format.maximumLength ?? context, context),
       longPrompts: format.longPrompts)
   }
 
@@ -97,11 +96,32 @@ struct SampleSource {
     try builder.answering(with: newTokens, context: context).prompt(of: sample)
   }
 
+  /// Shows a data set's rows one after the other, as they are trained on or as they are asked, without an index of them.
+  ///
+  /// - Parameter body: Is told the row's file, the row, and what it is shown as; nil where it is left out for its prompt.
+  /// - Returns: How many rows were left out for their empty responses.
+  func forEachRow(
+    of files: DataFiles, asked: Bool, _ body: (String, Row, SampleDisplay?) throws -> Void
+  ) throws -> Int {
+    let dataset = try Dataset(files, options(asked ? .prompts : .training))
+    return try dataset.forEachRow { row in
+      let file = dataset.paths[row.file], display: SampleDisplay?
+      do { display = try builder.display(row, asks: asked) } catch let fault as Diagnostic {
+        throw fault.located(file: file, line: row.line)
+      }
+      try body(file, row, display)
+    }
+  }
+
+  private func options(_ purpose: Dataset.Purpose) -> Dataset.Options {
+    Dataset.Options(
+      fields: format.fields, separator: format.separator, emptyResponses: format.emptyResponses, purpose: purpose)
+  }
+
   private func indexed(
     _ files: DataFiles, _ purpose: Dataset.Purpose, _ builder: SampleBuilder, _ place: IndexPlace, newTokens: Int?
   ) throws -> IndexedSamples {
-    let options = Dataset.Options(
-      fields: format.fields, separator: format.separator, emptyResponses: format.emptyResponses, purpose: purpose)
+    let options = options(purpose)
     let paths = try files.paths()
     let folder = try IndexFolder(
       place, named: (paths + [options.text, "\(builder.fingerprint)"]).joined(separator: "\n"))

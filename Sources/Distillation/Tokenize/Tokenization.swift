@@ -75,37 +75,22 @@ public struct Tokenization: Stage {
   /// - Throws: a `Diagnostic` with file and line where a row does not fit, and what `body` throws.
   public func forEachRow(_ body: (Line) throws -> Void) throws -> Outcome {
     try validate()
-    let directory = try ModelStore.resolve(model)
-    let tokenizer = try Tokenizer(directory: directory)
+    let bundle = try TokenizerBundle(directory: try ModelStore.resolve(model)), tokenizer = bundle.tokenizer
     // A tokenizer may lie without a model, or beside one that is no decoder.
-    let configuration = try? ModelStore.configuration(in: directory)
-    let chat = try format.chatTemplate(of: tokenizer)
-    let end = try EndOfText(
-      choice: format.endOfText, template: format.template, chat: chat, tokenizer: tokenizer,
-      model: configuration?.eosTokenIDs ?? [])
-    let builder = try SampleBuilder(
-      tokenizer: tokenizer, template: format.template, chat: chat, trainOn: format.trainOn, eosTokenID: end.appended,
-      maximumLength: format.maximumLength ?? configuration?.contextLength ?? Limits.sequence,
-      longPrompts: format.longPrompts)
-    let options = Dataset.Options(
-      fields: format.fields, separator: format.separator, emptyResponses: format.emptyResponses,
-      purpose: prompts ? .prompts : .training)
-    let dataset = try Dataset(data, options)
+    let configuration = try? ModelStore.configuration(in: bundle.directory)
+    let source = try SampleSource(
+      format, tokenizer: bundle,
+      limits: configuration.map { SequenceLimits($0, role: "the model") }
+        ?? SequenceLimits(role: "the tokenizer", vocabulary: tokenizer.vocabularySize, context: Limits.sequence),
+      ends: configuration?.eosTokenIDs ?? [], chat: format.chatTemplate(of: tokenizer))
     var outcome = Outcome()
     do {
-      outcome.leftOut += try dataset.forEachRow { row in
+      outcome.leftOut += try source.forEachRow(of: data, asked: prompts) { file, row, display in
         if let limit, outcome.rows >= limit { throw Enough() }
-        let file = dataset.paths[row.file]
-        let found: SampleDisplay?
-        do { found = try builder.display(row, asks: prompts) } catch let fault as Diagnostic {
-          throw fault.located(file: file, line: row.line)
-        }
-        guard let found else { return outcome.leftOut += 1 }
-        outcome.add(found.sample)
-        try body(
-          Line(
-            file: file, line: row.line, display: found,
-            tokenTexts: found.sample.tokenIDs.map { try tokenizer.decode([$0], skipSpecialTokens: false) }))
+        guard let display else { return outcome.leftOut += 1 }
+        outcome.add(display.sample)
+        let texts = try display.sample.tokenIDs.map { try tokenizer.decode([$0], skipSpecialTokens: false) }
+        try body(Line(file: file, line: row.line, display: display, tokenTexts: texts))
       }
     } catch is Enough {}
     return outcome

@@ -128,6 +128,7 @@ extension ChatTemplate {
     // No template has a reason to write this by itself.
     let answer = "decant-answer"
     let turns = Conversation([.init("user", "question"), .init("assistant", answer), .init("user", "question")])
+    let literals = tokenizer.literals(naming: tokenTexts)
     var ends: [Int32] = []
     for count in [2, 3] {
       // A template that takes no such conversation, or cannot be run, says so when a row needs it.
@@ -135,10 +136,9 @@ extension ChatTemplate {
         let place = Array(text.utf8)[...].firstIndex(of: Array(answer.utf8))
       else { continue }
       let rest = String(decoding: text.utf8.dropFirst(place + answer.utf8.count), as: UTF8.self)
-      let literals = tokenizer.literals(naming: tokenTexts)
       let tokens = try tokenizer.encode(rest, borders: [], literals: literals).ids
-      guard let end = tokens.first(where: { tokenizer.isSpecial($0) || literals.others.contains($0) }) else { continue }
-      if !ends.contains(end) { ends.append(end) }
+      let end = tokens.first { tokenizer.isSpecial($0) || literals?.ids.contains($0) ?? false }
+      if let end, !ends.contains(end) { ends.append(end) }
     }
     return ends
   }

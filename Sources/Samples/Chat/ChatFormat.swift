@@ -43,14 +43,18 @@ struct ChatFormat {
     }
     let prompt = try self.prompt(before[...])
     let response = try self.turns(conversation.messages.suffix(conversation.response == nil ? 0 : 1)).first
-    var text = RenderedText(prompt: prompt, response: response.map { self.response($0.content) })
-    guard turns == .assistant else { return text }
-    for (index, turn) in before.enumerated() where turn.role == .assistant {
-      let start = try self.prompt(before[..<index]).utf8.count
-      let end = template == .chatml ? Self.chatmlEnd : tokens.eos
-      text.earlierAnswers.append(start..<start + self.response(turn.content).utf8.count + end.utf8.count)
+    return RenderedText(
+      prompt: prompt, response: response.map { self.response($0.content) },
+      earlier: turns == .assistant ? try answers(in: before) : [])
+  }
+
+  /// Where the assistant's turns lie, each with what ends it.
+  private func answers(in turns: [Turn]) throws -> [Range<Int>] {
+    let end = template == .chatml ? Self.chatmlEnd : tokens.eos
+    return try turns.indices.filter { turns[$0].role == .assistant }.map { index in
+      let start = try prompt(turns[..<index]).utf8.count
+      return start..<start + response(turns[index].content).utf8.count + end.utf8.count
     }
-    return text
   }
 
   private func turns(_ messages: ArraySlice<Conversation.Message>) throws -> [Turn] {

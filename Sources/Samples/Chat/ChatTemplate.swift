@@ -66,8 +66,7 @@ public struct ChatTemplate: Sendable, Equatable {
     }
     self.init(
       [ChatTemplateFile(name: "default", text: found.text, path: found.path)], tokens: tokenizer.namedTokens,
-      date: date,
-      variables: variables)
+      date: date, variables: variables)
   }
 
   private static func unknown(_ name: String, _ names: [String], _ tokenizer: Tokenizer) -> Diagnostic {
@@ -113,8 +112,7 @@ public struct ChatTemplate: Sendable, Equatable {
     }
     guard !files.isEmpty else { throw try record.required("templates").diagnostic("is empty") }
     self.init(
-      files,
-      tokens: try record.required("tokens").object(), date: try record.optional("date")?.string() ?? "",
+      files, tokens: try record.required("tokens").object(), date: try record.optional("date")?.string() ?? "",
       variables: try record.required("variables").object())
   }
 
