@@ -135,6 +135,15 @@ public struct JSONScanner: ~Copyable, ~Escapable {
     return Int(Int64(bitPattern: pass().bits))
   }
 
+  /// Reads a number of any kind, as the nearest double.
+  public mutating func readNumber() throws -> Double {
+    switch next().kind {
+    case SimdJSONInteger: Double(Int64(bitPattern: pass().bits))
+    case SimdJSONDouble: Double(bitPattern: pass().bits)
+    default: throw unexpected("a number")
+    }
+  }
+
   /// Reads a string.
   public mutating func readString() throws -> String {
     var text: [UInt8] = []

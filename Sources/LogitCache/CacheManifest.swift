@@ -40,6 +40,9 @@ public struct CacheManifest: Sendable, Equatable {
   /// The chat template that conversations were written with, and all that its text depends on, as its makers record it; nil
   /// where there are no conversations, and in caches that do not say.
   public var chat: JSONObject?
+  /// Where the signals came from, as whoever brought them records it, where no model here computed them: a server, or a file of
+  /// another tool. What tells one such teacher from another is in ``teacher``.
+  public var origin: JSONObject?
   /// Folders of the LMDB environments, inside the cache's own.
   public internal(set) var stores: [String] = ["shard-0000"]
 

@@ -37,6 +37,7 @@ extension CacheManifest {
       columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
     chat = try json.optional("chat")?.object()
+    origin = try json.optional("origin")?.object()
     formatVersion = version
     kernels = []
     if version > 1 {
@@ -96,6 +97,7 @@ extension CacheManifest {
     ]
     if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
     if let chat { json["chat"] = .object(chat) }
+    if let origin { json["origin"] = .object(origin) }
     json["checksum"] = .string(Self.checksum(of: json).description)
     try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
   }

@@ -22,7 +22,7 @@ import Glibc
 struct CompactCodec: PositionCodec {
   static let tag: UInt8 = 1
   static let version = 1
-  static let kinds: Set<SparseSignal.Kind> = [.topK, .nucleus, .dense]
+  static let kinds: Set<SparseSignal.Kind> = [.topK, .derivedTail, .nucleus, .dense]
   static let checksPositions = true
 
   static let cellBits = 12

@@ -11,6 +11,9 @@ public struct SparseSignal: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
     /// The most probable ones, at most a fixed number.
     case topK = "top-k"
+    /// The most probable ones as somebody reported them who did not say how much mass the others have: the tail is derived
+    /// from what is kept (``SparseSignal/derivedTail(of:vocabularySize:)``).
+    case derivedTail = "top-k-derived"
     /// The most probable ones, as many as reach a share of the mass.
     case nucleus = "top-p"
     /// Ids drawn without replacement, each with the probability that it was; the tail is the mass of all that were not.

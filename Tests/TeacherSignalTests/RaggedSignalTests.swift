@@ -1,5 +1,4 @@
 import Diagnostics
-import Diagnostics
 import Fingerprints
 import Glibc
 import RandomStreams
@@ -42,7 +41,7 @@ private func ragged(_ kind: SparseSignal.Kind, positions: Int, vocabularySize: I
   @Test(
     "the small codec keeps ids, tails and a small error however many entries a position has",
     arguments: [
-      SparseSignal.Kind.topK, .nucleus, .dense,
+      SparseSignal.Kind.topK, .derivedTail, .nucleus, .dense,
     ])
   func compact(kind: SparseSignal.Kind) throws {
     let signal = ragged(kind, positions: 40)
