@@ -31,7 +31,7 @@ let rooms = """
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
-  Teachers: Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
+  Teachers: Configuration Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
   Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
