@@ -38,7 +38,7 @@ MERGES = [
     "t h", "th e", "▁ the", "i n", "▁ a", "a n", "an d", "▁ and", "e r", "o n", "▁ s", "r e", "▁ w", "in g", "o u", "▁ h", "▁s a"]
 TEXTS = [
     "a", "the king", "and she said so", "snow — in a garden", "he said:\nüber 3 ways",
-    "the hen in the sand ran on, singing"]
+    "the hen in the sand ran on, and sang"]
 # Those of the texts, half a character, and some whose text other tokens have too.
 BYTES = [0x0A, 0x20, 0x61, 0x65, 0x74, 0x80, 0x94, 0x9F, 0xBC, 0xC3, 0xE2, 0xF0]
 
