@@ -88,7 +88,8 @@ struct PythonReaderTests {
     let mark: [UInt8] = [0xD5, 1, 2]
     for index in bytes.indices.dropLast(3) where Array(bytes[index..<index + 3]) == mark { bytes[index + 1] = 9 }
     try File.write(bytes, to: folder.file("cache/shard-0000/data.mdb"))
-    let program = "import sys; sys.path.insert(0, sys.argv[1]); import decant_cache; list(decant_cache.open(sys.argv[2]))"
+    let program =
+      "import sys; sys.path.insert(0, sys.argv[1]); import decant_cache; list(decant_cache.open(sys.argv[2]))"
     let result = try Python.run(Python.interpreter!, "-c", program, Self.python, folder.file("cache"))
     #expect(result.status == 1 && result.output.contains("codec 9"), "\(result.output)")
     #expect(result.output.contains("cache: sample ") && result.output.contains("decant cache verify tells more"))
