@@ -91,7 +91,7 @@ class Cache(_Samples):
                 payload = bytes(transaction.get(number, b"", db=records)[offset:offset + length])
             try:
                 return _sample(key, payload)
-            except (IndexError, ValueError, struct.error) as error:
+            except (IndexError, OverflowError, ValueError, struct.error) as error:
                 raise Damaged(f"{self.path}: sample {key}: {error}; decant cache verify tells more") from error
         raise KeyError(key)
 
@@ -121,15 +121,15 @@ def _sample(key, data):
     if mark != 0xD6 or version not in (1, 2):
         raise Damaged(f"it is no sample of version 1 or 2: {data[:2].hex()}")
     flags, _ = (reader.take("B"), reader.varint()) if version == 2 else (0, 0)
-    count = reader.varint()
-    prompt = reader.varint() if version == 1 else 0
-    width = reader.varint()
+    count = reader.count()
+    prompt = reader.count() if version == 1 else 0
+    width = reader.count()
     token_ids = Bits(data[reader.at:]).field(np.arange(count) * width, width).astype(np.int32)
     reader.at += (count * width + 7) // 8
     asked = reader.positions() if version == 2 else np.arange(max(prompt, 1) - 1, max(count, 1) - 1)
     positions = reader.positions() if flags & 1 else asked
     source = read_input(reader) if flags & 2 else ()
-    columns = dict(read_column(reader, len(positions)) for _ in range(reader.varint())) if flags & 4 else {}
+    columns = dict(read_column(reader, len(positions)) for _ in range(reader.count())) if flags & 4 else {}
     kind, offsets, *arrays = read_signal(reader)
     if len(offsets) != len(positions) + 1:
         raise Damaged(f"{len(offsets) - 1} rows of a signal for {len(positions)} positions")

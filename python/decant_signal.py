@@ -32,11 +32,18 @@ class Reader:
                 return value
             shift += 7
 
+    def count(self):
+        """A varint that counts what lies in the bytes; zeros of width 0 alone take no room."""
+        count = self.varint()
+        if count > max(8 * len(self.data), 1 << 24):
+            raise Damaged(f"it has {len(self.data)} bytes, which do not hold {count}")
+        return count
+
     def positions(self):
         runs, end = [np.empty(0, np.int64)], 0
-        for _ in range(self.varint()):
-            start = end + self.varint()
-            end = start + self.varint()
+        for _ in range(self.count()):
+            start = end + self.count()
+            end = start + self.count()
             runs.append(np.arange(start, end))
         return np.concatenate(runs)
 
@@ -61,13 +68,13 @@ def read_input(reader):
         first, second, share = reader.take("16s16sf")
         return "mixture", first.hex(), second.hex(), share
     of = reader.take("16s").hex()
-    return "twin", of, reader.take(f"{reader.varint()}s").decode(), *reader.take("fQ")
+    return "twin", of, reader.take(f"{reader.count()}s").decode(), *reader.take("fQ")
 
 
 def read_column(reader, positions):
-    name = reader.take(f"{reader.varint()}s").decode()
+    name = reader.take(f"{reader.count()}s").decode()
     of_sample, halved = reader.take("BB")
-    width = reader.varint()
+    width = reader.count()
     shape = (() if of_sample else (positions,)) + ((width,) if width > 1 else ())
     values = np.frombuffer(reader.data, "<u2" if halved else "<f4", math.prod(shape), reader.at).reshape(shape)
     reader.at += values.nbytes
@@ -81,13 +88,15 @@ def read_signal(reader):
     if mark != 0xD5 or codec not in (1, 2) or version not in (1, 2):
         raise Damaged(f"its signal is of codec {codec} in version {version}, which is not known")
     kind = KINDS[reader.take("B")] if version == 2 else KINDS[0]
-    even = reader.varint() if version == 1 else 0
-    rows, vocabulary = reader.varint(), reader.varint()
-    even = even or reader.varint()
-    counts = np.full(rows, even) if even else np.array([reader.varint() for _ in range(rows)], np.int64)
+    even = reader.count() if version == 1 else 0
+    rows, vocabulary = reader.count(), reader.varint()
+    even = even or reader.count()
+    counts = np.full(rows, even) if even else np.array([reader.count() for _ in range(rows)], np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    if counts.size and not 0 < counts.min() <= counts.max() <= vocabulary:
+    if counts.size and not 0 < counts.min() <= counts.max() <= vocabulary <= 1 << 31:
         raise Damaged(f"{counts.max()} entries of a vocabulary of {vocabulary}")
+    if offsets[-1] > 8 * len(reader.data):
+        raise Damaged(f"it has {len(reader.data)} bytes, which do not hold {offsets[-1]} entries")
     row = np.repeat(np.arange(rows), counts)
     decode = _compact if codec == 1 else _exact
     return kind, offsets, *decode(

@@ -79,6 +79,12 @@ struct PythonReaderTests {
     #expect(result.output == "[('mixture', 0.25), ('twin', \(UInt64.max - 1))]\n")
   }
 
+  @Test("reads a sealed file with all that one may have, its arrays on any border") func sealed() throws {
+    let result = try Python.run(
+      Python.interpreter!, "\(Self.python)/tests/sealed_file.py", folder.file("all.safetensors"))
+    #expect(result.status == 0 && result.output == "read\n", "\(result.output)")
+  }
+
   @Test("says of a damaged sample which one it is") func damage() throws {
     do {
       let writer = try LogitCacheWriter(directory: folder.file("cache"), manifest: manifest(codec: .compact))
