@@ -23,7 +23,7 @@ from decant_signal import KINDS, Bits, Damaged, Reader, read_column, read_input,
 
 @dataclass
 class Sample:
-    """A sample and what the teacher thinks of its next tokens, in natural logarithms, entries and tail summing to one."""
+    """A sample and what the teacher thinks of its next tokens, in natural logarithms; entries and tail sum to one."""
     key: object  # 32 hexadecimal digits; the number of the sample in a sealed file
     token_ids: np.ndarray
     asked_positions: np.ndarray  # those that were asked about
@@ -58,7 +58,7 @@ class _Samples:
 
 
 class Cache(_Samples):
-    """A cache's folder. It may be written meanwhile; every process, a forked one too, opens the stores for itself."""
+    """A cache's folder, which may be written meanwhile. Each process, a forked one too, opens the stores for itself."""
 
     def __init__(self, path):
         self.path, self._process = path, None
@@ -82,14 +82,15 @@ class Cache(_Samples):
         return sum(1 for _ in self.keys())
 
     def __getitem__(self, key):
+        wanted = bytes.fromhex(key)
         for environment, index, records in self.stores():
-            with environment.begin(buffers=True) as transaction:
-                place = transaction.get(bytes.fromhex(key), db=index)
-                if place is None:
-                    continue
-                number, offset, length = struct.unpack(">8sII", place)
-                payload = bytes(transaction.get(number, b"", db=records)[offset:offset + length])
             try:
+                with environment.begin(buffers=True) as transaction:
+                    place = transaction.get(wanted, db=index)
+                    if place is None:
+                        continue
+                    number, offset, length = struct.unpack(">8sII", place)
+                    payload = bytes(transaction.get(number, b"", db=records)[offset:offset + length])
                 return _sample(key, payload)
             except (IndexError, OverflowError, ValueError, struct.error) as error:
                 raise Damaged(f"{self.path}: sample {key}: {error}; decant cache verify tells more") from error
@@ -98,11 +99,15 @@ class Cache(_Samples):
 
 def _store(folder):
     import lmdb  # which sealed files do without
-    options = {"readonly": True, "create": False, "max_dbs": 4, "map_size": 0}
-    try:
-        environment = lmdb.open(folder, **options)
-    except lmdb.Error:  # as where its table of readers cannot be written
-        environment = lmdb.open(folder, lock=False, **options)
+    # As large as its file where address space is short, without its table of readers where that cannot be written.
+    for lock, size in itertools.product((True, False), (0, os.path.getsize(os.path.join(folder, "data.mdb")))):
+        try:
+            environment = lmdb.open(folder, readonly=True, create=False, max_dbs=4, map_size=size, lock=lock)
+            break
+        except lmdb.Error as error:
+            refused = error
+    else:
+        raise refused
     return environment, environment.open_db(b"samples", create=False), environment.open_db(b"records", create=False)
 
 
@@ -161,39 +166,34 @@ class Sealed(_Samples):
 
     def __getitem__(self, number):
         arrays, number = self.arrays, self.keys()[number]
-
-        def part(offsets):
-            return slice(*arrays[offsets][number:number + 2].tolist())
+        part = lambda offsets: slice(*arrays[offsets][number:number + 2].tolist())  # noqa: E731
         rows = part("position_offsets")
         offsets = arrays["entry_offsets"][rows.start:rows.stop + 1]
         entries, positions = slice(offsets[0], offsets[-1]), arrays["scored_positions"][rows]
         asked = arrays["asked_positions"][part("asked_offsets")] if "asked_offsets" in arrays else positions
-        drawn = arrays.get("inclusion_logprobs")
+        kind = KINDS[arrays["kinds"][number] if "kinds" in arrays else 0]
         columns = {name[7:]: values[rows] if len(values) == len(arrays["scored_positions"]) else values[number]
                    for name, values in arrays.items() if name.startswith("column/")}
         return Sample(
-            number, arrays["token_ids"][part("sample_offsets")], asked, positions,
-            KINDS[arrays["kinds"][number] if "kinds" in arrays else 0], offsets - offsets[0], arrays["ids"][entries],
-            arrays["logprobs"][entries], arrays["tail_logprob"][rows], arrays["target_logprob"][rows],
-            None if drawn is None else drawn[entries], columns)
+            number, arrays["token_ids"][part("sample_offsets")], asked, positions, kind, offsets - offsets[0],
+            arrays["ids"][entries], arrays["logprobs"][entries], arrays["tail_logprob"][rows], arrays["target_logprob"][rows],
+            arrays["inclusion_logprobs"][entries] if kind == "sample" else None, columns)
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     cache = open(sys.argv[1])
-    samples = tokens = rows = entries = 0
-    kinds, total, tails = set(), 0.0, 0.0
+    samples, tokens, rows, entries, total, kinds = 0, 0, 0, 0, 0.0, set()
     for sample in cache:
         samples, tokens = samples + 1, tokens + len(sample.token_ids)
         rows, entries = rows + len(sample.positions), entries + len(sample.ids)
         total -= float(sample.target_logprob.sum(dtype=np.float64))
-        tails += float(np.exp(sample.tail_logprob.astype(np.float64)).sum())
         kinds.add(sample.kind)
     for name in ("teacher_path", "teacher", "tokenizer", "codec", "top_k", "vocabulary_size"):
         print(f"{name}: {cache.manifest.get(name)}")
-    print(f"kinds: {' '.join(sorted(kinds))}\nsamples: {samples}\ntokens: {tokens}\npositions: {rows}, {entries} entries")
-    print(f"nll: {total / max(rows, 1):.4f}\nmass of the tail: {tails / max(rows, 1):.4f}")
+    print(f"kinds: {' '.join(sorted(kinds))}\nsamples: {samples}\ntokens: {tokens}\npositions: {rows}, {entries} entries\n"
+          f"nll: {total / max(rows, 1):.4f}")
 
 
 if __name__ == "__main__":
