@@ -38,7 +38,7 @@ public struct JSONScanner: ~Copyable, ~Escapable {
   /// The open containers, outermost first.
   private var open: [Container] = []
 
-  private struct Container {
+  fileprivate struct Container {
     var isObject: Bool
     /// The record behind the container.
     var next: Int
@@ -177,6 +177,25 @@ public struct JSONScanner: ~Copyable, ~Escapable {
     let end = text.end(next())
     index = text.index(after: index)
     position = end
+  }
+
+  // MARK: Coming back
+
+  /// A place in a text, for members that have to be read in another order than the text has them in.
+  public struct Bookmark {
+    fileprivate var index: Int
+    fileprivate var position: Int
+    fileprivate var open: [Container]
+  }
+
+  /// The place that was reached.
+  public var bookmark: Bookmark { Bookmark(index: index, position: position, open: open) }
+
+  /// Goes back, or forward, to a place in this text.
+  public mutating func go(to bookmark: Bookmark) {
+    index = bookmark.index
+    position = bookmark.position
+    open = bookmark.open
   }
 
   /// The record that comes next, with ``position`` at its start.
