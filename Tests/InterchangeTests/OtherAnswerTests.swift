@@ -114,7 +114,7 @@ import Testing
     let signal = try read(
       .openai, Self.body(["<bos>", " the", " f", " c", "."], ["null"] + Self.own, ["null"] + rows), texts: Self.texts)
     #expect(signal.ids == [3, 9, 0])
-    expectClose(exp(Double(signal.tailLogProb[0])), 0.75, absolute: 0.02)
+    expectClose(exp(Double(signal.tailLogProb[0])), 0.5 + 8.0 / 1024, absolute: 1e-3)
     rows[2] = #"{"s":\#(half),"nothing":\#(quarter)}"#
     expectDiagnostic(field: "choices[0].logprobs.top_logprobs[3]", saying: "no id that is known") {
       _ = try read(
