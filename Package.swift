@@ -30,7 +30,7 @@ let rooms = """
   Samples: LMDB Provenance Sequences Tokenizers Jinja JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
-  Interchange: TeacherSignal Sequences JSON Diagnostics
+  Interchange: LogitCache TeacherSignal Sequences SafeTensors JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
   Teachers: Configuration Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
@@ -55,6 +55,7 @@ let testArrows = [
   "Models": ["Tokenizers", "Optimizers"],
   "Generation": ["Files", "JSON", "Tokenizers"],
   "LogitCache": ["RandomStreams"],
+  "Interchange": ["RandomStreams"],
   "Replay": ["RandomStreams"],
   "Teachers": ["JSON", "RandomStreams"],
   "Evaluation": ["Files"],
