@@ -10,6 +10,8 @@ let rooms = """
   Files: CZlib CZstd Diagnostics
   Fingerprints: CXXHash
   RandomStreams:
+  Threads: Diagnostics
+  HTTP: CCurl Diagnostics
   Sequences: Fingerprints Diagnostics
   JSON: CSimdJSON Fingerprints Diagnostics
   Jinja: JSON Diagnostics
@@ -30,23 +32,24 @@ let rooms = """
   Samples: LMDB Provenance Sequences Tokenizers Jinja JSON Files Fingerprints Diagnostics
   LogitCache: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
-  Interchange: LogitCache TeacherSignal Sequences SafeTensors JSON Files Fingerprints Diagnostics
+  Interchange: Threads LogitCache TeacherSignal Sequences SafeTensors JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
-  Teachers: Configuration Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
+  Teachers: HTTP Threads Interchange Telemetry JSON Configuration Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
-  Evaluation: Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
+  Evaluation: Teachers TeacherSignal Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Distillation: Training Methods Teachers Evaluation SyntheticData Models Generation NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Distillation: Interchange Threads Training Methods Teachers Evaluation SyntheticData Models Generation NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
-  DecantCLI: Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
+  DecantCLI: Interchange Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  bench: Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
+  bench: Interchange Threads Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
   """
 
 /// What tests of a room need beside the room's own arrows.
 let testArrows = [
   "Sequences": ["RandomStreams"],
   "JSON": ["RandomStreams"],
+  "HTTP": ["LoopbackServer"],
   "Configuration": ["RandomStreams"],
   "Tokenizers": ["RandomStreams"],
   "Optimizers": ["RandomStreams"],
@@ -54,13 +57,13 @@ let testArrows = [
   "Divergences": ["Files", "JSON"],
   "Models": ["Tokenizers", "Optimizers"],
   "Generation": ["Files", "JSON", "Tokenizers"],
-  "LogitCache": ["RandomStreams"],
   "Interchange": ["RandomStreams"],
+  "LogitCache": ["RandomStreams"],
   "Replay": ["RandomStreams"],
-  "Teachers": ["JSON", "RandomStreams"],
+  "Teachers": ["RandomStreams", "LoopbackServer", "Files"],
   "Evaluation": ["Files"],
   "Training": ["Divergences"],
-  "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models"],
+  "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models", "Teachers", "LoopbackServer"],
 ]
 
 /// Strictness in one list, for every Swift target.
@@ -94,7 +97,10 @@ struct Room {
   /// Rooms whose tests need models and data on disk.
   static let withFixtures: Set = ["Training", "Distillation", "Pipelines", "DecantCLI"]
 
-  var dependencies: [Target.Dependency] { arrows.map { .init(stringLiteral: $0) } }
+  var dependencies: [Target.Dependency] {
+    // The benchmarks of what speaks to servers bring their own.
+    (arrows + (name == "bench" ? ["LoopbackServer"] : [])).map { .init(stringLiteral: $0) }
+  }
 
   var target: Target {
     executables.contains(name)
@@ -132,6 +138,7 @@ let package = Package(
         linkerSettings: [.linkedLibrary("simdjson")]),
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dl")]),
+      .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
     ]
     + all.map(\.target)
     + [
@@ -141,6 +148,8 @@ let package = Package(
           "Diagnostics", "JSON", "RandomStreams", "Files", "Sequences", "TeacherSignal", "CZlib", "CZstd",
         ],
         path: "Tests/TestSupport", swiftSettings: strict),
+      .target(
+        name: "LoopbackServer", dependencies: ["Threads", "JSON"], path: "Tests/LoopbackServer", swiftSettings: strict),
       .target(
         name: "Fixtures", dependencies: ["TestSupport", "Files", "JSON", "Models", "RandomStreams", "Tokenizers"],
         path: "Tests/Fixtures", swiftSettings: strict),

@@ -5,6 +5,7 @@ import Models
 package import Provenance
 package import Samples
 import TeacherSignal
+package import Teachers
 package import Tokenizers
 
 extension Provenance {
@@ -49,9 +50,23 @@ extension Provenance {
     pin(name, try Fingerprint(ofModelFolder: folder), place: folder)
   }
 
+  /// Adds a teacher: a model by its files, where they are there; of a server what it is asked as, since only an answer tells
+  /// who it is, and the tokenizer's folder.
+  package mutating func pinIfThere(_ name: String, _ teacher: TeacherSource) throws {
+    switch teacher {
+    case .model(let model): try pinIfThere(name, model: model)
+    case .served(let settings):
+      pin(name, "served \(settings.name ?? "-") \(settings.model ?? "-")", place: settings.url)
+      if let folder = try? ModelStore.resolve(settings.tokenizer), Tokenizer.isThere(folder) {
+        let tokenizer = try TokenizerBundle(directory: folder)
+        pin("\(name).tokenizer", tokenizer.fingerprint, place: folder)
+      }
+    }
+  }
+
   /// Adds a cache by what made it, where it is there.
   package mutating func pinIfThere(_ name: String, cache folder: String) throws {
-    guard File.exists("\(folder)/manifest.json") else { return }
+    guard LogitCache.isThere(folder) else { return }
     pin(name, cache: try CacheManifest(directory: folder), place: folder)
   }
 }

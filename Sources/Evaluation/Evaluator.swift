@@ -2,6 +2,8 @@ import Diagnostics
 import Divergences
 public import Models
 public import Sequences
+import TeacherSignal
+public import Teachers
 public import Tensor
 
 /// Measures a model on texts: negative log-likelihood and, with a teacher, the distance to it.
@@ -11,20 +13,23 @@ public import Tensor
 public struct Evaluator {
   private let model: any CausalLanguageModel
   private let teacher: (any CausalLanguageModel)?
+  private let asked: (any Teacher)?
   private let tokensPerBatch: Int
   private let arena: Arena?
 
   /// - Parameters:
   ///   - teacher: A model over the same token ids to compare with; its vocabulary may be padded to another size.
+  ///   - asked: A teacher of whom top-k signals are had, such as a server, to compare with instead.
   ///   - tokensPerBatch: Tokens in one forward pass, unless a single sample is longer.
   ///   - arena: Memory to work in, whose tensors are taken back; nil for memory that is there while evaluating only.
   public init(
-    model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, tokensPerBatch: Int = 4096,
-    arena: Arena? = nil
+    model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, asked: (any Teacher)? = nil,
+    tokensPerBatch: Int = 4096, arena: Arena? = nil
   ) {
     precondition(tokensPerBatch > 0, "\(tokensPerBatch) tokens in a batch")
     self.model = model
     self.teacher = teacher
+    self.asked = asked
     self.tokensPerBatch = tokensPerBatch
     self.arena = arena
   }
@@ -53,7 +58,7 @@ public struct Evaluator {
       let window = try (start..<min(start + Self.windowSize, count)).map(sample)
       for (index, sample) in window.enumerated() { try check(sample, start + index) }
       for batch in Batches.inOrder(lengths: window.map(\.count), tokens: tokensPerBatch) {
-        for sample in evaluate(batch: Array(window[batch]), arena) { sums += sample }
+        for sample in try evaluate(batch: Array(window[batch]), arena) { sums += sample }
         arena.reset()
         try onProgress(start + batch.upperBound)
       }
@@ -79,25 +84,29 @@ public struct Evaluator {
     let rows = Double(sums.rows)
     return EvaluationReport(
       nll: sums.studentNLL / rows, tokens: sums.rows, samples: sampleCount,
-      teacher: teacher.map { _ in
-        .init(
+      teacher: teacher == nil && asked == nil
+        ? nil
+        : .init(
           forwardKL: sums.forwardKL / rows, reverseKL: sums.reverseKL / rows,
-          top1Agreement: Double(sums.agreements) / rows, teacherNLL: sums.teacherNLL / rows)
-      })
+          top1Agreement: Double(sums.agreements) / rows, teacherNLL: sums.teacherNLL / rows))
   }
 
   /// One sum a sample, so that the total does not depend on the batches.
-  private func evaluate(batch: [TokenSequence], _ arena: Arena) -> [ComparisonSums] {
+  private func evaluate(batch: [TokenSequence], _ arena: Arena) throws -> [ComparisonSums] {
     // A sample that scores nothing, an empty one too, need not go through the model.
     let scored = batch.filter { !$0.scoredPositions.isEmpty }
     if scored.isEmpty { return [] }
     let packed = PackedBatch(scored)
-    let perRow = measure(packed, arena)
+    var signal: SparseSignal?
+    for sample in try asked?.samples(for: scored) ?? [] {
+      if signal == nil { signal = sample.signal } else { signal?.append(sample.signal) }
+    }
+    let perRow = try measure(packed, signal, arena)
     return packed.scoredRanges.map { range in perRow[range].reduce(into: ComparisonSums()) { $0 += $1 } }
   }
 
   /// One sum for each scored row.
-  private func measure(_ batch: PackedBatch, _ arena: Arena) -> [ComparisonSums] {
+  private func measure(_ batch: PackedBatch, _ signal: SparseSignal?, _ arena: Arena) throws -> [ComparisonSums] {
     let targets = batch.targets
     func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
       let tape = Tape(arena: arena, recording: false, precision: model.precision)
@@ -114,6 +123,13 @@ public struct Evaluator {
         teacherHead: Head(reading: teacher.head, vocabulary: common, precision: teacher.precision), targets: targets,
         arena: arena)
       if teacher.configuration.vocabularySize >= vocabulary { return perRow }
+    }
+    if let signal, let asked {
+      let common = min(vocabulary, asked.identity.vocabularySize)
+      perRow = try HeadComparison.rows(
+        hidden: hidden, head: Head(reading: model.head, vocabulary: common, precision: model.precision), signal: signal,
+        targets: targets, arena: arena)
+      if common == vocabulary { return perRow }
     }
     // The likelihood is over the model's whole vocabulary, with or without a teacher.
     let head = Head(reading: model.head, vocabulary: vocabulary, precision: model.precision)

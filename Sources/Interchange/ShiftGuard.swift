@@ -8,7 +8,7 @@ public import TeacherSignal
 /// At the right place the token that follows is nearly always among a teacher's most probable ids; one place before or after
 /// it is so only now and then. What is counted is the share of positions at which it is, at the place where they claim to
 /// lie and at its two neighbours.
-public struct ShiftGuard: Sendable {
+public struct ShiftGuard: Sendable, Equatable {
   /// Positions that were looked at, at each shift; the first and the last of a sequence have one neighbour only.
   private var counted = [0, 0, 0]
   private var hits = [0, 0, 0]
@@ -47,16 +47,18 @@ public struct ShiftGuard: Sendable {
   }
 
   /// What is wrong: nil where the signals lie where they should, or too few were seen to tell.
-  public var complaint: String? {
+  ///
+  /// - Parameter least: Fewer positions than these say nothing.
+  public func complaint(leastPositions least: Int = Self.leastPositions) -> String? {
     let (before, here, after) = shares
-    guard positions >= Self.leastPositions, max(before, after) >= here + Self.margin else { return nil }
+    guard positions >= least, max(before, after) >= here + Self.margin else { return nil }
     let place = before > after ? "one place late" : "one place early"
     return "the signals lie \(place): the token that follows a position is among its ids at \(description)"
   }
 
   /// - Throws: a `Diagnostic` of category `input` where another shift wins clearly, with the three shares.
-  public func check(file: String? = nil) throws {
-    guard let complaint else { return }
+  public func check(leastPositions least: Int = Self.leastPositions, file: String? = nil) throws {
+    guard let complaint = complaint(leastPositions: least) else { return }
     throw Diagnostic.input(
       complaint, file: file,
       remedy: "give rows as the format has them; docs/formats.md says which row belongs to which token")

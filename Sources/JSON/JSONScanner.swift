@@ -31,10 +31,10 @@ public struct JSONScanner: ~Copyable, ~Escapable {
   private let file: String?
   private let firstLine: Int
   /// Keeps what `text` points to.
-  private let parser: TextParser
-  private let text: ParsedText
+  private let memory: Memory
+  let text: ParsedText
   /// The record that comes next.
-  private var index = 0
+  var index = 0
   /// The open containers, outermost first.
   private var open: [Container] = []
 
@@ -46,19 +46,31 @@ public struct JSONScanner: ~Copyable, ~Escapable {
     var end: Int
   }
 
+  /// Memory that one scanner after another takes, so that it is not made anew for each text. For one thread, and one scanner,
+  /// at a time.
+  public final class Memory {
+    let parser: TextParser
+
+    /// - Throws: a `Diagnostic` of category `failure` where there is none.
+    public init() throws { parser = try TextParser() }
+  }
+
   /// A scanner at the start of a text.
   ///
   /// - Parameters:
+  ///   - memory: What a scanner before it had; nil for some of its own.
   ///   - isObject: True to say of a text that begins with something else, or with nothing, that it must be an object.
   ///   - file: Name for messages.
   ///   - line: The line of `file` that the text starts at, for one line of a JSONL file.
   /// - Throws: a `Diagnostic` with the line where the text is not JSON.
   @_lifetime(copy bytes)
-  public init(_ bytes: Span<UInt8>, isObject: Bool = false, file: String? = nil, line: Int = 1) throws {
+  public init(
+    _ bytes: Span<UInt8>, isObject: Bool = false, file: String? = nil, line: Int = 1, memory: Memory? = nil
+  ) throws {
     if isObject, let fault = JSONFault.root(of: bytes, file: file, line: line) { throw fault }
-    let parser = try TextParser()
-    text = try parser.read(bytes, refusesKeysTwice: false, file: file, line: line)
-    self.parser = parser
+    let memory = try memory ?? Memory()
+    text = try memory.parser.read(bytes, refusesKeysTwice: false, file: file, line: line)
+    self.memory = memory
     self.bytes = bytes
     self.file = file
     firstLine = line

@@ -4,6 +4,11 @@ import Fingerprints
 import JSON
 import TeacherSignal
 
+extension LogitCache {
+  /// Whether a folder holds a cache, by its manifest.
+  public static func isThere(_ directory: String) -> Bool { File.exists("\(directory)/\(CacheManifest.fileName)") }
+}
+
 /// The manifest as a file.
 extension CacheManifest {
   /// Reads the manifest of a cache.

@@ -75,6 +75,20 @@ public enum ModelStore {
     return try plan(in: place, gguf).configuration
   }
 
+  /// The ids that end a text by what a folder says beside its tokenizer: `generation_config.json`, else `config.json`, of a
+  /// model of whatever family, whose weights need not be there; empty where neither says any.
+  ///
+  /// - Throws: a `Diagnostic` for what is no id of the vocabulary.
+  public static func ends(in place: String, vocabularySize: Int) throws -> [Int32] {
+    guard !GGUFFile.isNamed(by: place) else { return try configuration(in: place).eosTokenIDs }
+    for name in ["generation_config.json", configurationFile] where File.exists("\(place)/\(name)") {
+      let special = try ModelConfiguration.specialTokens(
+        document(name, in: place), vocabularySize: vocabularySize)
+      if let ends = special.eos { return ends }
+    }
+    return []
+  }
+
   private static func plan(in directory: String, _ gguf: GGUFModel?) throws -> any ModelBlueprint {
     var blueprint = try blueprint(of: gguf?.configuration ?? document(configurationFile, in: directory))
     if File.exists("\(directory)/generation_config.json") {

@@ -1,5 +1,6 @@
 import Diagnostics
 package import Sequences
+package import Tokenizers
 
 /// The samples of a data set, read through their index, and what became of the rows.
 package struct IndexedSamples: Sendable {
@@ -20,6 +21,28 @@ package struct IndexedSamples: Sendable {
   package func name(_ number: Int) throws -> String {
     let (path, line) = try index.place(of: number)
     return "\(path) line \(line)"
+  }
+
+  /// A sample to ask a teacher about; its tokens are made from its row where somebody needs them.
+  package func asked(_ number: Int) throws -> AskedSequence {
+    AskedSequence(
+      contentKey: try index[number].contentKey, name: (try? name(number)) ?? "sample \(number)",
+      make: { try index.sample(at: number).sequence })
+  }
+
+  /// Refuses samples of which a token to score lies beyond the leading ids that count.
+  ///
+  /// - Throws: a `Diagnostic` of category `input` for the first such sample, with file and line.
+  package func check(targetsBelow size: Int, tokenizer: TokenizerBundle) throws {
+    guard index.counts.largestTarget >= size else { return }
+    try index.forEachSample { number, sample in
+      guard let id = sample.sequence.targets.first(where: { $0 >= size }) else { return }
+      let (path, line) = try index.place(of: number)
+      throw Diagnostic.input(
+        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: path,
+        line: line, field: "vocabulary",
+        remedy: "let at least the tokenizer's \(tokenizer.tokenizer.vocabularySize) count")
+    }
   }
 
   /// Refuses samples that a model cannot read.

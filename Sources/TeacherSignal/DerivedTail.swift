@@ -44,7 +44,11 @@ extension SparseSignal {
     entries.removeAll { $0.logProb == -.infinity }
     guard !entries.isEmpty else { return false }
     // What a server sends is ranked already, but for the token that follows.
-    entries.sort { ($1.logProb, $0.id) < ($0.logProb, $1.id) }
+    var isRanked = true
+    for index in entries.indices.dropFirst() where isRanked {
+      isRanked = (entries[index].logProb, entries[index - 1].id) < (entries[index - 1].logProb, entries[index].id)
+    }
+    if !isRanked { entries.sort { ($1.logProb, $0.id) < ($0.logProb, $1.id) } }
     let kept = entries.prefix(topK)
     guard let tail = Self.derivedTail(of: kept.lazy.map(\.logProb), vocabularySize: vocabularySize) else {
       return false

@@ -50,7 +50,8 @@ public enum SignalCodec: String, Sendable, CaseIterable, Codable {
   public func holds(_ kind: SparseSignal.Kind) -> Bool { positions.kinds.contains(kind) }
 
   static let magic: UInt8 = 0xD5
-  private static let kinds: [SparseSignal.Kind] = [.topK, .nucleus, .sample, .dense, .derivedTail]
+  /// The kinds in the order of the numbers that stand for them on disk.
+  package static let kinds: [SparseSignal.Kind] = [.topK, .nucleus, .sample, .dense, .derivedTail]
 
   /// The record of a signal.
   ///

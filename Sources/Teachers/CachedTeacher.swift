@@ -39,7 +39,8 @@ public final class CachedTeacher: Teacher {
     }
   }
 
-  private func key(_ asked: AskedSequence) throws -> Fingerprint {
+  /// What a sequence is called in the cache.
+  func key(_ asked: AskedSequence) throws -> Fingerprint {
     try keys?.key(asked.contentKey) ?? cache.manifest.key(asked.sequence())
   }
 

@@ -1,4 +1,5 @@
-import Models
+public import JSON
+public import Models
 public import Sequences
 public import Tensor
 public import Tokenizers
@@ -13,16 +14,51 @@ public struct OpenTeacher {
   /// Ids that end a text by the teacher's own configuration.
   public let ends: [Int32]
 
-  /// Opens what a name stands for: a model directory, or a hub id of the local Hugging Face cache.
+  /// Opens what a name stands for: loads a model, or asks a server who it is.
   ///
   /// - Parameters:
   ///   - precision: Of the products of a model that runs here.
   ///   - topK: Entries kept of each position.
   ///   - lowering: Whether a top-k beyond the vocabulary is lowered to it; otherwise it is refused.
   ///   - vocabulary: Leading ids that count; all of the teacher's where nil, and where it has not as many.
-  /// - Throws: a `Diagnostic` where there is no such teacher, its files do not fit each other, or top-k its vocabulary.
-  public init(_ name: String, precision: Precision, topK: Int, lowering: Bool = false, vocabulary: Int? = nil) throws {
-    let loaded = try ModelStore.load(name, trainable: false, precision: precision)
+  ///   - known: What a store says of the server that filled it (see ``Teacher/origin``); nil where there is none yet.
+  /// - Throws: a `Diagnostic` where there is no such teacher, its files do not fit each other, or top-k its vocabulary, or a
+  ///   server is not the one that is known.
+  public init(
+    _ source: TeacherSource, precision: Precision, topK: Int, lowering: Bool = false, vocabulary: Int? = nil,
+    known: JSONObject? = nil
+  ) throws {
+    switch source {
+    case .model(let name):
+      let loaded = try ModelStore.load(name, trainable: false, precision: precision)
+      try self.init(loaded, topK: topK, lowering: lowering, vocabulary: vocabulary)
+    case .served(let settings):
+      try self.init(
+        settings, folder: ModelStore.resolve(settings.tokenizer), topK: topK, lowering: lowering,
+        vocabulary: vocabulary,
+        known: known)
+    }
+  }
+
+  private init(
+    _ settings: ServedSettings, folder: String, topK: Int, lowering: Bool, vocabulary: Int?, known: JSONObject?
+  ) throws {
+    tokenizer = try TokenizerBundle(directory: folder)
+    // Of a student's ids those count that the tokenizer has; what a person asks for is taken at its word.
+    let own = tokenizer.tokenizer.vocabularySize
+    let size = lowering ? min(vocabulary ?? .max, own) : vocabulary ?? own
+    let served = try ServedTeacher(
+      settings, tokenizer: tokenizer, topK: lowering ? min(topK, size) : topK, vocabulary: size, known: known)
+    teacher = served
+    limits = served.limits
+    // The folder may be the whole model's, of a family that does not run here, or hold the tokenizer's files alone.
+    ends = try ModelStore.ends(in: folder, vocabularySize: served.identity.vocabularySize)
+  }
+
+  /// A model that is loaded already, as a teacher that keeps the top-k.
+  ///
+  /// - Throws: a `Diagnostic` where its files do not fit each other, or top-k its vocabulary.
+  public init(_ loaded: LoadedModel, topK: Int, lowering: Bool = false, vocabulary: Int? = nil) throws {
     tokenizer = try TokenizerBundle(directory: loaded.directory)
     limits = SequenceLimits(loaded.model.configuration, role: "the teacher")
     ends = loaded.model.configuration.eosTokenIDs

@@ -43,6 +43,8 @@ package final class DataExamples: ExampleSource {
   private let data: TrainingData
   private let teacher: (any Teacher)?
   private var order: DataOrder
+  /// What the teacher has been asked about and is not learnt from yet, by step.
+  private var ahead: [(step: Int, asked: [AskedSequence], lessons: PendingLessons)] = []
 
   /// - Parameter teacher: Who is asked about the samples; nil for a method that needs no signals.
   package init(_ data: TrainingData, order: DataOrder, teacher: (any Teacher)?) {
@@ -57,15 +59,34 @@ package final class DataExamples: ExampleSource {
   package func prune(resumableAt version: Int) {}
 
   package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
-    (.data, try examples(at: step))
+    (.data, try examples(at: step, of: total))
   }
 
   /// Numbers of the samples of a step.
   func numbers(at step: Int) -> [Int] { order.batch(at: step) }
 
-  private func examples(at step: Int) throws -> [Example] {
-    let asked = try numbers(at: step).map(data.asked)
-    let lessons = try teacher?.signals(for: asked) ?? asked.map { Lesson(try $0.sequence()) }
-    return zip(asked, lessons).map { asked, lesson in Example(lesson, name: asked.name) }
+  private func examples(at step: Int, of total: Int) throws -> [Example] {
+    guard let teacher else {
+      return try numbers(at: step).map(data.asked).map { Example(Lesson(try $0.sequence()), name: $0.name) }
+    }
+    try askAhead(teacher, from: step, to: total)
+    let (_, asked, pending) = ahead.removeFirst()
+    return zip(asked, try pending.value()).map { asked, lesson in Example(lesson, name: asked.name) }
+  }
+
+  /// Asks about a step's samples, and about those of the steps behind it that the teacher wants to know by then: a server
+  /// works on them while the student takes its step.
+  private func askAhead(_ teacher: any Teacher, from step: Int, to total: Int) throws {
+    // Steps may be taken on something else than the data.
+    ahead.removeAll { $0.step < step }
+    if ahead.first?.step != step { ahead = [] }
+    var count = ahead.reduce(0) { $0 + $1.asked.count }
+    while ahead.isEmpty || count < teacher.requestsAhead {
+      let next = ahead.last.map { $0.step + 1 } ?? step
+      guard next < max(total, step + 1) else { return }
+      let asked = try numbers(at: next).map(data.asked)
+      ahead.append((next, asked, try teacher.begin(asked)))
+      count += asked.count
+    }
   }
 }

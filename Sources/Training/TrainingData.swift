@@ -52,10 +52,9 @@ package struct TrainingData: Sendable {
     return try sets[place.set].name(place.number)
   }
 
-  /// A sample to ask a teacher about; its tokens are made from its row where somebody needs them.
+  /// A sample to ask a teacher about.
   package func asked(_ number: Int) throws -> AskedSequence {
-    AskedSequence(
-      contentKey: try entry(number).contentKey, name: (try? name(number)) ?? "sample \(number)",
-      make: { try sample(number).sequence })
+    let place = place(of: number)
+    return try sets[place.set].asked(place.number)
   }
 }

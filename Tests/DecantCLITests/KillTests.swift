@@ -14,13 +14,13 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
 
 /// Killed with SIGKILL at random moments and run again, a job ends as if nothing had happened.
 @Suite("Verbs that are killed", .serialized, .timeLimit(.minutes(30))) struct KillTests {
-  private let world: TinyWorld
-  private var folder: TemporaryFolder { world.folder }
+  let world: TinyWorld
+  var folder: TemporaryFolder { world.folder }
 
   init() throws { world = try TinyWorld(rows: 400) }
 
   /// A verb under attack. Each attempt works on a path of its own.
-  private struct Job {
+  struct Job {
     var verb: String
     /// The command line that writes to a path.
     var words: (String) -> [String]
@@ -37,7 +37,7 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
 
   /// Kills a job at random moments, runs it again to its end, and expects what an uninterrupted one leaves. Only kills
   /// between 5 and 95 % of the work count.
-  private func attack(_ job: Job, sourceLocation: SourceLocation = #_sourceLocation) throws {
+  func attack(_ job: Job, sourceLocation: SourceLocation = #_sourceLocation) throws {
     func path(_ name: String) throws -> String {
       let path = folder.file("\(job.verb.replacing(" ", with: "-"))-\(name)")
       try job.prepare(path)
@@ -91,7 +91,7 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
   }
 
   /// The export of a cache without damage.
-  private func export(_ cache: String) throws -> [String: [UInt8]] {
+  func export(_ cache: String) throws -> [String: [UInt8]] {
     try DecantProcess.run(["cache", "verify", cache], in: folder.path)
     return ["export": try output(["cache", "export", cache])]
   }

@@ -4,6 +4,7 @@ import Diagnostics
 import Distillation
 import JSON
 import Pipelines
+import Teachers
 import Testing
 
 /// A verb and a pipeline's stage are one thing: what the command line can say, a file can say, and within the same bounds.
@@ -14,7 +15,7 @@ import Testing
   private static let pipelineOnly: Set = ["sweep", "compare"]
 
   /// The keys that a type asks for beside those that it must have, as its refusal of an unknown one lists them.
-  private static func keys(_ stage: (some Stage).Type, required: [String]) throws -> Set<String> {
+  private static func keys(_ stage: (some Decodable).Type, required: [String]) throws -> Set<String> {
     let place = ConfigurationNode.Place(file: "stage.yaml", line: nil)
     let entries = (required + ["§"]).map { key in
       ConfigurationNode.Entry(
@@ -22,7 +23,7 @@ import Testing
     }
     do {
       _ = try ConfigurationFile.decode(stage, from: ConfigurationNode(.mapping(entries), at: place))
-      Issue.record("\(stage.name) takes a key that nobody knows")
+      Issue.record("\(stage) takes a key that nobody knows")
       return []
     } catch let fault as Diagnostic {
       let list = try #require(fault.remedy?.split(separator: "known here: ").last)
@@ -46,10 +47,16 @@ import Testing
       #expect(declared.isSuperset(of: others))
     } else {
       let keys = try Self.keys(Verb.Work.self, required: options.filter(\.isRequired).map(\.key))
-      #expect(Set(options.map(\.key)) == keys, "\(name)")
+      #expect(Set(options.map(\.key).filter { !$0.contains(".") }) == keys, "\(name)")
     }
-    for option in options where option.key != "fields" {
+    for option in options where option.key != "fields" && !option.key.contains(".") {
       #expect(option.key == option.name.replacing("-", with: "_"))
+    }
+    // What stands within `teacher` are the keys of a server, but for its address.
+    let within = Set(options.map(\.key).filter { $0.hasPrefix("teacher.") })
+    if !within.isEmpty {
+      let keys = try Self.keys(ServedSettings.self, required: ["url", "tokenizer"])
+      #expect(within == Set(keys.subtracting(["url"]).map { "teacher.\($0)" }))
     }
   }
 
@@ -67,6 +74,15 @@ import Testing
       (precompute + ["--codec", "compct"], "did you mean 'compact'?"),
       (precompute + ["--max-length", "1"], "--max-length: is 1, but must be from 2 to"),
       (precompute + ["--separator", "tab"], "--separator: 'tab' is no separator"),
+      (
+        ["precompute", "--teacher", "https://gpu:8000", "--cache", "c"] + rows,
+        "--teacher: the server https://gpu:8000 needs the folder"
+      ),
+      (precompute + ["--tokenizer", "t"], "--teacher: 't' is no address of a server"),
+      (
+        ["precompute", "--teacher", "https://gpu", "--tokenizer", "t", "--in-flight", "0", "--cache", "c"] + rows,
+        "--in-flight: is 0, but must be from 1 to"
+      ),
       (precompute + ["--field", "prompt"], "--field: 'prompt' is not NAME=FIELD"),
       (precompute + ["--field", "promt=q"], "--field: 'promt' is not a field of a row"),
       (generate + ["--top-p", "0"], "--top-p: is 0.0, but must be from 1e-06 to 1.0"),

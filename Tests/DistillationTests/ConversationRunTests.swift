@@ -8,6 +8,7 @@ import LogitCache
 import Samples
 import Sequences
 import TeacherSignal
+import Teachers
 import TestSupport
 import Testing
 import Tokenizers
@@ -36,7 +37,7 @@ import Training
 
   private func precompute(_ format: RowFormat, to name: String = "cache", teacher: String? = nil) throws -> String {
     var stage = Precompute(
-      teacher: teacher ?? self.teacher, data: DataFiles(rows), format: format, cache: folder.file(name))
+      teacher: .model(teacher ?? self.teacher), data: DataFiles(rows), format: format, cache: folder.file(name))
     // All of the vocabulary: nothing is lost.
     stage.topK = 272
     stage.codec = .exact
@@ -93,7 +94,7 @@ import Training
       evaluation.model = student
       _ = try evaluation.run()
     }
-    evaluation.teacher = teacher
+    evaluation.teacher = .model(teacher)
     report = try evaluation.run()
     #expect(abs(report.nll - (try number("student"))) < 1e-5)
     #expect(abs((report.teacher?.forwardKL ?? 0) - (try number("forward_kl"))) < 1e-5)

@@ -11,6 +11,7 @@ import Replay
 import Samples
 import Sequences
 import TeacherSignal
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -34,7 +35,7 @@ import Training
 
   private func precompute(_ format: RowFormat = RowFormat()) throws -> String {
     var stage = Precompute(
-      teacher: world.teacher, data: DataFiles(world.train), format: format, cache: world.folder.file("cache"))
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: format, cache: world.folder.file("cache"))
     stage.topK = 8
     _ = try stage.run()
     return stage.cache
@@ -235,7 +236,7 @@ import Training
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 12
     let stage = Regeneration(
-      student: model, teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(),
+      student: model, teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     _ = try stage.run()
     #expect(try replayed(stage.replay).allSatisfy { $0 < 300 })
@@ -249,7 +250,7 @@ import Training
     // A prompt that the teacher could not read with its answer is refused before there is one.
     let prompts = try world.folder.write(#"{"prompt":"Who <|one|>?"}"#, to: "prompts.jsonl")
     let stage = Regeneration(
-      student: model, teacher: world.teacher, data: DataFiles(prompts), format: RowFormat(),
+      student: model, teacher: .model(world.teacher), data: DataFiles(prompts), format: RowFormat(),
       replay: world.folder.file("replay"),
       decoding: DecodingConfiguration())
     expectDiagnostic(file: prompts, line: 1, saying: "token 300", "the teacher") { _ = try stage.run() }

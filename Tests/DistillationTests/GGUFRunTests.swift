@@ -5,6 +5,7 @@ import Fixtures
 import Models
 import Samples
 import Tensor
+import Teachers
 import TestSupport
 import Testing
 import Tokenizers
@@ -25,7 +26,7 @@ import Training
 
   private func cache(_ teacher: String, _ name: String) throws -> String {
     var stage = Precompute(
-      teacher: teacher, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
+      teacher: .model(teacher), data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
     stage.topK = 8
     _ = try stage.run()
     return world.folder.file(name)

@@ -7,6 +7,7 @@ import LogitCache
 import Provenance
 import RandomStreams
 import Samples
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -31,7 +32,7 @@ import Training
   }
 
   private func precompute(_ data: DataFiles, _ cache: String) throws -> Precompute.Outcome {
-    var stage = Precompute(teacher: world.teacher, data: data, format: RowFormat(), cache: file(cache))
+    var stage = Precompute(teacher: .model(world.teacher), data: data, format: RowFormat(), cache: file(cache))
     stage.topK = 8
     return try stage.run()
   }

@@ -9,6 +9,7 @@ import Replay
 import Samples
 import Sequences
 import TeacherSignal
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -20,7 +21,7 @@ import Training
 
   private func precompute(_ name: String, tokens: Int = 4096, topK: Int = 8) -> Precompute {
     var stage = Precompute(
-      teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file(name))
     stage.topK = topK
     stage.tokensPerBatch = tokens
     return stage
@@ -50,7 +51,7 @@ import Training
     }
     expectDiagnostic(field: "teacher", saying: "teacher is") {
       var stage = self.precompute("cache")
-      stage.teacher = self.world.student
+      stage.teacher = .model(self.world.student)
       _ = try stage.run()
     }
     #expect(try export("cache") == before)
@@ -93,7 +94,7 @@ import Training
 
   @Test("a regenerated version scores the positions that predict generated tokens") func regenerates() throws {
     var stage = Regeneration(
-      student: world.student, teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(),
+      student: world.student, teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: Self.decoding)
     stage.topK = 8
     let outcome = try stage.run()
@@ -116,7 +117,7 @@ import Training
 
   @Test("a model lies at no distance from itself, and at some from another") func evaluates() throws {
     var evaluation = ModelEvaluation(model: world.teacher, data: DataFiles(world.validation), format: RowFormat())
-    evaluation.teacher = world.teacher
+    evaluation.teacher = .model(world.teacher)
     evaluation.generate = true
     evaluation.maximumNewTokens = 6
     let own = try evaluation.run()
@@ -169,7 +170,7 @@ import Training
     #expect(try training.run().steps == 1)
     var evaluation = ModelEvaluation(
       model: RunFolder(training.output).last, data: DataFiles(world.validation))
-    evaluation.teacher = world.teacher
+    evaluation.teacher = .model(world.teacher)
     #expect(try evaluation.run().perplexity > 1)
   }
 

@@ -6,6 +6,7 @@ import Foundation
 import JSON
 import Samples
 import Telemetry
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -196,7 +197,7 @@ private struct StoppedJobs {
       }
     }
     let regeneration = Regeneration(
-      student: world.student, teacher: world.teacher, data: DataFiles(world.validation), format: RowFormat(),
+      student: world.student, teacher: .model(world.teacher), data: DataFiles(world.validation), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     for looks in 0..<7 {
       guard try isStopped(afterLooks: looks, { try regeneration.run().interrupted }) else {

@@ -6,6 +6,7 @@ import Models
 import RandomStreams
 import Files
 import Samples
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -58,7 +59,7 @@ import Training
     var decoding = DecodingConfiguration()
     decoding.maximumNewTokens = 60
     let stage = Regeneration(
-      student: world.student, teacher: short, data: DataFiles(world.train), format: RowFormat(),
+      student: world.student, teacher: .model(short), data: DataFiles(world.train), format: RowFormat(),
       replay: world.folder.file("replay"), decoding: decoding)
     expectDiagnostic(field: "max_new_tokens", saying: "the teacher, 40") { _ = try stage.run() }
     #expect(!File.exists(world.folder.file("replay")))
@@ -70,7 +71,7 @@ import Training
       try self.train("{model: \(small), live: true}")
     }
     var stage = Precompute(
-      teacher: small, data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file("cache"))
+      teacher: .model(small), data: DataFiles(world.train), format: RowFormat(), cache: world.folder.file("cache"))
     stage.topK = 4
     expectDiagnostic(saying: "270") { _ = try stage.run() }
     #expect(!File.exists(world.folder.file("cache")))

@@ -6,6 +6,7 @@ import Fixtures
 import Replay
 import Samples
 import TeacherSignal
+import Teachers
 import TestSupport
 import Testing
 import Training
@@ -18,7 +19,8 @@ import Training
   init() throws {
     world = try TinyWorld(rows: 48)
     cache = world.folder.file("cache")
-    var stage = Precompute(teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: cache)
+    var stage = Precompute(
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(), cache: cache)
     stage.topK = 16
     _ = try stage.run()
   }
@@ -119,7 +121,8 @@ import Training
 
   @Test("a live teacher and an exact cache of all entries give the same losses") func live() throws {
     let full = world.folder.file("full")
-    var stage = Precompute(teacher: world.teacher, data: DataFiles(world.train), format: RowFormat(), cache: full)
+    var stage = Precompute(
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(), cache: full)
     stage.topK = 300
     stage.codec = .exact
     _ = try stage.run()
@@ -174,7 +177,7 @@ import Training
       _ = try Trainer.train(settings, output: self.world.folder.file("a"), resume: false)
     }
     expectDiagnostic(line: 1, saying: "no record in the cache", "run precompute") {
-      var settings = try self.configuration()
+      var settings = try self.configuration(teacher: "{cache: \(self.cache)}")
       settings.data.train = WeightedData(DataFiles(self.world.validation))
       _ = try Trainer.train(settings, output: self.world.folder.file("b"), resume: false)
     }

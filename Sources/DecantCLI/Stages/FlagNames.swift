@@ -38,7 +38,8 @@ package struct FlagNames: Sendable {
   }
 
   private func translated(field: String, of file: String?) -> String {
-    guard let option = options.first(where: { field == $0.key || file == nil && field.hasPrefix("\($0.key).") }) else {
+    let named = options.first { field == $0.key }
+    guard let option = named ?? options.first(where: { file == nil && field.hasPrefix("\($0.key).") }) else {
       return field
     }
     let isMeant = file == nil || !option.isPlace || words(option.name).last == file

@@ -32,6 +32,32 @@ extension [StageOption] {
       "The file is plain text, its rows divided by: line, blank-line, file or literal:TEXT."),
   ]
 
+  /// How a teacher behind a server is asked: the keys of `ServedSettings`, which stand within `teacher`.
+  static let served: [StageOption] = [
+    .within(
+      "teacher", "tokenizer", .text, "DIR", without: "the teacher's own folder",
+      "The folder of the tokenizer of a teacher behind a server, which needs it."),
+    .within(
+      "teacher", "teacher-name", key: "name", .text, "NAME", without: "the server's name of the model",
+      "What a teacher behind a server is called in caches."),
+    .within(
+      "teacher", "served-model", .text, "NAME", without: "the only one",
+      "Which of a server's models is asked."),
+    .within(
+      "teacher", "protocol", .plain, "NAME", without: "auto",
+      "What a server is spoken to in: vllm, sglang, openai, or auto, which asks it."),
+    .within("teacher", "in-flight", .plain, "N", without: "16", "Requests to a server under way at the same time."),
+    .within(
+      "teacher", "request-timeout", key: "timeout", .plain, "SECONDS", without: "600",
+      "How long one request to a server may take."),
+    .within(
+      "teacher", "retries", .plain, "N", without: "8",
+      "How often a request is made again that a server could not answer."),
+    .within(
+      "teacher", "teacher-context", key: "context", .plain, "N", without: "what the server says",
+      "The longest sequence that a server takes, in tokens."),
+  ]
+
   /// How responses are sampled: the keys of `DecodingConfiguration`, and the seed.
   static let decoding: [StageOption] = [
     .plain("max-new-tokens", "N", "Longest response in tokens."),

@@ -49,8 +49,28 @@ extension StageCommand {
       entries.removeAll { $0.key == option.key }
       entries.append(.init(key: option.key, place: StageOption.place, value: try option.node(words)))
     }
-    node.value = .mapping(entries)
+    node.value = .mapping(Self.nested(entries))
     return try ConfigurationFile.decode(Work.self, from: node)
+  }
+
+  /// The entries with those of dotted keys inside the one that they belong to, whose own value is then a server's address.
+  private static func nested(_ entries: [ConfigurationNode.Entry]) -> [ConfigurationNode.Entry] {
+    var nested = entries.filter { !$0.key.contains(".") }
+    for entry in entries {
+      guard let dot = entry.key.firstIndex(of: "."),
+        let outer = nested.firstIndex(where: { $0.key == entry.key[..<dot] })
+      else { continue }
+      var inside: [ConfigurationNode.Entry]
+      if case .mapping(let before) = nested[outer].value.value {
+        inside = before
+      } else {
+        inside = [.init(key: "url", place: nested[outer].place, value: nested[outer].value)]
+      }
+      inside.append(
+        .init(key: String(entry.key[entry.key.index(after: dot)...]), place: entry.place, value: entry.value))
+      nested[outer].value = ConfigurationNode(.mapping(inside), at: StageOption.place)
+    }
+    return nested
   }
 
   // MARK: Defaults

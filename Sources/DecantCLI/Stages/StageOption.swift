@@ -69,6 +69,15 @@ package struct StageOption: Sendable {
     StageOption(name, .plain, placeholder, help, without: without)
   }
 
+  /// `--name VALUE` for a key within that of another option: the value given for that one becomes `url` beside it.
+  static func within(
+    _ outer: String, _ name: String, key: String? = nil, _ reading: Reading, _ placeholder: String, without: String,
+    _ help: String
+  ) -> StageOption {
+    StageOption(
+      name, key: "\(outer).\(key ?? name.replacing("-", with: "_"))", reading, placeholder, help, without: without)
+  }
+
   /// `--name NAME=VALUE`, any number of times.
   ///
   /// - Parameter isPlain: Whether values are numbers, truth values or texts, not texts alone.

@@ -11,10 +11,10 @@ let cacheCommands = CommandGroup(
   "cache", "look after a cache of teacher signals",
   [
     .command(CacheInfo()), .command(CacheVerify()), .command(CacheRepair()), .command(CacheShow()),
-    .command(CacheExport()), .command(CacheUpgrade()),
+    .command(CacheExport()), .command(CacheImportCommand()), .command(CacheUpgrade()),
   ])
 
-private let cacheFolder = Parameter<String>.positional("DIR", "The cache.")
+let cacheFolder = Parameter<String>.positional("DIR", "The cache.")
 
 /// `decant cache info`.
 struct CacheInfo: Command {
@@ -53,8 +53,22 @@ struct CacheInfo: Command {
         ("format_version", .integer(Int64(manifest.formatVersion))), ("numerics", .string(manifest.precision)),
         ("kernels", .array(kernels)), ("teacher", .string("\(manifest.teacher)")),
         ("teacher_path", .string(manifest.teacherPath)), ("tokenizer", .string("\(manifest.tokenizer)")),
-        ("datasets", .array(datasets)),
+      ] + Self.origin(manifest.origin) + [
+        ("datasets", .array(datasets))
       ])
+  }
+}
+
+extension CacheInfo {
+  /// Where the signals came from, where no model here computed them.
+  fileprivate static func origin(_ origin: JSONObject?) -> [(String, JSONValue)] {
+    guard let origin else { return [] }
+    let noise = origin["canary"]?["repeat_noise"]
+    let tail =
+      origin["tail"]?.stringValue == "derived" ? "derived: one minus what is kept" : origin["tail"]?.stringValue
+    return ["kind", "protocol", "format", "name", "model"].compactMap { key in origin[key].map { ("origin_\(key)", $0) }
+    }
+      + (noise.map { [("origin_repeat_noise", $0)] } ?? []) + (tail.map { [("tail", .string($0))] } ?? [])
   }
 }
 
@@ -158,37 +172,6 @@ struct CacheShow: Command {
         "has no sample \(key)", file: cache.directory, remedy: "list keys with decant cache export")
     }
     try arguments.output.write(String(decoding: LogitCache.line(key, sample), as: UTF8.self))
-  }
-}
-
-/// `decant cache export`.
-struct CacheExport: Command {
-  enum Format: String, CaseIterable, ArgumentValue { case jsonl }
-
-  let format = Parameter<Format>.option("format", "NAME", default: .jsonl, "The format: jsonl.")
-  let output = Parameter<String?>.optional("output", "FILE", without: "standard output", "The file to write.")
-
-  var declaration: Declaration {
-    Declaration(
-      "export", "write every sample as a line of JSON, in key order",
-      parameters: [cacheFolder.specification, format.specification, output.specification],
-      examples: [Example("decant cache export cache/ --output signals.jsonl", "for other programs")])
-  }
-
-  func run(_ arguments: Arguments) throws {
-    let cache = try LogitCache(directory: arguments[cacheFolder])
-    guard let path = arguments[output] else {
-      return try cache.export { try arguments.output.write(String(decoding: $0, as: UTF8.self)) }
-    }
-    let destination = try Destination(path)
-    // A stream may keep its writer waiting for ever, and there is nothing to tidy up.
-    if !destination.isStream { Interruption.install() }
-    try File.write(into: destination) { writer in
-      try cache.export { line in
-        try Interruption.check()
-        try writer.append(line)
-      }
-    }
   }
 }
 

@@ -7,7 +7,9 @@ import Telemetry
 struct EvaluateCommand: StageCommand {
   let options: [StageOption] =
     [.required("model", "DIR", "The model: a directory, a GGUF file, or a hub id in the local cache.")] + .rows + [
-      .place("teacher", "DIR", without: "no divergence", "Measures the divergence to this model, both ways."),
+      .place("teacher", "DIR", without: "no divergence", "Measures the divergence to this model, or server, both ways.")
+    ] + .served + [
+      .plain("top-k", "K", "Entries a position that a server is asked for, where it is the teacher."),
       .flag("generate", "Also answers every prompt greedily, for ROUGE-L and exact match."),
       .plain("max-new-tokens", "N", "Longest response in tokens, with --generate."),
       .plain("limit", "N", without: "all rows", "Only the first N rows."),

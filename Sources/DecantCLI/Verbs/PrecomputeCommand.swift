@@ -5,7 +5,12 @@ import Telemetry
 /// `decant precompute`: stage one.
 struct PrecomputeCommand: StageCommand {
   let options: [StageOption] =
-    [.required("teacher", "DIR", "The teacher: a directory, a GGUF file, or a hub id in the local cache.")] + .rows + [
+    [
+      .required(
+        "teacher", "DIR",
+        "The teacher: a directory, a GGUF file, a hub id in the local cache, or the address of a server, https://host:port."
+      )
+    ] + .served + .rows + [
       .required("cache", "DIR", "The cache to write; made where missing."),
       .plain("top-k", "K", "Entries kept per position."),
       .plain("codec", "NAME", "How records are written: compact or exact."),
@@ -30,6 +35,9 @@ struct PrecomputeCommand: StageCommand {
         Example(
           "decant precompute --teacher teacher/ --data train.jsonl --cache cache/ --dry-run", "size and work beforehand"
         ),
+        Example(
+          "decant precompute --teacher https://gpu:8000 --tokenizer teacher/ --data train.jsonl --cache cache/",
+          "from a teacher that vLLM serves; the key, where it wants one, in DECANT_API_KEY"),
       ])
   }
 

@@ -7,9 +7,13 @@ struct RegenerateCommand: StageCommand {
   let options: [StageOption] =
     [
       .required("student", "DIR", "The student that answers."),
-      .required("teacher", "DIR", "The teacher that scores the answers."),
-    ] + .rows + [
+      .required(
+        "teacher", "DIR", "The teacher that scores the answers, or the address of a server, https://host:port."),
+    ] + .served + .rows + [
       .required("replay", "DIR", "The replay store; made where missing."),
+      .place(
+        "cache", "DIR", without: "none",
+        "A cache that keeps what the teacher says of answers, and is read before it is asked; made where missing."),
       .plain("top-k", "K", "Teacher entries kept per position."),
     ] + .decoding + [.batchSize, .precision]
   let json = Parameter<Bool>.json
@@ -19,7 +23,7 @@ struct RegenerateCommand: StageCommand {
       "regenerate", "write and score student outputs into a replay store",
       discussion: """
         The student answers every prompt, the teacher scores the answers, and they appear together as one new immutable
-        version. A run that is stopped publishes nothing.
+        version. A run that is stopped publishes nothing; with --cache, what the teacher said until then is kept.
         """,
       parameters: specifications + [json.specification],
       examples: [

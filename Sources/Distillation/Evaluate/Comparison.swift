@@ -6,6 +6,7 @@ import Files
 import FoundationEssentials
 import LogitCache
 public import Samples
+import Teachers
 import Telemetry
 import Training
 
@@ -100,7 +101,7 @@ public struct Comparison: Stage {
 
   private func measure(_ entry: Entry, isTeacher: Bool) throws -> Row {
     var evaluation = ModelEvaluation(model: entry.model, data: data, format: format)
-    evaluation.teacher = isTeacher ? nil : teacher
+    evaluation.teacher = isTeacher ? nil : .model(teacher)
     if let maximumNewTokens {
       evaluation.generate = true
       evaluation.maximumNewTokens = maximumNewTokens

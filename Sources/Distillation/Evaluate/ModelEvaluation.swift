@@ -8,6 +8,7 @@ import Models
 public import Samples
 import Generation
 import RandomStreams
+public import Teachers
 import Telemetry
 public import Tensor
 import Tokenizers
@@ -20,7 +21,9 @@ public struct ModelEvaluation: Stage {
   public var data: DataFiles
   public var format: RowFormat
   /// A teacher to measure the divergence to; nil leaves it out.
-  public var teacher: String?
+  public var teacher: TeacherSource?
+  /// Entries a position that a server is asked for, where it is the teacher.
+  public var topK = 64
   /// Also answer every prompt greedily, for ROUGE-L and exact match.
   public var generate = false
   /// Longest response in tokens, where there are any.
@@ -48,18 +51,25 @@ public struct ModelEvaluation: Stage {
     try validate()
     EngineAnnouncement.print(precision)
     let (loaded, bundle, source, judge, samples) = try Interruption.endingAtOnce(load)
+    if case .asked = judge {
+      Log.info(
+        "divergences are over the teacher's \(topK) entries a position and its tail: at most those of whole distributions"
+      )
+    }
     let count = min(samples.count, limit ?? .max)
     let progress = Progress("evaluate", total: count, unit: "samples")
     var done = 0
-    var report = try Evaluator(model: loaded.model, teacher: judge?.model, tokensPerBatch: tokensPerBatch)
-      .evaluate(
-        count: count,
-        onProgress: { now in
-          try Interruption.check()
-          progress.advance(by: now - done)
-          done = now
-        }
-      ) { try samples.index.sample(at: $0).sequence }
+    var report = try Evaluator(
+      model: loaded.model, teacher: judge?.model, asked: judge?.asked, tokensPerBatch: tokensPerBatch
+    )
+    .evaluate(
+      count: count,
+      onProgress: { now in
+        try Interruption.check()
+        progress.advance(by: now - done)
+        done = now
+      }
+    ) { try samples.index.sample(at: $0).sequence }
     progress.finish()
     report.account = samples.account
     if generate {
@@ -73,22 +83,50 @@ public struct ModelEvaluation: Stage {
     return report
   }
 
-  private func load() throws -> (LoadedModel, TokenizerBundle, SampleSource, LoadedModel?, IndexedSamples) {
+  /// Who the model is compared with.
+  private enum Judge {
+    case loaded(LoadedModel)
+    case asked(OpenTeacher)
+
+    var model: (any CausalLanguageModel)? { if case .loaded(let teacher) = self { teacher.model } else { nil } }
+    var asked: (any Teacher)? { if case .asked(let teacher) = self { teacher.teacher } else { nil } }
+
+    func tokenizer() throws -> TokenizerBundle {
+      switch self {
+      case .loaded(let teacher): try TokenizerBundle(directory: teacher.directory)
+      case .asked(let teacher): teacher.tokenizer
+      }
+    }
+  }
+
+  private func judge(of model: LoadedModel) throws -> Judge? {
+    guard let teacher else { return nil }
+    switch teacher {
+    case .model(let name): return .loaded(try ModelStore.load(name, trainable: false, precision: precision))
+    case .served:
+      let opened = try OpenTeacher(
+        teacher, precision: precision, topK: topK, lowering: true,
+        vocabulary: model.model.configuration.vocabularySize)
+      return .asked(opened)
+    }
+  }
+
+  private func load() throws -> (LoadedModel, TokenizerBundle, SampleSource, Judge?, IndexedSamples) {
     let loaded = try ModelStore.load(model, trainable: false, precision: precision)
     let bundle = try TokenizerBundle(directory: loaded.directory)
-    let judge = try teacher.map { try ModelStore.load($0, trainable: false, precision: precision) }
+    let judge = try judge(of: loaded)
     // A student carries the template it was taught with; one that is not taught yet is asked as its teacher is.
     var chats = [bundle.tokenizer]
-    if let judge {
-      let theirs = try TokenizerBundle(directory: judge.directory)
+    if let theirs = try judge?.tokenizer() {
       try bundle.requireEqual(
-        to: theirs.fingerprint, mine: "the model \(model)", theirs: "the teacher \(judge.directory)")
+        to: theirs.fingerprint, mine: "the model \(model)", theirs: "the teacher \(teacher?.place ?? "")")
       chats.append(theirs.tokenizer)
     }
     let named = chats.first { !$0.chatTemplates.isEmpty } ?? bundle.tokenizer
     let source = try SampleSource(
       format, tokenizer: bundle, model: loaded.model.configuration, chat: format.chatTemplate(of: named))
     let samples = try source.samples(of: data, index: .temporary, newTokens: generate ? maximumNewTokens : nil)
+    if case .asked(let teacher) = judge { try samples.check(teacher.limits, lastIsTarget: true) }
     return (loaded, bundle, source, judge, samples)
   }
 
@@ -130,12 +168,13 @@ extension ModelEvaluation {
     var made = Provenance()
     try made.pinIfThere("model", model: model)
     try made.pinIfThere("data", rows: data)
-    if let teacher { try made.pinIfThere("teacher", model: teacher) }
+    if let teacher { try made.pinIfThere("teacher", teacher) }
     return made
   }
 
   private enum CodingKeys: String, CodingKey {
     case model, data, teacher, generate, limit, precision, output
+    case topK = "top_k"
     case maximumNewTokens = "max_new_tokens"
     case tokensPerBatch = "batch_tokens"
   }
@@ -144,7 +183,8 @@ extension ModelEvaluation {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       model: try keys.decode(.model), data: try keys.decode(.data), format: try RowFormat(from: decoder))
-    teacher = try keys.decodeIfPresent(String.self, forKey: .teacher)
+    teacher = try keys.decodeIfPresent(TeacherSource.self, forKey: .teacher)
+    topK = try keys.decode(.topK, default: topK)
     generate = try keys.decode(.generate, default: generate)
     maximumNewTokens = try keys.decode(.maximumNewTokens, default: maximumNewTokens)
     limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
@@ -160,6 +200,7 @@ extension ModelEvaluation {
     try keys.encode(data, forKey: .data)
     try format.encode(to: encoder)
     try keys.encodeIfPresent(teacher, forKey: .teacher)
+    try keys.encode(topK, forKey: .topK)
     try keys.encode(generate, forKey: .generate)
     try keys.encode(maximumNewTokens, forKey: .maximumNewTokens)
     try keys.encodeIfPresent(limit, forKey: .limit)
@@ -170,6 +211,7 @@ extension ModelEvaluation {
 
   public func validate() throws {
     try format.validate()
+    try CodingKeys.topK.checkPositive(topK)
     try CodingKeys.maximumNewTokens.check(maximumNewTokens, in: 1...Limits.sequence)
     try CodingKeys.limit.checkPositive(limit)
     try CodingKeys.tokensPerBatch.checkPositive(tokensPerBatch)

@@ -3,13 +3,14 @@ import Diagnostics
 import Evaluation
 public import Provenance
 import Files
+import LogitCache
 import Models
 import RandomStreams
 import Replay
 public import Samples
 import Sequences
 import TeacherSignal
-import Teachers
+public import Teachers
 import Telemetry
 public import Tensor
 import Tokenizers
@@ -18,15 +19,18 @@ import Training
 /// Stage three by itself: the student answers every prompt of a file, the teacher scores the answers, and they are
 /// published as the next version of a replay store.
 public struct Regeneration: Stage {
-  /// Model directories or hub ids.
+  /// A model directory or hub id.
   public var student: String
-  public var teacher: String
+  /// A model, or a server.
+  public var teacher: TeacherSource
   /// The files of rows; their responses, where they have any, are ignored.
   public var data: DataFiles
   public var format: RowFormat
   /// Folder of the replay store; made where missing.
   public var replay: String
   public var decoding: DecodingConfiguration
+  /// A cache that keeps what the teacher says of answers, and is read before it is asked; made where missing. Nil for none.
+  public var cache: String?
   /// Entries kept per position.
   public var topK = 64
   /// Seeds what is drawn.
@@ -45,7 +49,7 @@ public struct Regeneration: Stage {
   }
 
   public init(
-    student: String, teacher: String, data: DataFiles, format: RowFormat = RowFormat(), replay: String,
+    student: String, teacher: TeacherSource, data: DataFiles, format: RowFormat = RowFormat(), replay: String,
     decoding: DecodingConfiguration = DecodingConfiguration()
   ) {
     self.student = student
@@ -66,13 +70,14 @@ public struct Regeneration: Stage {
     try validate()
     EngineAnnouncement.print(precision)
     let (student, teacher, source, samples) = try Interruption.endingAtOnce(load)
+    let asked = try cache.map { try keeping(teacher, in: $0) } ?? teacher.teacher
     let prompts = try (0..<samples.count).map { try samples.index.sample(at: $0).tokenIDs }
     try samples.check(teacher.limits, lastIsTarget: false, name: "this prompt")
     try teacher.limits.check(
       answersTo: samples.index.counts.longestPrompt, newTokens: decoding.maximumNewTokens,
       ceiling: student.model.configuration.contextLength)
     let regenerator = Regenerator(
-      student: student.model, teacher: teacher.teacher,
+      student: student.model, teacher: asked,
       topK: min(topK, teacher.teacher.identity.vocabularySize), settings: decoding.settings,
       tokenizer: teacher.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: batchSize)
     if let notice = regenerator.vocabulary.notice(student.model.configuration, role: "the student") { Log.info(notice) }
@@ -105,16 +110,26 @@ public struct Regeneration: Stage {
     return Outcome(version: version.number, samples: answers.count, generatedTokens: tokens, interrupted: false)
   }
 
+  /// The teacher with a cache before it.
+  private func keeping(_ opened: OpenTeacher, in folder: String) throws -> any Teacher {
+    let size = opened.teacher.identity.vocabularySize
+    let manifest = CacheManifest(opened.teacher, codec: .compact, topK: min(topK, size))
+    return CachedThroughTeacher(
+      try LogitCacheWriter(directory: folder, manifest: manifest), asking: opened.teacher, vocabulary: size)
+  }
+
   private func load() throws -> (
     student: LoadedModel, teacher: OpenTeacher, source: SampleSource, samples: IndexedSamples
   ) {
     let student = try ModelStore.load(self.student, trainable: false, precision: precision)
     let model = student.model.configuration
     let teacher = try OpenTeacher(
-      self.teacher, precision: precision, topK: topK, lowering: true, vocabulary: model.vocabularySize)
+      self.teacher, precision: precision, topK: topK, lowering: true, vocabulary: model.vocabularySize,
+      known: cache.flatMap { LogitCache.isThere($0) ? try CacheManifest(directory: $0).origin : nil })
     let bundle = try TokenizerBundle(directory: student.directory)
     try bundle.requireEqual(
-      to: teacher.tokenizer.fingerprint, mine: "the student \(self.student)", theirs: "the teacher \(self.teacher)")
+      to: teacher.tokenizer.fingerprint, mine: "the student \(self.student)",
+      theirs: "the teacher \(self.teacher.place)")
     let chat = try format.chatTemplate(of: teacher.tokenizer.tokenizer) ?? format.chatTemplate(of: bundle.tokenizer)
     try format.tellDifference(of: bundle.tokenizer, from: chat)
     let source = try SampleSource(
@@ -138,13 +153,13 @@ extension Regeneration {
   public func inputs() throws -> Provenance {
     var made = Provenance()
     try made.pinIfThere("student", model: student)
-    try made.pinIfThere("teacher", model: teacher)
+    try made.pinIfThere("teacher", teacher)
     try made.pinIfThere("data", rows: data)
     return made
   }
 
   private enum CodingKeys: String, CodingKey {
-    case student, teacher, data, replay, seed, precision
+    case student, teacher, data, replay, cache, seed, precision
     case topK = "top_k"
     case batchSize = "batch_size"
   }
@@ -155,6 +170,7 @@ extension Regeneration {
       student: try keys.decode(.student), teacher: try keys.decode(.teacher), data: try keys.decode(.data),
       format: try RowFormat(from: decoder), replay: try keys.decode(.replay),
       decoding: try DecodingConfiguration(from: decoder))
+    cache = try keys.decodeIfPresent(String.self, forKey: .cache)
     topK = try keys.decode(.topK, default: topK)
     seed = try keys.decode(.seed, default: seed)
     batchSize = try keys.decode(.batchSize, default: batchSize)
@@ -169,6 +185,7 @@ extension Regeneration {
     try keys.encode(data, forKey: .data)
     try format.encode(to: encoder)
     try keys.encode(replay, forKey: .replay)
+    try keys.encodeIfPresent(cache, forKey: .cache)
     try keys.encode(topK, forKey: .topK)
     try decoding.encode(to: encoder)
     try keys.encode(seed, forKey: .seed)

@@ -8,11 +8,12 @@ import LogitCache
 public import Samples
 import Sequences
 import Synchronization
-import Teachers
+public import Teachers
 import Tokenizers
 public import TeacherSignal
 public import Tensor
 import Telemetry
+import Threads
 
 /// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
 ///
@@ -20,8 +21,8 @@ import Telemetry
 /// planned from the data set alone, so an interrupted run computes the same bytes as an uninterrupted one. A batch is
 /// encoded and written by a thread of its own while the teacher computes the next one.
 public struct Precompute: Stage {
-  /// A model directory or hub id.
-  public var teacher: String
+  /// A model, or a server.
+  public var teacher: TeacherSource
   /// The files of rows.
   public var data: DataFiles
   public var format: RowFormat
@@ -62,7 +63,7 @@ public struct Precompute: Stage {
     public var account: RowAccount
   }
 
-  public init(teacher: String, data: DataFiles, format: RowFormat = RowFormat(), cache: String) {
+  public init(teacher: TeacherSource, data: DataFiles, format: RowFormat = RowFormat(), cache: String) {
     self.teacher = teacher
     self.data = data
     self.format = format
@@ -77,7 +78,7 @@ public struct Precompute: Stage {
     return try Interruption.endingAtOnce {
       // Nothing is written beside the cache.
       let work = try prepare(index: .temporary)
-      let existing = File.exists("\(cache)/manifest.json") ? try LogitCache(directory: cache) : nil
+      let existing = LogitCache.isThere(cache) ? try LogitCache(directory: cache) : nil
       try existing?.manifest.check(wanted: work.manifest, directory: cache)
       let index = work.samples.index
       let keys = try existing.map { try SampleKeys(index, in: $0) } ?? SampleKeys(index, in: work.manifest)
@@ -128,19 +129,34 @@ public struct Precompute: Stage {
       }
       progress.advance(by: batch.count, work: batch.reduce(0) { $0 + $1.sequence.count })
     }) { stage in
-      for window in Self.windows(samples.count) {
-        for batch in try missing(window, samples, keys, writer.cache) {
-          if Interruption.requested { return true }
-          try stage.submit(work.teacher.samples(for: batch.map { try samples.sample(at: $0).sequence }))
-        }
-      }
-      return false
+      do {
+        try ask(work, keys, about: samples, in: writer.cache, stage)
+        return false
+      } catch is Interrupted { return true }
     }
     progress.finish()
     let totals = written.withLock(\.self)
     return Outcome(
       samples: samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
       seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted, account: work.samples.account)
+  }
+
+  /// Has the teacher asked about every sample that the cache lacks, and hands what it says to the stage that keeps it.
+  ///
+  /// - Throws: `Interrupted` once a signal has come.
+  private func ask(
+    _ work: Work, _ keys: SampleKeys, about samples: SampleIndex, in cache: LogitCache,
+    _ stage: BackgroundStage<[ScoredSample]>
+  ) throws {
+    var ahead = AskedAhead(work.teacher)
+    for window in Self.windows(samples.count) {
+      for batch in try missing(window, samples, keys, cache) {
+        try Interruption.check()
+        try ahead.ask(batch.map(work.samples.asked))
+        while let answered = try ahead.nextInTurn() { try stage.submit(answered) }
+      }
+    }
+    while let answered = try ahead.next() { try stage.submit(answered) }
   }
 
   // MARK: Windows
@@ -201,15 +217,14 @@ public struct Precompute: Stage {
   }
 
   private func prepare(index place: IndexPlace) throws -> Work {
-    let opened = try OpenTeacher(teacher, precision: precision, topK: topK, vocabulary: vocabulary)
-    let identity = opened.teacher.identity, size = identity.vocabularySize
-    let found = File.exists("\(cache)/manifest.json") ? try CacheManifest(directory: cache) : nil
+    let found = LogitCache.isThere(cache) ? try CacheManifest(directory: cache) : nil
+    let opened = try OpenTeacher(
+      teacher, precision: precision, topK: topK, vocabulary: vocabulary, known: found?.origin)
+    let size = opened.teacher.identity.vocabularySize
     let source = try SampleSource(
       format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends,
       chat: format.chatTemplate(of: opened.tokenizer.tokenizer, begun: found?.chat?["date"]?.stringValue))
-    var manifest = CacheManifest(
-      teacher: identity.model, teacherPath: identity.place, precision: identity.numerics.precision,
-      kernels: identity.numerics.kernels, tokenizer: identity.tokenizer, codec: codec, topK: topK, vocabularySize: size)
+    var manifest = CacheManifest(opened.teacher, codec: codec, topK: topK)
     // Before the rows are read, which may take long. Whether they fit the vocabulary that was asked for is their own affair.
     if let found {
       var wanted = manifest
@@ -218,22 +233,10 @@ public struct Precompute: Stage {
     }
     let samples = try source.samples(of: data, index: place)
     try samples.check(opened.limits, lastIsTarget: true)
-    try check(targetsOf: samples, below: size, tokenizer: opened.tokenizer)
+    try samples.check(targetsBelow: size, tokenizer: opened.tokenizer)
     if samples.index.counts.responses > 0 { manifest.endOfText = source.endOfText.appended }
     manifest.chat = samples.index.chat?.record
     return Work(teacher: opened.teacher, manifest: manifest, samples: samples)
-  }
-
-  private func check(targetsOf samples: IndexedSamples, below size: Int, tokenizer: TokenizerBundle) throws {
-    guard samples.index.counts.largestTarget >= size else { return }
-    try samples.index.forEachSample { number, sample in
-      guard let id = sample.sequence.targets.first(where: { $0 >= size }) else { return }
-      let (path, line) = try samples.index.place(of: number)
-      throw Diagnostic.input(
-        "token \(id) of the response lies beyond the first \(size) vocabulary entries, which alone count", file: path,
-        line: line, field: "vocabulary",
-        remedy: "let at least the tokenizer's \(tokenizer.tokenizer.vocabularySize) count")
-    }
   }
 }
 
@@ -243,11 +246,11 @@ extension Precompute {
   public static let name = "precompute"
   public static let filled = [(key: "cache", value: FilledValue.entry("cache"))]
 
-  public var productIsThere: Bool { File.exists("\(cache)/manifest.json") }
+  public var productIsThere: Bool { LogitCache.isThere(cache) }
 
   public func inputs() throws -> Provenance {
     var made = Provenance()
-    try made.pinIfThere("teacher", model: teacher)
+    try made.pinIfThere("teacher", teacher)
     try made.pinIfThere("data", rows: data)
     return made
   }

@@ -97,7 +97,7 @@ extension TrainingConfiguration {
     if let path = student.from { try made.pinIfThere("student.from", model: path) }
     if let path = student.config?.value.stringValue { try made.pinIfThere("student.config", rows: DataFiles(path)) }
     if let path = student.tokenizer { try made.pinIfThere("student.tokenizer", model: path) }
-    if let path = teacher?.model { try made.pinIfThere("teacher.model", model: path) }
+    if let source = teacher?.source { try made.pinIfThere("teacher.model", source) }
     if let path = teacher?.cache { try made.pinIfThere("teacher.cache", cache: path) }
     return made
   }

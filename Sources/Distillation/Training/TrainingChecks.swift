@@ -9,13 +9,14 @@ import Training
 struct TrainingChecks {
   let configuration: TrainingConfiguration
   let student: ModelConfiguration
-  /// The teacher's model, where it is loaded.
-  let teacher: ModelConfiguration?
+  /// What whoever can be asked takes; nil where nobody can, or need be known.
+  let teacher: SequenceLimits?
+  /// Whether the teacher is asked about the data at each step.
+  let isAskedAlways: Bool
   /// Whether somebody can be asked about the fixed data.
   let teachesData: Bool
 
   private var needsTeacher: Bool { configuration.objective.settings.needsTeacher }
-  private var isLive: Bool { configuration.teacher?.live == true && teacher != nil }
 
   /// Refuses combinations that cannot train.
   ///
@@ -27,13 +28,15 @@ struct TrainingChecks {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) needs a teacher for the rows of data.train"
           + (teacher == nil ? "" : ": teacher.model alone gives them no signal"), field: "teacher",
-        remedy: "name teacher.cache (written by `decant precompute`), or teacher.model with live: true")
+        remedy:
+          "name teacher.cache (written by `decant precompute`), teacher.model with live: true, or a server as teacher.url"
+      )
     }
     guard configuration.replay != nil else { return }
     guard teacher != nil else {
       throw Diagnostic.input(
         "replay needs the teacher's model to score student outputs", field: "teacher.model",
-        remedy: "name the model that the cache was made with")
+        remedy: "name the model that the cache was made with, or a server as teacher.url")
     }
     guard needsTeacher else {
       throw Diagnostic.input(
@@ -46,9 +49,8 @@ struct TrainingChecks {
   /// score.
   func check(_ samples: IndexedSamples, trains: Bool = true) throws {
     try samples.check(SequenceLimits(student, role: "the student"), lastIsTarget: true)
-    guard trains, let teacher else { return }
-    let limits = SequenceLimits(teacher, role: "the teacher")
-    if isLive { try samples.check(limits, lastIsTarget: true) }
+    guard trains, let limits = teacher else { return }
+    if isAskedAlways { try samples.check(limits, lastIsTarget: true) }
     guard let replay = configuration.replay else { return }
     do {
       try limits.check(

@@ -9,6 +9,7 @@ import JSON
 import Models
 import RandomStreams
 import Samples
+import Teachers
 import Tensor
 import Tokenizers
 
@@ -27,8 +28,8 @@ struct TrainingParts {
     startsAfresh = checkpoint == nil
     let source = configuration.student
     teachers = try TrainingTeachers(configuration, givesLayers: source.layers != nil && checkpoint == nil)
-    let teacherModel = configuration.teacher?.model
-    tokenizer = try Self.tokenizer(source.tokenizer ?? source.from ?? teacherModel, checkpoint: checkpoint)
+    tokenizer = try Self.tokenizer(
+      source.tokenizer ?? source.from ?? configuration.teacher?.source?.tokenizer, checkpoint: checkpoint)
     student = try Self.student(configuration, checkpoint: checkpoint, teacher: teachers.loaded)
     student.precision = configuration.precision
     guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
@@ -36,12 +37,7 @@ struct TrainingParts {
         "the tokenizer has \(tokenizer.tokenizer.vocabularySize) entries, the student \(student.configuration.vocabularySize)",
         field: "student", remedy: "give the student a vocab_size of at least the tokenizer's")
     }
-    if let teacherModel, teachers.loaded != nil {
-      try tokenizer.requireEqual(
-        to: TokenizerBundle(directory: try ModelStore.resolve(teacherModel)).fingerprint, mine: "the student",
-        theirs: "the teacher \(teacherModel)")
-    }
-    try teachers.checkCache(against: tokenizer)
+    try teachers.check(against: tokenizer)
   }
 
   /// The tokenizer of the folder or file that the configuration names. A checkpoint has a copy, which stands in where that
@@ -115,7 +111,7 @@ struct TrainingParts {
     try made.pin("data.train", data: data.train)
     if let files = data.validation { try made.pin("data.validation", files: files) }
     made.pin("tokenizer", tokenizer.fingerprint, place: tokenizer.directory)
-    teachers.pin(in: &made)
+    try teachers.pin(in: &made)
     made.pin("end_of_text", endOfText.description)
     // The file's rows as token ids: what a template or a length decides is in here too.
     made.pin("samples", samples)
@@ -131,9 +127,9 @@ struct TrainingParts {
   ///
   /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it
   /// stays in the tail.
-  var commonVocabulary: Int {
+  func commonVocabulary() throws -> Int {
     let own = student.configuration.vocabularySize
-    return min(own, teachers.vocabularySize ?? own)
+    return min(own, try teachers.vocabularySize() ?? own)
   }
 
   /// The ids that the student is not to write, for its configuration: what that names already, and tokens that the
@@ -145,13 +141,13 @@ struct TrainingParts {
   }
 
   /// Lines for the log; `vocabulary` is the part that teacher and student share.
-  func summary(samples: Int, validation: Int, vocabulary: Int, endOfText: EndOfText) -> [String] {
+  func summary(samples: Int, validation: Int, vocabulary: Int, endOfText: EndOfText) throws -> [String] {
     let model = student.configuration
     var lines = [
       "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
       "data: \(samples) samples to train on, \(validation) to validate",
     ]
-    if let theirs = teachers.vocabularySize, theirs != model.vocabularySize {
+    if let theirs = try teachers.vocabularySize(), theirs != model.vocabularySize {
       lines.append(
         "vocabularies differ: the student's \(model.vocabularySize) entries, the teacher's \(theirs); "
           + "the first \(vocabulary), which they share, are compared")

@@ -61,12 +61,13 @@ final class TrainingSetup {
     companions = Self.companions(files, of: parts.tokenizer.tokenizer, taughtWith: used)
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration,
-      teacher: parts.teachers.loaded?.model.configuration, teachesData: parts.teachers.teachesData)
+      teacher: try parts.teachers.limits(), isAskedAlways: parts.teachers.isAskedAlways,
+      teachesData: parts.teachers.teachesData)
     try checks.checkSources()
     for set in samples.sets { try checks.check(set) }
     if let validation { try checks.check(validation, trains: false) }
-    vocabulary = parts.commonVocabulary
-    try parts.teachers.check(samples, endOfText: source.endOfText, tokenizer: parts.tokenizer.tokenizer)
+    vocabulary = try parts.commonVocabulary()
+    try parts.teachers.check(samples, endOfText: source.endOfText, chat: used, tokenizer: parts.tokenizer)
     student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
     var made = try parts.provenance(
       endOfText: source.endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)
@@ -111,7 +112,7 @@ final class TrainingSetup {
       endToken: end == tokenizer.eosTokenID ? nil : end.flatMap(tokenizer.token), training: configuration.training,
       validationSchedule: configuration.validation, checkpoints: configuration.checkpoints, bounds: bounds,
       forecast: try forecast(),
-      summary: parts.summary(
+      summary: try parts.summary(
         samples: samples.count, validation: validation?.count ?? 0, vocabulary: vocabulary, endOfText: source.endOfText)
     )
   }
@@ -135,7 +136,7 @@ final class TrainingSetup {
       microBatchTokens: configuration.training.microBatchTokens)
     return MemoryForecast(
       method, teacher: parts.teachers.live(vocabulary: vocabulary),
-      teacherBytes: parts.teachers.loaded?.model.parameters.bytes ?? 0, microBatches: sizes)
+      teacherBytes: parts.teachers.parameterBytes, microBatches: sizes)
   }
 
   /// The order in which the samples are visited.
@@ -151,13 +152,13 @@ final class TrainingSetup {
   func examples(from state: TrainerState, in folder: RunFolder) throws -> any ExampleSource {
     let data = DataExamples(
       samples, order: Self.order(samples, configuration),
-      teacher: configuration.objective.settings.needsTeacher ? parts.teachers.ofData(vocabulary: vocabulary) : nil)
+      teacher: configuration.objective.settings.needsTeacher ? try parts.teachers.ofData(vocabulary: vocabulary) : nil)
     guard let replay = configuration.replay, let sampler = state.sampler,
-      let teacher = try parts.teachers.ofOutputs(vocabulary: vocabulary)
+      let (teacher, topK) = try parts.teachers.ofOutputs(vocabulary: vocabulary)
     else { return data }
     let training = configuration.training
     let regenerator = Regenerator(
-      student: student, teacher: teacher, topK: teacher.topK, settings: replay.decoding.settings,
+      student: student, teacher: teacher, topK: topK, settings: replay.decoding.settings,
       tokenizer: parts.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: training.batchSize,
       scoringTokens: training.microBatchTokens)
     let outputs = try StudentOutputs(

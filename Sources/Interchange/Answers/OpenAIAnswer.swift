@@ -35,12 +35,16 @@ struct OpenAIAnswer {
           "is null, and position \(token - 1) is scored", field: "\(Self.ownField)[\(token - first)]",
           remedy: "this server reports nothing of its first token: leave it out of what is scored")
       }
-      try row(token - first, target, &scanner, rows)
+      try row(token - first, own: token, Array(found[token - first].utf8), target, &scanner, rows)
     }
   }
 
+  /// - Parameters:
+  ///   - own: Index of the token that follows.
+  ///   - text: What the server writes for it: an entry of that text and of its log-prob is the token itself, whatever other
+  ///     ids share the text, such as the nothing that special tokens may be written as.
   private func row(
-    _ index: Int, _ target: Double, _ scanner: inout JSONScanner, _ rows: ReportedRows
+    _ index: Int, own: Int, _ text: [UInt8], _ target: Double, _ scanner: inout JSONScanner, _ rows: ReportedRows
   ) throws {
     rows.startRow()
     guard scanner.peekKind() == .object else {
@@ -48,10 +52,14 @@ struct OpenAIAnswer {
     }
     try scanner.beginObject()
     while scanner.nextKey(&rows.bytes) {
-      let id = id(of: rows.bytes)
-      try rows.add(id, try scanner.readNumber(), Self.topField, index)
+      let named = id(of: rows.bytes), isOwnText = rows.bytes == text
+      let value = try scanner.readNumber()
+      let id = named ?? (isOwnText && value == target ? Int(rows.sequence.tokenIDs[own]) : nil)
+      try rows.add(id, value, Self.topField, index)
     }
-    try rows.endRow(target: try rows.checked(target, Self.ownField, index), Self.topField, index)
+    try rows.endRow(
+      target: try rows.checked(target, Self.ownField, index), isJoined: !text.starts(with: Self.idMark), Self.topField,
+      index)
   }
 
   /// The id that a key names; nil where it names none, or several.
@@ -91,7 +99,10 @@ struct OpenAIAnswer {
       return named == Int(id)
     }
     guard let text = texts?.text(of: id) else { return true }
-    if found == text || text.unicodeScalars.contains("\u{FFFD}") || found.unicodeScalars.contains("\u{FFFD}") {
+    // Special tokens may be written as nothing.
+    if found == text || found.isEmpty || text.unicodeScalars.contains("\u{FFFD}")
+      || found.unicodeScalars.contains("\u{FFFD}")
+    {
       return true
     }
     return index == 0 && text.hasPrefix(" ") && text.dropFirst() == found

@@ -94,9 +94,11 @@ final class ReportedRows {
 
   /// Ends the row, which becomes the next position of the signal.
   ///
-  /// - Parameter target: The log-prob of the token that follows.
-  func endRow(target: Float, _ field: StaticString, _ index: Int) throws {
-    let wanted = min(topK, vocabularySize)
+  /// - Parameters:
+  ///   - target: The log-prob of the token that follows.
+  ///   - isJoined: Whether ids of one text have one entry, so that there may be fewer than were asked for.
+  func endRow(target: Float, isJoined: Bool = false, _ field: StaticString, _ index: Int) throws {
+    let wanted = isJoined ? 1 : min(topK, vocabularySize)
     guard entries.count + unnamed.count >= wanted else {
       throw place.fault(
         "has \(entries.count + unnamed.count) ids, fewer than the top-k of \(wanted)", field: "\(field)[\(index)]",

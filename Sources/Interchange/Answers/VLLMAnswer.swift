@@ -17,6 +17,16 @@ enum VLLMAnswer {
   }
 
   private static func row(_ token: Int, _ scanner: inout JSONScanner, _ rows: ReportedRows) throws {
+    let own = rows.sequence.tokenIDs[token]
+    let start = scanner.bookmark
+    rows.startRow()
+    if try scanner.readNumberedMembers("logprob", { try rows.add($0, $1, field, token) }),
+      let target = rows.logProb(of: own)
+    {
+      return try rows.endRow(target: target, field, token)
+    }
+    // Something is not as it should be, or written in another way.
+    scanner.go(to: start)
     rows.startRow()
     guard scanner.peekKind() == .object else {
       throw rows.place.fault("is no object from token id to log-prob", field: "\(field)[\(token)]")
@@ -29,7 +39,6 @@ enum VLLMAnswer {
       }
       try rows.add(id, try logProb(&scanner, rows, token), field, token)
     }
-    let own = rows.sequence.tokenIDs[token]
     guard let target = rows.logProb(of: own) else { throw otherTokens(own, rows, token) }
     try rows.endRow(target: target, field, token)
   }

@@ -1,5 +1,5 @@
 import Diagnostics
-import Fingerprints
+public import Fingerprints
 import JSON
 public import LogitCache
 import SafeTensors
@@ -31,9 +31,22 @@ public final class SealedFile {
     var kind: SparseSignal.Kind
   }
 
+  /// What is said of a file that does not say it, or instead of what it says.
+  public struct Naming: Sendable {
+    /// What the teacher is called; nil for what the file says.
+    public var teacher: String?
+    /// Fingerprint of its tokenizer; nil for what the file says.
+    public var tokenizer: Fingerprint?
+
+    public init(teacher: String? = nil, tokenizer: Fingerprint? = nil) {
+      self.teacher = teacher
+      self.tokenizer = tokenizer
+    }
+  }
+
   /// - Throws: a `Diagnostic` of category `input` that names the field where the file is no sealed file, or is damaged.
-  public init(path: String) throws {
-    let file = try SafeTensorsFile(path: path), notes = try SealedNotes(file)
+  public init(path: String, naming: Naming? = nil) throws {
+    let file = try SafeTensorsFile(path: path), notes = try SealedNotes(file, naming: naming)
     typealias Name = SealedLayout.Name
     func integers(_ name: String, _ type: ElementType) throws -> SealedArray {
       try SealedArray(name, file, types: [type])
@@ -89,6 +102,9 @@ public final class SealedFile {
     for (name, found, expected) in counts where found != expected {
       throw fault("has \(found) elements, expected \(expected)", name)
     }
+    guard count == 0 || arrays.columns.count == manifest.columns.count else {
+      throw fault("names columns that are not there", "column_names")
+    }
     try forEachSample { _ in }
   }
 
@@ -107,7 +123,7 @@ public final class SealedFile {
 
   // MARK: A sample
 
-  private func sample(_ index: Int) throws -> ScoredSample {
+  func sample(_ index: Int) throws -> ScoredSample {
     func range(_ offsets: SealedArray, _ index: Int) -> Range<Int> {
       offsets.integer(index)..<offsets.integer(index + 1)
     }
@@ -153,7 +169,7 @@ public final class SealedFile {
 
   private func signal(_ index: Int, _ rows: Range<Int>) throws -> SparseSignal {
     typealias Name = SealedLayout.Name
-    let kinds = SparseSignal.Kind.allCases
+    let kinds = SignalCodec.kinds
     var kind = arrays.kind
     if let number = arrays.kinds?.integer(index) {
       guard kinds.indices.contains(number), kinds[number] != .sample else {

@@ -94,7 +94,7 @@ struct SealedLayout {
     return list
   }
 
-  static func number(of kind: SparseSignal.Kind) -> UInt8 { UInt8(SparseSignal.Kind.allCases.firstIndex(of: kind)!) }
+  static func number(of kind: SparseSignal.Kind) -> UInt8 { UInt8(SignalCodec.kinds.firstIndex(of: kind)!) }
 }
 
 /// Elements on their way to a file, little-endian.

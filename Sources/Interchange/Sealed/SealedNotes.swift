@@ -18,64 +18,70 @@ struct SealedNotes {
   let kind: SparseSignal.Kind
   let columns: [ColumnNote]
 
-  init(_ file: SafeTensorsFile) throws {
-    func fault(_ message: String, _ key: String) -> Diagnostic { .input(message, file: file.path, field: key) }
-    func text(_ key: String) throws -> String {
-      guard let text = file.metadata[key] else { throw fault("is missing in the metadata", key) }
-      return text
-    }
-    func fingerprint(_ key: String) throws -> Fingerprint {
-      guard let found = Fingerprint(try text(key)) else { throw fault("is no fingerprint", key) }
-      return found
-    }
-    func number(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
-      guard let found = Int(try text(key)), range.contains(found) else {
-        throw fault("is '\(try text(key))', expected a number of \(range)", key)
-      }
-      return found
-    }
-    func json(_ key: String) throws -> JSONField {
-      do { return JSONField(try JSONValue.parse(Array(try text(key).utf8)), file: file.path) } catch let bad
-        as Diagnostic
-      {
-        throw bad.located(file: file.path, field: key)
-      }
-    }
-    guard file.metadata["format"] == SealedLayout.format, file.metadata["alignment"] == SealedLayout.alignment else {
+  /// - Parameter naming: What stands for what a file of another tool's making leaves out; only the vocabulary must be there.
+  /// - Throws: a `Diagnostic` of category `input` that names the key.
+  init(_ file: SafeTensorsFile, naming: SealedFile.Naming?) throws {
+    let notes = Notes(file: file)
+    guard notes["format"] == SealedLayout.format, notes["alignment"] ?? SealedLayout.alignment == SealedLayout.alignment
+    else {
       throw Diagnostic.input(
-        "is no sealed file: its format is \(file.metadata["format"] ?? "not named")", file: file.path, field: "format",
+        "is no sealed file: its format is \(notes["format"] ?? "not named")", file: file.path, field: "format",
         remedy: "name a file that decant cache export --format sealed wrote")
     }
-    guard let kind = SparseSignal.Kind(rawValue: try text("kind")) else { throw fault("is an unknown kind", "kind") }
+    let named = notes["kind"] ?? SparseSignal.Kind.derivedTail.rawValue
+    guard let kind = SparseSignal.Kind(rawValue: named) else { throw notes.fault("is an unknown kind", "kind") }
     self.kind = kind
-    columns = try json("columns").elements().map { column in
+    columns = try Self.columns(notes)
+    manifest = try Self.manifest(notes, naming)
+    guard columns.isEmpty || manifest.columns == columns.map(\.name).sorted() else {
+      throw notes.fault("does not name the columns that are there", "column_names")
+    }
+  }
+
+  private static func columns(_ notes: Notes) throws -> [ColumnNote] {
+    let columns = try notes.json("columns").elements().map { column in
       guard let extent = Column.Extent(rawValue: try column.required("extent").string()),
         let element = Column.Element(rawValue: try column.required("element").string())
-      else { throw fault("names an unknown extent or element", "columns") }
+      else { throw notes.fault("names an unknown extent or element", "columns") }
       return ColumnNote(
         name: try column.required("name").string(), extent: extent,
         width: try column.required("width").integer(in: 1...1 << 20), element: element)
     }
-    for column in columns where !Self.isName(column.name) {
-      throw fault("'\(column.name)' is no name of a column", "columns")
+    for column in columns where !isName(column.name) {
+      throw notes.fault("'\(column.name)' is no name of a column", "columns")
     }
-    guard Set(columns.map(\.name)).count == columns.count else { throw fault("names a column twice", "columns") }
-    let names = try json("column_names").elements().map { try $0.string() }
-    guard columns.isEmpty || names.sorted() == columns.map(\.name).sorted() else {
-      throw fault("does not name the columns that are there", "column_names")
+    guard Set(columns.map(\.name)).count == columns.count else { throw notes.fault("names a column twice", "columns") }
+    return columns
+  }
+
+  private static func manifest(_ notes: Notes, _ naming: SealedFile.Naming?) throws -> CacheManifest {
+    let vocabularySize = try notes.number("vocabulary_size", 1...Int(Int32.max))
+    guard let place = naming?.teacher ?? notes["teacher_path"] else { throw unnamed("teacher", notes.file) }
+    guard let tokenizer = try naming?.tokenizer ?? notes.fingerprint("tokenizer") else {
+      throw unnamed("tokenizer", notes.file)
     }
-    let kernels = try json("kernels").elements().first?.string() ?? ""
-    let vocabularySize = try number("vocabulary_size", 1...Int(Int32.max))
+    let teacher = naming?.teacher == nil ? try notes.fingerprint("teacher") : nil
     var manifest = CacheManifest(
-      teacher: try fingerprint("teacher"), teacherPath: try text("teacher_path"), precision: try text("precision"),
-      kernels: kernels, tokenizer: try fingerprint("tokenizer"),
-      codec: try SignalCodec(identifier: try text("codec")) { fault($0, "codec") },
-      topK: try number("top_k", 1...vocabularySize), vocabularySize: vocabularySize, selection: try text("selection"),
-      columns: names,
-      endOfText: try file.metadata["end_of_text"].map { _ in Int32(try number("end_of_text", 0...Int(Int32.max))) })
-    if file.metadata["chat"] != nil { manifest.chat = try json("chat").object() }
-    if file.metadata["origin"] != nil { manifest.origin = try json("origin").object() }
-    self.manifest = manifest
+      teacher: teacher ?? Fingerprint(of: "imported\nsealed\n\(place)\n\(vocabularySize)\n"), teacherPath: place,
+      precision: notes["precision"] ?? "imported",
+      kernels: try notes.json("kernels").elements().first?.string() ?? "sealed", tokenizer: tokenizer,
+      codec: try notes["codec"].map { try SignalCodec(identifier: $0) { notes.fault($0, "codec") } } ?? .exact,
+      topK: try notes["top_k"] == nil ? vocabularySize : notes.number("top_k", 1...vocabularySize),
+      vocabularySize: vocabularySize, selection: notes["selection"] ?? "all",
+      columns: try notes.json("column_names").elements().map { try $0.string() },
+      endOfText: try notes["end_of_text"].map { _ in Int32(try notes.number("end_of_text", 0...Int(Int32.max))) })
+    if teacher == nil {
+      manifest.origin = ["kind": "imported", "format": "sealed", "name": .string(place), "tail": "derived"]
+    }
+    if notes["chat"] != nil { manifest.chat = try notes.json("chat").object() }
+    if notes["origin"] != nil { manifest.origin = try notes.json("origin").object() }
+    return manifest
+  }
+
+  private static func unnamed(_ what: String, _ file: SafeTensorsFile) -> Diagnostic {
+    .input(
+      "does not say which \(what) it is of", file: file.path, field: what,
+      remedy: what == "teacher" ? "name it: --teacher-name" : "give its folder: --tokenizer")
   }
 
   /// As columns of a sample are named.
@@ -88,5 +94,36 @@ struct SealedNotes {
         default: "_-./".utf8.contains(byte)
         }
       }
+  }
+}
+
+/// The texts of a file's metadata.
+private struct Notes {
+  let file: SafeTensorsFile
+
+  subscript(key: String) -> String? { file.metadata[key] }
+
+  func fault(_ message: String, _ key: String) -> Diagnostic { .input(message, file: file.path, field: key) }
+
+  /// Nil where it is missing.
+  func fingerprint(_ key: String) throws -> Fingerprint? {
+    guard let text = self[key] else { return nil }
+    guard let found = Fingerprint(text) else { throw fault("is no fingerprint", key) }
+    return found
+  }
+
+  func number(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
+    guard let text = self[key] else { throw fault("is missing in the metadata", key) }
+    guard let found = Int(text), range.contains(found) else {
+      throw fault("is '\(text)', expected a number of \(range)", key)
+    }
+    return found
+  }
+
+  /// An empty list where it is missing.
+  func json(_ key: String) throws -> JSONField {
+    do { return JSONField(try JSONValue.parse(Array((self[key] ?? "[]").utf8)), file: file.path) } catch let bad
+      as Diagnostic
+    { throw bad.located(file: file.path, field: key) }
   }
 }

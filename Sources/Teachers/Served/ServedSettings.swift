@@ -41,7 +41,8 @@ public struct ServedSettings: Sendable, Equatable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case url, tokenizer, name, model, timeout, retries, context
+    case url, tokenizer, name, timeout, retries, context
+    case model = "served_model"
     case wire = "protocol"
     case inFlight = "in_flight"
   }
