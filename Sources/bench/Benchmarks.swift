@@ -37,6 +37,10 @@ struct Benchmarks {
       Entry(name: "rows", about: "the index of a million short rows, and its memory beside ten thousand") {
         try rows()
       },
+      Entry(
+        name: "servers",
+        about: "asking a teacher behind a server on loopback, and importing a million positions of one's answers"
+      ) { try servers() },
       Entry(name: "json", about: "reading rows of JSONL of 300 bytes, in processor time") {
         try JSONWork().measure(watch)
       },
@@ -148,6 +152,38 @@ struct Benchmarks {
       Measurement(name: "\(name), processor time", value: Stopwatch.median(builds.map(\.processor)), unit: "us/row"),
       Measurement(name: "\(name), anonymous memory beside 10 k", value: Double(more) / 1_048_576, unit: "MiB more"),
       Measurement(name: "\(name), there: to 64 samples", value: Stopwatch.median(builds.map(\.first)), unit: "s"),
+    ]
+  }
+
+  /// Asking a server, and bringing in a file of what one said.
+  private func servers() throws -> [Measurement] {
+    var found: [Measurement] = []
+    for (topK, rows) in [(20, 800), (64, 400)] {
+      let work = try ServedWork(topK: topK)
+      let name = "served teacher, k = \(topK)"
+      let seconds = try watch.values { try work.seconds(rows: rows) }
+      found.append(
+        Measurement(
+          name: name, value: Double(ServedWork.positions(rows: rows)) / Stopwatch.median(seconds), unit: "tokens/s",
+          seconds: seconds))
+      guard topK == 20 else { continue }
+      let allowed = Double(rows) / 16 * 0.05
+      let late = try watch.values { try work.seconds(rows: rows, latency: 0.05) }
+      found.append(
+        Measurement(
+          name: "\(name), 50 ms late, of what 16 in flight allow", value: 100 * allowed / Stopwatch.median(late),
+          unit: "%",
+          seconds: late))
+    }
+    let work = try ImportWork(positions: 1_000_000)
+    let alone = try watch.values(atMost: 3) { try Stopwatch.time(work.read) }
+    let whole = try watch.values(atMost: 3) { try Stopwatch.time(work.import) }
+    let size = "import of 1 M positions of vLLM JSONL, k = 64"
+    return found + [
+      Measurement(name: size, value: Double(work.bytes) / 1e6 / Stopwatch.median(whole), unit: "MB/s", seconds: whole),
+      Measurement(
+        name: "\(size), of reading it alone", value: Stopwatch.median(whole) / Stopwatch.median(alone), unit: "x",
+        seconds: alone),
     ]
   }
 

@@ -41,6 +41,12 @@ struct Stopwatch {
     return try (0..<repeats).map { _ in try Self.time(work) }
   }
 
+  /// What something measures of itself, once to warm up and then `repeats` times.
+  func values(atMost most: Int = .max, _ measure: () throws -> Double) rethrows -> [Double] {
+    _ = try measure()
+    return try (0..<min(repeats, most)).map { _ in try measure() }
+  }
+
   /// Work as tokens per second.
   func rate(_ name: String, _ work: Work) throws -> Measurement {
     let seconds = try seconds(work.run)
