@@ -274,7 +274,8 @@ def convert(options):
         if vocabulary is None:
             raise Refused(f"{file}: does not say how large the vocabulary is: give --vocabulary-size")
         writer = writer or SealedWriter(options.output, {
-            "teacher": options.teacher_name, "tokenizer": options.tokenizer_fingerprint, "vocabulary_size": str(vocabulary)})
+            "alignment": "next", "teacher_path": options.teacher_name, "vocabulary_size": str(vocabulary),
+            **({"tokenizer": options.tokenizer_fingerprint} if options.tokenizer_fingerprint else {})})
         for batch in parquet.iter_batches(batch_size=64):
             try:
                 lightning(batch, writer, options, encode) if encode else distillkit(batch, writer, options, config)
