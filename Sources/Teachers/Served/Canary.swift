@@ -60,7 +60,13 @@ struct Canary: Sendable {
   ///
   /// - Parameter longest: Tokens that the server takes.
   init(_ tokenizer: Tokenizer, longest: Int) throws {
-    let ids = try tokenizer.encode(Self.text, addSpecialTokens: false)
+    // A server that takes texts can be told those words alone that come back from their tokens.
+    let words = try Self.text.split(separator: " ").filter { word in
+      try tokenizer.decode(tokenizer.encode(String(word), addSpecialTokens: false), skipSpecialTokens: false).drop {
+        $0 == " "
+      } == word
+    }
+    let ids = try tokenizer.encode(words.joined(separator: " "), addSpecialTokens: false)
     let start = tokenizer.bosTokenID.map { [$0] } ?? []
     var kept = Array((start + ids).prefix(min(Self.longest, longest)))
     // Not cut within a character, which a server that takes texts could not be told.
