@@ -18,7 +18,8 @@ extension SparseSignal {
   public static func derivedTail(of logProbs: some Collection<Float>, vocabularySize: Int) -> Float? {
     var sum = 0.0, least = Double.infinity
     for value in logProbs {
-      sum += exp(Double(value))
+      // In fp32: the sum is told from one no better than that.
+      sum += Double(exp(value))
       least = min(least, Double(value))
     }
     guard sum <= 1 + excess else { return nil }

@@ -1,12 +1,9 @@
-import Diagnostics
-import Threads
-
-/// Threads that make requests, each over a connection of its own, a bounded number at the same time; what is asked for first is
-/// begun first.
-final class RequestPool<Question: Sendable, Answer: Sendable>: Sendable {
+/// Threads that answer questions, each with something of its own to do it with, such as a connection or memory; what is asked first
+/// is begun first.
+package final class WorkerPool<Question: Sendable, Answer: Sendable>: Sendable {
   /// Questions that belong together: the first that fails ends those that have not begun.
-  final class Group: Sendable {
-    struct State {
+  package final class Group: Sendable {
+    fileprivate struct State {
       var answers: [Answer?]
       var left: Int
       var failure: (any Error)?
@@ -21,7 +18,7 @@ final class RequestPool<Question: Sendable, Answer: Sendable>: Sendable {
     /// The answers, in the order of the questions; waits for them.
     ///
     /// - Throws: the first error that came, at once: others may take long to end.
-    func answers() throws -> [Answer] {
+    package func answers() throws -> [Answer] {
       try state.when({ $0.left == 0 || $0.failure != nil }) { state in
         if let failure = state.failure { throw failure }
         return state.answers.compactMap(\.self)
@@ -59,7 +56,7 @@ final class RequestPool<Question: Sendable, Answer: Sendable>: Sendable {
   private let threads: [JoinableThread]
 
   /// - Parameter worker: Makes what a thread answers with, such as one that holds a connection; called on the thread.
-  init(threads count: Int, _ worker: @escaping @Sendable () throws -> (Question) throws -> Answer) throws {
+  package init(threads count: Int, _ worker: @escaping @Sendable () throws -> (Question) throws -> Answer) throws {
     let queue = queue
     var threads: [JoinableThread] = []
     do {
@@ -72,7 +69,7 @@ final class RequestPool<Question: Sendable, Answer: Sendable>: Sendable {
   }
 
   /// Lets questions that have begun end, and waits for that.
-  func close() { Self.close(queue, threads) }
+  package func close() { Self.close(queue, threads) }
 
   private static func close(_ queue: Monitor<Queue>, _ threads: [JoinableThread]) {
     queue.when({ _ in true }) { $0.isClosed = true }
@@ -80,7 +77,7 @@ final class RequestPool<Question: Sendable, Answer: Sendable>: Sendable {
   }
 
   /// Asks, and does not wait.
-  func ask(_ questions: [Question]) -> Group {
+  package func ask(_ questions: [Question]) -> Group {
     let group = Group(count: questions.count)
     queue.when({ _ in true }) { queue in
       queue.jobs.removeFirst(queue.next)

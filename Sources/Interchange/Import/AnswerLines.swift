@@ -1,8 +1,10 @@
 import Diagnostics
 import Files
+import Glibc
 import JSON
 import Sequences
 import TeacherSignal
+import Threads
 
 /// Answers of servers, one a line, beside the tokens that they are of:
 ///
@@ -13,31 +15,77 @@ import TeacherSignal
 /// `prompt_token_ids` is `token_ids` too. Without `prompt_length` and `scored_positions` every token but the first is scored.
 final class AnswerLines: SignalSource {
   private let input: StreamedFile
-  private let reader: AnswerReader
-  private let rows: ReportedRows
-  private let memory: JSONScanner.Memory
-  private var line: [UInt8] = []
+  private let pool: WorkerPool<Line, Result<ScoredSample, any Error>>
+  /// Lines that are being read, oldest first: several at a time, each group some megabytes.
+  private var groups: [WorkerPool<Line, Result<ScoredSample, any Error>>.Group] = []
+  private var ready: ArraySlice<Result<ScoredSample, any Error>> = []
   private var number = 0
 
-  init(_ input: StreamedFile, _ reader: AnswerReader) throws {
-    memory = try JSONScanner.Memory()
+  private struct Line: Sendable {
+    var bytes: [UInt8]
+    var number: Int
+  }
+
+  private static let groupBytes = 1 << 22
+  private static let groupsAhead = 3
+
+  /// - Parameter threads: That read lines at the same time.
+  init(_ input: StreamedFile, _ reader: AnswerReader, threads: Int = AnswerLines.processors) throws {
     self.input = input
+    let path = input.path
+    pool = try WorkerPool(threads: threads) {
+      let reading = try LineReading(reader, path)
+      return { line in Result { try reading.sample(line.bytes, number: line.number) } }
+    }
+  }
+
+  deinit { pool.close() }
+
+  private static var processors: Int { max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
+  func next() throws -> ScoredSample? {
+    if ready.isEmpty {
+      while groups.count < Self.groupsAhead, try askNext() {}
+      guard !groups.isEmpty else { return nil }
+      ready = try groups.removeFirst().answers()[...]
+    }
+    return try ready.popFirst()?.get()
+  }
+
+  /// Hands some lines to the threads; false at the end.
+  private func askNext() throws -> Bool {
+    var lines: [Line] = [], size = 0
+    while size < Self.groupBytes {
+      var line: [UInt8] = []
+      guard try input.readLine(&line) else { break }
+      number += 1
+      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
+      size += line.count
+      lines.append(Line(bytes: line, number: number))
+    }
+    if lines.isEmpty { return false }
+    groups.append(pool.ask(lines))
+    return true
+  }
+}
+
+/// Reads lines, with memory that is kept from one to the next.
+private final class LineReading {
+  private let reader: AnswerReader
+  private let path: String
+  private let rows: ReportedRows
+  private let memory: JSONScanner.Memory
+
+  init(_ reader: AnswerReader, _ path: String) throws {
     self.reader = reader
+    self.path = path
+    memory = try JSONScanner.Memory()
     rows = ReportedRows(topK: reader.topK, vocabularySize: reader.vocabularySize)
   }
 
-  func next() throws -> ScoredSample? {
-    repeat {
-      guard try input.readLine(&line) else { return nil }
-      number += 1
-    } while line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
-    return try sample()
-  }
-
-  private func sample() throws -> ScoredSample {
-    let bytes = line
-    var scanner = try JSONScanner(bytes.span, isObject: true, file: input.path, line: number, memory: memory)
-    let place = AnswerPlace(file: input.path, line: number)
+  func sample(_ bytes: [UInt8], number: Int) throws -> ScoredSample {
+    var scanner = try JSONScanner(bytes.span, isObject: true, file: path, line: number, memory: memory)
+    let place = AnswerPlace(file: path, line: number)
     rows.start(TokenSequence(tokenIDs: [], promptLength: 0), place)
     var members = AnswerMembers(), head = SampleHead()
     try scanner.beginObject()

@@ -6,6 +6,7 @@ public import JSON
 public import Sequences
 import TeacherSignal
 import Telemetry
+import Threads
 public import Tokenizers
 
 /// A model behind a server that reports the most probable ids of each token of a prompt (vLLM, SGLang, and what speaks as
@@ -21,7 +22,7 @@ public final class ServedTeacher: Teacher {
   /// Who it is, to be kept beside what it says: protocol, name and model, and its answer to the canary with its repeat noise.
   public let origin: JSONObject?
   private let client: ServerClient
-  private let pool: RequestPool<Question, SparseSignal>
+  private let pool: WorkerPool<Question, SparseSignal>
   private let inFlight: Int
 
   private struct Question: Sendable {
@@ -71,7 +72,7 @@ public final class ServedTeacher: Teacher {
     let test = try SelfTest(
       asking, connection, settings, server, known: known, tokenizer: tokenizer.tokenizer, longest: longest)
     let asked = test.asking
-    pool = try RequestPool(threads: settings.inFlight) {
+    pool = try WorkerPool(threads: settings.inFlight) {
       let connection = try client.connect()
       return { question in try asked.signal(of: question.sequence, name: question.name, over: connection) }
     }
