@@ -80,7 +80,7 @@ def convert(*words, expecting=0):
 def samples(path):
     import decant_cache
     cache = decant_cache.open(str(path))
-    assert cache.manifest["teacher"] == "they" and cache.manifest["vocabulary_size"] == str(VOCABULARY)
+    assert cache.manifest["teacher_path"] == "they" and cache.manifest["vocabulary_size"] == str(VOCABULARY)
     return list(cache)
 
 
