@@ -63,6 +63,7 @@ let testArrows = [
   "Teachers": ["RandomStreams", "LoopbackServer", "Files"],
   "Evaluation": ["Files"],
   "Training": ["Divergences"],
+  "Distillation": ["LoopbackServer"],
   "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models", "Teachers", "LoopbackServer"],
 ]
 
