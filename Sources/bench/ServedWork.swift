@@ -64,15 +64,13 @@ final class ServedWork {
   /// As stage one does.
   private func keep(_ texts: [AskedSequence], _ teacher: ServedTeacher, _ writer: LogitCacheWriter) throws {
     try BackgroundStage.running({ (batch: [ScoredSample]) in try writer.append(batch) }) { stage in
-      var pending: [PendingLessons] = []
+      var ahead = AskedAhead(teacher)
       let batch = 16
       for start in stride(from: 0, to: texts.count, by: batch) {
-        pending.append(try teacher.begin(Array(texts[start..<min(start + batch, texts.count)])))
-        while pending.count * batch > teacher.requestsAhead {
-          try stage.submit(pending.removeFirst().value().map(\.kept))
-        }
+        try ahead.ask(Array(texts[start..<min(start + batch, texts.count)]))
+        while let answered = try ahead.nextInTurn() { try stage.submit(answered) }
       }
-      for lessons in pending { try stage.submit(lessons.value().map(\.kept)) }
+      while let answered = try ahead.next() { try stage.submit(answered) }
     }
   }
 

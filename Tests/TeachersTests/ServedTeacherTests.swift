@@ -148,8 +148,7 @@ import Testing
       .init([UInt8](repeating: 0x20, count: 1 << 16), ending: .endless)
     }
     // Answers to another row.
-    let other = try world.sequences(40)[39], stub = vllm, model = world.model
-    _ = (stub, model)
+    let other = try world.sequences(40)[39], stub = vllm
     let body = Array("{\"prompt\":\(other.tokenIDs),\"prompt_logprobs\":8}".utf8)
     let answer = stub.reply(to: .init(method: "POST", path: "/v1/completions", headers: [:], body: body))
     try refused(saying: ["rows.jsonl line 1"]) { _ in answer }

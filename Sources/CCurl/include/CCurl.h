@@ -1,6 +1,6 @@
 /// libcurl, loaded at first use: one blocking request at a time and handle, and no more of it than that.
 ///
-/// Loaded with dlopen, not linked, because the libraries that it brings along double the time that every verb takes to
+/// Loaded with dlopen, not linked, because the libraries that it brings along would add 5 ms to the 7 that every verb takes to
 /// start, and few verbs speak to a server. C, because its options are set by a function of variable arguments, which Swift
 /// cannot call.
 #pragma once

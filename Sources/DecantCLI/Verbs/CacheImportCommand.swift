@@ -75,6 +75,9 @@ struct CacheImportCommand: Command {
       }
       return codec
     }
+    let progress = Progress("import", total: nil, unit: "samples", rateUnit: "positions")
+    defer { progress.finish() }
+    let onBatch = { @Sendable (samples: Int, positions: Int) in progress.advance(by: samples, work: positions) }
     let folder = arguments[self.folder]
     let tokenizer = arguments[self.tokenizer]
     let name = arguments[self.name]
@@ -82,7 +85,7 @@ struct CacheImportCommand: Command {
       let naming = SealedFile.Naming(
         teacher: name, tokenizer: try tokenizer.map { try CacheImport.fingerprint(ofTokenizer: $0) })
       return try SealedFile(path: arguments[source], naming: naming).add(
-        to: folder, codec: codec, check: Interruption.check)
+        to: folder, codec: codec, check: Interruption.check, onBatch: onBatch)
     }
     guard let tokenizer, let name else {
       throw Diagnostic.input(
@@ -98,6 +101,6 @@ struct CacheImportCommand: Command {
       throw Diagnostic.input(
         "is \(work.topK), but must be from 1 to the vocabulary, \(work.vocabularySize)", field: "--top-k")
     }
-    return try work.run(check: Interruption.check)
+    return try work.run(check: Interruption.check, onBatch: onBatch)
   }
 }

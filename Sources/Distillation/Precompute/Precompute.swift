@@ -108,9 +108,9 @@ public struct Precompute: Stage {
     let samples = work.samples.index
     let writer = try LogitCacheWriter(directory: cache, manifest: work.manifest)
     work.samples.folder.keep()
-    try announceKernels(writer)
+    try writer.announceKernels()
     // By the cache's own manifest: other kernels may have begun it.
-    let keys = try plannedKeys(of: samples, in: writer)
+    let keys = try writer.planned(samples)
     let left = try Interruption.endingAtOnce {
       try count(windows: Self.windows(samples.count)) { try missing($0, samples, keys, writer.cache) }
     }
@@ -185,28 +185,6 @@ public struct Precompute: Stage {
 
   private func count(windows: [Range<Int>], _ batches: (Range<Int>) throws -> [[Int]]) rethrows -> Int {
     try windows.reduce(0) { sum, window in try sum + batches(window).reduce(0) { $0 + $1.count } }
-  }
-
-  /// The samples' keys, and their order recorded in the cache where it is not there yet.
-  private func plannedKeys(of samples: SampleIndex, in writer: LogitCacheWriter) throws -> SampleKeys {
-    // A plan that cannot be read is replaced as any other.
-    if let keys = try? SampleKeys(samples, in: writer.cache), keys.isPlanned { return keys }
-    let keys = SampleKeys(samples, in: writer.manifest)
-    try writer.setPlan(of: samples.fingerprint) { plan in try keys.forEach { try plan.append($2) } }
-    return keys
-  }
-
-  private func announceKernels(_ writer: LogitCacheWriter) throws {
-    if writer.manifest.formatVersion == 1, try writer.cache.count > 0 {
-      Log.warning(
-        "\(cache): its format, version 1, does not say which kernels made a sample, and it may have been begun with others "
-          + "than \(Engine.variant); decant cache upgrade gives it one that does")
-    }
-    if writer.kernels > 0 {
-      Log.warning(
-        "\(cache): begun with \(writer.manifest.kernels[0]), gone on with \(Engine.variant): these round differently; "
-          + "each sample says which of them made it")
-    }
   }
 
   /// What both verbs start from: the teacher, the samples and what makes their names in the cache.

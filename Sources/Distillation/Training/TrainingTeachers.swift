@@ -278,11 +278,8 @@ final class TrainingTeachers {
   /// Opens the cache to be filled, and records which samples it is to have.
   private func writer(of folder: String) throws -> LogitCacheWriter {
     let writer = try LogitCacheWriter(directory: folder, manifest: newManifest())
-    for samples in begun?.data.sets ?? [] {
-      if try SampleKeys(samples.index, in: writer.cache).isPlanned { continue }
-      let keys = SampleKeys(samples.index, in: writer.manifest)
-      try writer.setPlan(of: samples.index.fingerprint) { plan in try keys.forEach { try plan.append($2) } }
-    }
+    try writer.announceKernels()
+    for samples in begun?.data.sets ?? [] { _ = try writer.planned(samples.index) }
     return writer
   }
 }

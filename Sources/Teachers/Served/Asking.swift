@@ -16,13 +16,6 @@ struct Asking: Sendable {
   /// Whether a request is made once and not again.
   var isOnlyTried = false
 
-  init(_ wire: Wire, _ client: ServerClient, tokenizer: Tokenizer, reader: AnswerReader) throws {
-    self.wire = wire
-    self.client = client
-    self.tokenizer = tokenizer
-    self.reader = reader
-  }
-
   /// What the server says at the scored positions of a sequence. An answer that cannot be read is asked for once more: it may
   /// have been cut on its way.
   ///

@@ -4,7 +4,6 @@ import Interchange
 import JSON
 import Sequences
 import TeacherSignal
-import Tokenizers
 
 /// What is found out of a server before the first row: whether it takes token ids, how much two answers to the same question
 /// differ, whether rows lie where they should, and whether it is who it was.
@@ -17,10 +16,10 @@ struct SelfTest {
 
   init(
     _ asking: Asking, _ connection: HTTPConnection, _ settings: ServedSettings, _ server: ServerDescription,
-    known: JSONObject?, tokenizer: Tokenizer, longest: Int
+    known: JSONObject?, longest: Int
   ) throws {
     let record = try known.map { try Self.record($0, server, settings) }
-    let canary = try record?.canary ?? Canary(tokenizer, longest: longest)
+    let canary = try record?.canary ?? Canary(asking.tokenizer, longest: longest)
     guard canary.sequence.count > 2 else {
       throw Diagnostic.input(
         "the server takes \(longest) tokens, too few for anything", field: "teacher.context",

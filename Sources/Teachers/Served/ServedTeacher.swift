@@ -61,16 +61,16 @@ public final class ServedTeacher: Teacher {
     let connection = try client.connect()
     let server = try ServerDescription(settings, client, connection)
     let wire = Wire(format: server.format, model: server.model, topK: topK)
-    let longest = server.context.map { $0 - wire.surplus } ?? Limits.sequence
+    let longest = server.context.map { $0 - Wire.surplus } ?? Limits.sequence
     limits = SequenceLimits(
       role: "the teacher", vocabulary: max(size, tokenizer.tokenizer.vocabularySize), context: longest - 1)
-    let asking = try Asking(
-      wire, client, tokenizer: tokenizer.tokenizer,
+    let asking = Asking(
+      wire: wire, client: client, tokenizer: tokenizer.tokenizer,
       reader: AnswerReader(
         wire.format, topK: topK, vocabularySize: size,
-        texts: wire.format == .openai ? TokenTexts(tokenizer.tokenizer, vocabularySize: size) : nil))
+        texts: try wire.format == .openai ? TokenTexts(tokenizer.tokenizer, vocabularySize: size) : nil))
     let test = try SelfTest(
-      asking, connection, settings, server, known: known, tokenizer: tokenizer.tokenizer, longest: longest)
+      asking, connection, settings, server, known: known, longest: longest)
     let asked = test.asking
     pool = try WorkerPool(threads: settings.inFlight) {
       let connection = try client.connect()

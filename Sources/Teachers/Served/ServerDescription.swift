@@ -34,17 +34,7 @@ struct ServerDescription {
     model = name
     context = settings.context ?? found.first?.context
     format =
-      switch settings.wire {
-      case .vllm: .vllm
-      case .sglang: .sglang
-      case .openai: .openai
-      case .auto:
-        switch found.first?.owner {
-        case "vllm": .vllm
-        case "sglang": .sglang
-        default: .openai
-        }
-      }
+      AnswerFormat(rawValue: settings.wire.rawValue) ?? found.first?.owner.flatMap(AnswerFormat.init) ?? .openai
   }
 
   /// Names for a message: some of them, where there are many.

@@ -10,7 +10,7 @@ struct Wire: Sendable {
   let topK: Int
 
   /// Tokens that a server wants room for behind a sequence: one is generated, or might be.
-  var surplus: Int { 1 }
+  static let surplus = 1
 
   var path: String { format == .sglang ? "/generate" : "/v1/completions" }
 
