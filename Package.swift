@@ -49,7 +49,7 @@ let rooms = """
 let testArrows = [
   "Sequences": ["RandomStreams"],
   "JSON": ["RandomStreams"],
-  "HTTP": ["LoopbackServer"],
+  "HTTP": ["LoopbackServer", "Threads"],
   "Configuration": ["RandomStreams"],
   "Tokenizers": ["RandomStreams"],
   "Optimizers": ["RandomStreams"],

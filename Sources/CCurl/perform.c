@@ -57,9 +57,14 @@ CurlHandle *curlOpen(void) {
   CurlHandle *handle = malloc(sizeof *handle);
   if (!handle) return NULL;
   handle->easy = easyInit();
-  if (handle->easy) return handle;
-  free(handle);
-  return NULL;
+  if (!handle->easy) {
+    free(handle);
+    return NULL;
+  }
+  // Without this the library would have the process ignore SIGPIPE while it closes a handle that was never used, and two
+  // threads that close at once may leave it ignored, in the programs started later too.
+  easySetopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
+  return handle;
 }
 
 void curlClose(CurlHandle *handle) {

@@ -1,7 +1,9 @@
+import Glibc
 import HTTP
 import LoopbackServer
 import TestSupport
 import Testing
+import Threads
 
 @Suite("Speaking to a server", .timeLimit(.minutes(1))) struct HTTPConnectionTests {
   private func connection(to server: LoopbackServer, key: String? = nil) throws -> HTTPConnection {
@@ -70,6 +72,27 @@ import Testing
     #expect(try fault(.init([UInt8](repeating: 1, count: 4096), ending: .endless), limit: 100_000) == .tooLarge)
     #expect(try fault(.init([UInt8](repeating: 1, count: 101)), limit: 100) == .tooLarge)
     #expect(try fault(.init([UInt8](repeating: 1, count: 100)), limit: 100) == nil)
+  }
+
+  @Test("connections that close, used or not, never have the process ignore SIGPIPE") func signals() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      _ = signal(SIGPIPE, SIG_DFL)
+      let server = try LoopbackServer { _ in .init([1]) }
+      let endpoint = try Endpoint(server.url, field: "url")
+      let threads = try (0..<8).map { number in
+        try JoinableThread {
+          for _ in 0..<(number < 2 ? 200 : 5000) {
+            let connection = try? HTTPConnection(to: endpoint, Credentials(key: nil, for: endpoint))
+            if number < 2 { _ = try? connection?.send(HTTPRequest("/", timeout: 10, limit: 10)) }
+            var found = sigaction()
+            guard unsafe sigaction(SIGPIPE, nil, &found) == 0 else { exit(2) }
+            if unsafe unsafeBitCast(found.__sigaction_handler.sa_handler, to: Int.self) != 0 { exit(1) }
+          }
+        }
+      }
+      for thread in threads { thread.join() }
+      exit(server.requestCount == 400 ? 7 : 3)
+    }
   }
 
   @Test("a redirect is an answer like another, and not followed") func redirect() throws {
