@@ -77,6 +77,36 @@ struct ForeignFiles {
     }
   }
 
+  /// DistillKit's columns: rows of prompts and of the last token are fillers.
+  func distillKit(topK: Int = 8) -> [String] {
+    texts.indices.map { text in
+      let tokens = texts[text]
+      let scored = tokens.indices.map { $0 >= Self.first && $0 < tokens.count - 1 }
+      let ids = tokens.indices.map { scored[$0] ? best(text, $0, topK) : Array(0..<topK) }
+      let values = tokens.indices.map { place in
+        list(ids[place].map { scored[place] ? "\(logProbs[text][place][$0])" : "-10000.0" })
+      }
+      return
+        "{\"input_ids\":\(tokens),\"loss_mask\":\(scored.map { $0 ? 1 : 0 }),\"token_ids\":\(ids),\"top_values\":\(list(values))}"
+    }
+  }
+
+  /// axolotl's column, entries at the tokens that they are of, in its first version or its second.
+  func axolotl(topK: Int = 8, isFirst: Bool) -> [String] {
+    texts.indices.map { text in
+      let tokens = texts[text], places = Self.first..<tokens.count - 1
+      let ids = places.map { best(text, $0, topK) }
+      let values = zip(places, ids).map { place, ids in ids.map { logProbs[text][place][$0] } }
+      guard isFirst else {
+        return "{\"input_ids\":\(tokens),\"logprobs\":\(values),\"target_token_ids\":\(ids)}"
+      }
+      let column = zip(ids, values).map { ids, values in
+        list(zip(ids, values).map { "{\"token\":\"token_id:\($0)\",\"logprob\":\($1)}" })
+      }
+      return "{\"input_ids\":\(tokens),\"logprobs\":\(list(column))}"
+    }
+  }
+
   /// llama.cpp's file of logits, a window a text.
   func llamaCpp() -> [UInt8] {
     func bytes(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }

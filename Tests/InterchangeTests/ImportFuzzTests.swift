@@ -11,7 +11,8 @@ import Testing
     "token_ids", "prompt_length", "scored_positions", "prompt_logprobs", "logprob", "rank", "meta_info",
     "input_top_logprobs", "input_token_logprobs", "choices", "logprobs", "tokens", "token_logprobs", "top_logprobs",
     "labels",
-    "loss_mask", "topk_logits", "topk_token_ids", "log_sum_exp_logits", "null", "-1e999", "1e999", "NaN", "token_id:3",
+    "loss_mask", "input_ids", "token_ids", "top_values", "target_token_ids", "attention_mask", "token", "topk_logits",
+    "topk_token_ids", "log_sum_exp_logits", "null", "-1e999", "1e999", "NaN", "token_id:3",
     "9999999999",
   ]
 
@@ -23,6 +24,9 @@ import Testing
     case .vllm: originals = files.vllm(topK: 4).map { Array($0.utf8) }
     case .sglang: originals = files.sglang(topK: 4).map { Array($0.utf8) }
     case .nemo: originals = files.nemo(topK: 4).map { Array($0.utf8) }
+    case .distillkit: originals = files.distillKit(topK: 4).map { Array($0.utf8) }
+    case .axolotl:
+      originals = [true, false].flatMap { files.axolotl(topK: 4, isFirst: $0) }.map { Array($0.utf8) }
     case .llamaCpp: originals = [files.llamaCpp()]
     }
     Fuzz.run(
@@ -35,6 +39,7 @@ import Testing
         path, format: format, cache: cache, teacherName: "other", tokenizer: Fingerprint(of: "t"),
         vocabularySize: ForeignFiles.vocabulary)
       work.topK = 4
+      work.shift = number.isMultiple(of: 2) ? AxolotlRows.Shift.none : .one
       // What is taken can be read back whole.
       if try work.run().added > 0, number % 64 == 0 {
         #expect(try LogitCache(directory: cache).verify().damages.isEmpty)

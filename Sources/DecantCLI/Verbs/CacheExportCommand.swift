@@ -57,11 +57,7 @@ struct CacheExport: Command {
     case .jsonl, .sealed: return { try cache.export($0) }
     case .distillkit: return { _ = try DistillKitRows().write(cache, $0) }
     case .axolotl, .axolotlV1:
-      guard let shift = arguments[shift].flatMap(AxolotlRows.Shift.init(rawValue:)) else {
-        throw Diagnostic.input(
-          "is \(arguments[shift].map(String.init) ?? "missing"), but must be 0 or 1", field: "--shift",
-          remedy: "docs/formats.md says which of axolotl's readers wants which")
-      }
+      let shift = try AxolotlRows.Shift(flag: arguments[shift])
       let rows = AxolotlRows(shift: shift, version: arguments[format] == .axolotl ? .v2 : .v1)
       return { _ = try rows.write(cache, $0) }
     }
@@ -76,5 +72,19 @@ struct CacheExport: Command {
     Interruption.install()
     let samples = try SealedFile.write(cache, to: path, onSample: Interruption.check)
     Log.info("\(path): \(samples) samples")
+  }
+}
+
+extension AxolotlRows.Shift {
+  /// What `--shift` says.
+  ///
+  /// - Throws: a `Diagnostic` where it is missing or another number.
+  init(flag value: Int?) throws {
+    guard let shift = value.flatMap(Self.init(rawValue:)) else {
+      throw Diagnostic.input(
+        "is \(value.map(String.init) ?? "missing"), but must be 0 or 1", field: "--shift",
+        remedy: "docs/formats.md says which of axolotl's readers wants which")
+    }
+    self = shift
   }
 }

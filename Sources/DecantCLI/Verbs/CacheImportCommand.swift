@@ -8,7 +8,7 @@ import Telemetry
 /// `decant cache import`.
 struct CacheImportCommand: Command {
   enum Format: String, CaseIterable, ArgumentValue {
-    case vllm, sglang, nemo, sealed
+    case vllm, sglang, nemo, distillkit, axolotl, sealed
     case llamaCpp = "llama-cpp"
   }
 
@@ -18,7 +18,11 @@ struct CacheImportCommand: Command {
   let format = Parameter<Format>.required(
     "format", "NAME",
     "What it is: vllm or sglang (answers, one a line, beside their token_ids), llama-cpp (llama-perplexity "
-      + "--kl-divergence-base), nemo (compute_topk_logits.py), sealed (cache export --format sealed).")
+      + "--kl-divergence-base), nemo (compute_topk_logits.py), distillkit or axolotl (their columns, a row a line), sealed "
+      + "(cache export --format sealed).")
+  let shift = Parameter<Int?>.optional(
+    "shift", "N", without: "none: axolotl's format needs it",
+    "Of axolotl's format: 0 where an entry stands at the token that it is of, 1 where it stands one place before.")
   let tokenizer = Parameter<String?>.optional(
     "tokenizer", "DIR", without: "what a sealed file says", "The folder of the teacher's tokenizer.")
   let name = Parameter<String?>.optional(
@@ -39,7 +43,7 @@ struct CacheImportCommand: Command {
         """,
       parameters: [
         folder.specification, source.specification, format.specification, tokenizer.specification, name.specification,
-        topK.specification, codec.specification, vocabulary.specification, json.specification,
+        shift.specification, topK.specification, codec.specification, vocabulary.specification, json.specification,
       ],
       examples: [
         Example(
@@ -97,6 +101,7 @@ struct CacheImportCommand: Command {
       vocabulary: arguments[vocabulary])
     work.topK = arguments[topK]
     work.codec = codec ?? .compact
+    if format == .axolotl { work.shift = try AxolotlRows.Shift(flag: arguments[shift]) }
     guard (1...work.vocabularySize).contains(work.topK) else {
       throw Diagnostic.input(
         "is \(work.topK), but must be from 1 to the vocabulary, \(work.vocabularySize)", field: "--top-k")

@@ -13,7 +13,6 @@ struct OpenAIAnswer {
   private static let tokensField: StaticString = "choices[0].logprobs.tokens"
   private static let ownField: StaticString = "choices[0].logprobs.token_logprobs"
   private static let topField: StaticString = "choices[0].logprobs.top_logprobs"
-  private static let idMark = Array("token_id:".utf8)
   /// Most generated tokens that may follow.
   private static let surplus = 16
 
@@ -58,13 +57,14 @@ struct OpenAIAnswer {
       try rows.add(id, value, Self.topField, index)
     }
     try rows.endRow(
-      target: try rows.checked(target, Self.ownField, index), isJoined: !text.starts(with: Self.idMark), Self.topField,
+      target: try rows.checked(target, Self.ownField, index), mayHaveFewer: TokenTexts.namedID(text) == nil,
+      Self.topField,
       index)
   }
 
   /// The id that a key names; nil where it names none, or several.
   private func id(of key: [UInt8]) -> Int? {
-    if key.starts(with: Self.idMark), let id = DecimalDigits.integer(key[Self.idMark.count...]) { return id }
+    if let id = TokenTexts.namedID(key) { return id }
     return texts?.id(of: String(decoding: key, as: UTF8.self)).map(Int.init)
   }
 
@@ -95,9 +95,7 @@ struct OpenAIAnswer {
   /// characters by themselves.
   private func isText(_ found: String, of id: Int32, at index: Int) -> Bool {
     let bytes = Array(found.utf8)
-    if bytes.starts(with: Self.idMark), let named = DecimalDigits.integer(bytes[Self.idMark.count...]) {
-      return named == Int(id)
-    }
+    if let named = TokenTexts.namedID(bytes) { return named == Int(id) }
     guard let text = texts?.text(of: id) else { return true }
     // Special tokens may be written as nothing.
     if found == text || found.isEmpty || text.unicodeScalars.contains("\u{FFFD}")

@@ -82,6 +82,15 @@ final class ReportedRows {
     return entries.first { $0.id == id }?.logProb
   }
 
+  /// The log-prob of an id; where the row does not have it, the most that it can be: that of the least probable id that the row
+  /// has, or of all the others together.
+  func mostLogProb(of id: Int32) -> Float {
+    if let own = logProb(of: id) { return own }
+    let known = entries.map(\.logProb)
+    guard let least = known.min() else { return 0 }
+    return SparseSignal.derivedTail(of: known, vocabularySize: vocabularySize).map { min($0, least) } ?? 0
+  }
+
   /// A log-prob as it is kept.
   func checked(_ logProb: Double, _ field: StaticString, _ index: Int) throws -> Float {
     guard logProb <= Self.excess else {
@@ -96,9 +105,9 @@ final class ReportedRows {
   ///
   /// - Parameters:
   ///   - target: The log-prob of the token that follows.
-  ///   - isJoined: Whether ids of one text have one entry, so that there may be fewer than were asked for.
-  func endRow(target: Float, isJoined: Bool = false, _ field: StaticString, _ index: Int) throws {
-    let wanted = isJoined ? 1 : min(topK, vocabularySize)
+  ///   - mayHaveFewer: Whether there may be fewer ids than the top-k: those of one text have one entry, or a row is filled up.
+  func endRow(target: Float, mayHaveFewer: Bool = false, _ field: StaticString, _ index: Int) throws {
+    let wanted = mayHaveFewer ? 1 : min(topK, vocabularySize)
     guard entries.count + unnamed.count >= wanted else {
       throw place.fault(
         "has \(entries.count + unnamed.count) ids, fewer than the top-k of \(wanted)", field: "\(field)[\(index)]",

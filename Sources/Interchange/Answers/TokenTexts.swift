@@ -1,5 +1,6 @@
 /// Texts of token ids, for answers that name tokens by their text alone.
 public struct TokenTexts: Sendable {
+  private static let idMark = Array("token_id:".utf8)
   private let make: @Sendable (Int32) -> String?
   /// The one id of a text; nil for a text that several have.
   private let ids: [String: Int32?]
@@ -20,6 +21,11 @@ public struct TokenTexts: Sendable {
 
   /// The text of an id; nil where it has none.
   public func text(of id: Int32) -> String? { make(id) }
+
+  /// The id that a text names as `token_id:123`, which is how vLLM and axolotl write it; nil where it names none.
+  static func namedID(_ text: [UInt8]) -> Int? {
+    text.starts(with: idMark) ? DecimalDigits.integer(text[idMark.count...]) : nil
+  }
 
   /// The id of a text; nil where none has it, or several have.
   public func id(of text: String) -> Int32? { ids[text] ?? nil }

@@ -22,6 +22,10 @@ public struct CacheImport: Sendable {
     case llamaCpp = "llama-cpp"
     /// Rows of NeMo-Aligner's `compute_topk_logits.py`.
     case nemo
+    /// The uncompressed columns that DistillKit trains from, as ``DistillKitRows`` writes them.
+    case distillkit
+    /// The column of axolotl's offline distillation, v1 or v2, as ``AxolotlRows`` writes it. Needs a ``CacheImport/shift``.
+    case axolotl
   }
 
   /// What was read.
@@ -49,6 +53,8 @@ public struct CacheImport: Sendable {
   /// Entries kept of each position.
   public var topK = 64
   public var codec = SignalCodec.compact
+  /// At which place an entry of ``Format/axolotl`` stands.
+  public var shift: AxolotlRows.Shift?
 
   public init(
     _ source: String, format: Format, cache: String, teacherName: String, tokenizer: Fingerprint, vocabularySize: Int
@@ -130,11 +136,23 @@ public struct CacheImport: Sendable {
   }
 
   private func source(_ input: StreamedFile) throws -> any SignalSource {
+    let topK = topK, vocabularySize = vocabularySize
+    func lines(_ reader: @escaping @Sendable () -> any LineReader) throws -> any SignalSource {
+      try SampleLines(input, reader)
+    }
     switch format {
-    case .vllm: try AnswerLines(input, AnswerReader(.vllm, topK: topK, vocabularySize: vocabularySize))
-    case .sglang: try AnswerLines(input, AnswerReader(.sglang, topK: topK, vocabularySize: vocabularySize))
-    case .llamaCpp: try LlamaLogits(input, topK: topK, begin: beginOfText)
-    case .nemo: NeMoRows(input, topK: topK, vocabularySize: vocabularySize)
+    case .vllm: return try lines { AnswerLine(AnswerReader(.vllm, topK: topK, vocabularySize: vocabularySize)) }
+    case .sglang: return try lines { AnswerLine(AnswerReader(.sglang, topK: topK, vocabularySize: vocabularySize)) }
+    case .nemo: return try lines { NeMoRow(topK: topK, vocabularySize: vocabularySize) }
+    case .distillkit: return try lines { ColumnRow(.distillKit, topK: topK, vocabularySize: vocabularySize) }
+    case .axolotl:
+      guard let shift else {
+        throw Diagnostic.input(
+          "is missing: axolotl's rows do not say at which place an entry stands", field: "shift",
+          remedy: "give 0 or 1: docs/formats.md says which of axolotl's readers has which")
+      }
+      return try lines { ColumnRow(.axolotl(shift), topK: topK, vocabularySize: vocabularySize) }
+    case .llamaCpp: return try LlamaLogits(input, topK: topK, begin: beginOfText)
     }
   }
 

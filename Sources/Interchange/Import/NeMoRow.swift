@@ -1,33 +1,18 @@
 import Diagnostics
-import Files
 import JSON
 import Sequences
 import TeacherSignal
 
-/// Rows of NeMo-Aligner's `compute_topk_logits.py`, one a line: `tokens`, `labels` (the tokens one place on), `loss_mask`, and for
+/// A row of NeMo-Aligner's `compute_topk_logits.py`: `tokens`, `labels` (the tokens one place on), `loss_mask`, and for
 /// each of them `topk_logits` with `topk_token_ids` and `log_sum_exp_logits`, row i being the distribution of label i:
 /// log p = logit - log-sum-exp.
 ///
 /// The log-prob of a label that is not among the ids is not there. It is taken for the most that it can be: that of the least
 /// probable id kept, or of all the others together.
-final class NeMoRows: SignalSource {
-  private let input: StreamedFile
+final class NeMoRow: LineReader {
   private let rows: ReportedRows
-  private var line: [UInt8] = []
-  private var number = 0
 
-  init(_ input: StreamedFile, topK: Int, vocabularySize: Int) {
-    self.input = input
-    rows = ReportedRows(topK: topK, vocabularySize: vocabularySize)
-  }
-
-  func next() throws -> ScoredSample? {
-    repeat {
-      guard try input.readLine(&line) else { return nil }
-      number += 1
-    } while line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
-    return try sample(AnswerPlace(file: input.path, line: number))
-  }
+  init(topK: Int, vocabularySize: Int) { rows = ReportedRows(topK: topK, vocabularySize: vocabularySize) }
 
   /// The members of a row; signals are read when the tokens are known.
   private struct Members {
@@ -39,9 +24,7 @@ final class NeMoRows: SignalSource {
     var ids: JSONScanner.Bookmark?
   }
 
-  private func sample(_ place: AnswerPlace) throws -> ScoredSample {
-    let bytes = line
-    var scanner = try JSONScanner(bytes.span, isObject: true, file: place.file, line: number)
+  func sample(_ scanner: inout JSONScanner, _ place: AnswerPlace) throws -> ScoredSample {
     let members = try members(&scanner)
     let (sequence, count) = try sequence(members, place)
     rows.start(sequence, place)
@@ -56,7 +39,7 @@ final class NeMoRows: SignalSource {
     }
     let scored = Set(sequence.scoredPositions)
     let kept = try lists(ids, scored, count, "topk_token_ids", place, &scanner, SampleHead.integers)
-    let values = try lists(logits, scored, count, "topk_logits", place, &scanner, Self.numbers)
+    let values = try lists(logits, scored, count, "topk_logits", place, &scanner, SampleHead.numbers)
     for (index, position) in sequence.scoredPositions.enumerated() {
       try add(kept[index], values[index].map { $0 - normalizers[position] }, at: position, sequence, place)
     }
@@ -70,8 +53,8 @@ final class NeMoRows: SignalSource {
       switch String(decoding: rows.bytes, as: UTF8.self) {
       case "tokens": found.tokens = try SampleHead.integers(&scanner)
       case "labels": found.labels = try SampleHead.integers(&scanner)
-      case "loss_mask": found.mask = try Self.numbers(&scanner)
-      case "log_sum_exp_logits": found.normalizers = try Self.numbers(&scanner)
+      case "loss_mask": found.mask = try SampleHead.numbers(&scanner)
+      case "log_sum_exp_logits": found.normalizers = try SampleHead.numbers(&scanner)
       case "topk_logits":
         found.logits = scanner.bookmark
         scanner.skipValue()
@@ -82,13 +65,6 @@ final class NeMoRows: SignalSource {
       }
     }
     return found
-  }
-
-  private static func numbers(_ scanner: inout JSONScanner) throws -> [Double] {
-    var numbers: [Double] = []
-    try scanner.beginArray()
-    while scanner.nextElement() { numbers.append(try scanner.readNumber()) }
-    return numbers
   }
 
   /// Tokens and the last label, with the positions that the mask scores.
@@ -143,13 +119,6 @@ final class NeMoRows: SignalSource {
     rows.startRow()
     for (id, logProb) in zip(ids, logProbs) { try rows.add(id, logProb, "topk_logits", position) }
     let own = sequence.tokenIDs[position + 1]
-    let target = rows.logProb(of: own) ?? bound(logProbs)
-    try rows.endRow(target: target, "topk_logits", position)
-  }
-
-  /// The most that the log-prob of an id which is not there can be.
-  private func bound(_ logProbs: [Double]) -> Float {
-    let kept = logProbs.map(Float.init)
-    return SparseSignal.derivedTail(of: kept, vocabularySize: rows.vocabularySize).map { min($0, kept.min() ?? 0) } ?? 0
+    try rows.endRow(target: rows.mostLogProb(of: own), "topk_logits", position)
   }
 }
