@@ -29,10 +29,10 @@ import Glibc
     buffer = [UInt8](repeating: 0, count: Self.pieceSize)
     if path == "-" {
       descriptor = dup(STDIN_FILENO)
-      guard descriptor >= 0 else { throw SystemCall.diagnostic(code: errno, what: "cannot read", path: self.path) }
+      guard descriptor >= 0 else { throw SystemCall.diagnostic(code: errno, what: "read", path: self.path) }
     } else {
       descriptor = unsafe open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw SystemCall.diagnostic(code: errno, what: "cannot open", path: path) }
+      guard descriptor >= 0 else { throw SystemCall.diagnostic(code: errno, what: "open", path: path) }
       guard FileKind(at: path, following: true) != .folder else {
         close(descriptor)
         throw Diagnostic.input("is a folder, not a file", file: path, remedy: "name a file in it")
@@ -100,7 +100,7 @@ import Glibc
       if ready == 0 || ready < 0 && errno == EINTR { continue }
       let count = unsafe buffer.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
       if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
-      guard count >= 0 else { throw SystemCall.diagnostic(code: errno, what: "cannot read", path: path) }
+      guard count >= 0 else { throw SystemCall.diagnostic(code: errno, what: "read", path: path) }
       rest = 0..<count
       isAtEnd = count == 0
       return

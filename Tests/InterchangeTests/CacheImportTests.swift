@@ -146,6 +146,9 @@ import Testing
       let work = try work(.vllm, Array(broken.utf8), cache: "broken")
       expectDiagnostic(file: work.source, line: 1, saying: words) { _ = try work.run() }
     }
+    var missing = try work(.vllm, [])
+    missing.source = folder.file("nowhere")
+    expectDiagnostic(file: missing.source, saying: "cannot open: no such file") { _ = try missing.run() }
     let packed = try work(.vllm, [0x1F, 0x8B, 8, 0], cache: "packed")
     expectDiagnostic(saying: "compressed", "zcat") { _ = try packed.run() }
   }
