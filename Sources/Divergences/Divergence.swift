@@ -21,6 +21,10 @@ public struct Divergence: Sendable, Equatable {
     TotalVariation.self,
     SkewKL.self,
     SkewReverseKL.self,
+    AlphaBeta.self,
+    AdaptiveKL.self,
+    TokenwiseKL.self,
+    AlphaMixtureKL.self,
   ]
 
   /// The names of ``table``, in its order.
@@ -34,6 +38,7 @@ public struct Divergence: Sendable, Equatable {
   /// - Throws: a `Diagnostic` naming the parameter that lies outside its bounds, as `field`, and the bounds.
   public init(_ formula: any DivergenceFormula.Type, _ parameters: DivergenceParameters) throws {
     for parameter in formula.parameters { try parameter.check(parameters[parameter]) }
+    try formula.check(parameters)
     self.init(checked: formula, parameters)
   }
 
@@ -90,6 +95,9 @@ public protocol DivergenceFormula: Sendable {
   /// The numbers it takes beside the two distributions.
   static var parameters: [DivergenceParameter] { get }
 
+  /// Throws a `Diagnostic` where values that are within their bounds cannot stand together.
+  static func check(_ parameters: DivergenceParameters) throws
+
   /// The formula with these values of its ``parameters``, which lie within their bounds.
   init(_ parameters: DivergenceParameters)
 
@@ -105,6 +113,7 @@ public protocol DivergenceFormula: Sendable {
 
 extension DivergenceFormula {
   public static var parameters: [DivergenceParameter] { [] }
+  public static func check(_ parameters: DivergenceParameters) throws {}
   public var upperBound: Double? { nil }
   public var fusedForm: FusedForm? { nil }
 }

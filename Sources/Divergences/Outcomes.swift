@@ -7,6 +7,8 @@ public struct Outcomes: Sendable, Equatable {
   public let teacher: [Double]
   /// log q of each outcome.
   public let student: [Double]
+  /// Whether the last outcome is "any other", not an id.
+  public let hasTail: Bool
 
   /// A teacher's log-prob below this counts as this, so a token that the teacher rules out costs reverse KL at most a
   /// thousand nats and never an infinity. The other divergences are bounded or weigh such a token with 0.
@@ -15,12 +17,14 @@ public struct Outcomes: Sendable, Equatable {
   /// - Parameters:
   ///   - teacher: log p, which may hold minus infinities.
   ///   - student: log q, as many.
-  public init(teacher: [Double], student: [Double]) {
+  ///   - hasTail: Whether the last outcome is "any other".
+  public init(teacher: [Double], student: [Double], hasTail: Bool = false) {
     precondition(teacher.count == student.count, "\(teacher.count) outcomes of the teacher, \(student.count) others")
     let floor = Double(Self.teacherLogFloor)
     // Not max(), which loses a NaN.
     self.teacher = teacher.map { $0 < floor ? floor : $0 }
     self.student = student
+    self.hasTail = hasTail
   }
 
   /// Adds up a divergence whose terms are outcomes apart.

@@ -47,7 +47,8 @@ struct RowFactors: Sendable {
     let p = unsafe kernels.pointee.lossNormalizer(teacher, count)
     let q = unsafe kernels.pointee.lossNormalizer(logits, count)
     var value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, q.logSumExp))
-    value.divergence = unsafe compare(logits, q, teacher: teacher, p, count, factors: factors, gradient: gradient)
+    value.divergence = unsafe compare(
+      logits, q, teacher: teacher, p, count, hasTail: false, factors: factors, gradient: gradient)
     if gradient { unsafe addTarget(logits, target, factors) }
     return value
   }
@@ -78,7 +79,8 @@ struct RowFactors: Sendable {
       let q = unsafe kernels.pointee.lossNormalizer(student, outcomes)
       let value = unsafe RowLoss(
         divergence: compare(
-          student, q, teacher: teacher, .logProbs, outcomes, factors: factors, gradient: gradient),
+          student, q, teacher: teacher, .logProbs, outcomes, hasTail: outcomes > k, factors: factors,
+          gradient: gradient),
         crossEntropy: target == nil ? 0 : q.logSumExp + Double(origin) - targetLogit)
       guard gradient else { return value }
       // What stands at the last outcome is the gradient of the whole tail, which its logits share by their softmax.
@@ -96,10 +98,11 @@ struct RowFactors: Sendable {
   /// cross-entropy's share but for the target's; the teacher's logits are overwritten.
   private func compare(
     _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
-    _ p: LossNormalizer, _ count: Int, factors: RowFactors, gradient: Bool
+    _ p: LossNormalizer, _ count: Int, hasTail: Bool, factors: RowFactors, gradient: Bool
   ) -> Double {
     guard let fusedForm else {
-      return unsafe define(student, q, teacher: teacher, p, count, factors: factors, gradient: gradient)
+      return unsafe define(
+        student, q, teacher: teacher, p, count, hasTail: hasTail, factors: factors, gradient: gradient)
     }
     var row = LossRow(fusedForm, student: q, teacher: p)
     let sums = unsafe kernels.pointee.lossTerms(&row, teacher, student, count)
@@ -113,14 +116,14 @@ struct RowFactors: Sendable {
   /// As `compare`, by the divergence's definition: slower, for those that have no kernel.
   private func define(
     _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
-    _ p: LossNormalizer, _ count: Int, factors: RowFactors, gradient: Bool
+    _ p: LossNormalizer, _ count: Int, hasTail: Bool, factors: RowFactors, gradient: Bool
   ) -> Double {
     guard let divergence else { preconditionFailure("a row is compared by no divergence") }
     func logProbs(_ logits: UnsafeMutablePointer<Float>, _ normalizer: LossNormalizer) -> [Double] {
       let logSumExp = normalizer.logSumExp
       return (0..<count).map { unsafe Double(logits[$0]) - logSumExp }
     }
-    let outcomes = unsafe Outcomes(teacher: logProbs(teacher, p), student: logProbs(student, q))
+    let outcomes = unsafe Outcomes(teacher: logProbs(teacher, p), student: logProbs(student, q), hasTail: hasTail)
     let (value, slopes) = divergence.evaluate(outcomes)
     if gradient {
       for i in 0..<count {

@@ -26,14 +26,15 @@ public final class DivergenceDistillation: Method {
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: EntryName.self)
       do {
-        // Those of other divergences too, which earlier versions wrote down with every one.
+        let name: String = try keys.decode(.name)
+        let taken = Divergence.table.first { $0.name == name }?.parameters ?? []
         let parameters = try DivergenceParameters(
-          Divergence.table.flatMap { $0.parameters }.map { parameter in
-            let value = try keys.decode(EntryName(stringValue: parameter.name), default: parameter.standard)
-            try parameter.check(value)
-            return (parameter, value)
-          })
-        divergence = try Divergence(named: try keys.decode(.name), parameters)
+          taken.map { ($0, try keys.decode(EntryName(stringValue: $0.name), default: $0.standard)) })
+        // Earlier versions wrote these down with every one.
+        for earlier in ["alpha", "beta"] {
+          _ = try keys.decodeIfPresent(Float.self, forKey: EntryName(stringValue: earlier))
+        }
+        divergence = try Divergence(named: name, parameters)
       } catch let fault as Diagnostic where fault.file == nil {
         guard let field = fault.field else { throw fault }
         throw keys.fault(EntryName(stringValue: field), fault.message, remedy: fault.remedy)

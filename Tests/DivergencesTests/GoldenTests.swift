@@ -26,12 +26,10 @@ struct GoldenTests {
         let fields = entry.arrayValue!
         let numbers = fields.dropFirst(2).map { $0.doubleValue! }
         let name = fields[0].stringValue!
-        let parameter = Float(fields[1].doubleValue!)
-        let parameters: DivergenceParameters = parameter == 0 ? [:] : ["alpha": parameter, "beta": parameter]
-        let divergence = try Divergence(named: name, parameters)
+        let divergence = try Divergence(named: name, parameters(of: name, fields[1]))
         for teacher in teachers {
           let (sums, gradient) = loss(divergence, student: student, teacher: teacher)
-          let label = "\(shape) V=\(vocabulary) k=\(k) \(name) \(parameter)"
+          let label = "\(shape) V=\(vocabulary) k=\(k) \(divergence)"
           expectClose(sums.divergence, numbers[0], absolute: 1e-6, relative: 3e-6, "\(label) value")
           let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
           let product = zip(gradient, direction).reduce(0.0) { $0 + Double($1.0) * $1.1 }
@@ -43,6 +41,11 @@ struct GoldenTests {
         }
       }
     }
+  }
+
+  private func parameters(of name: String, _ fields: JSONValue) throws -> DivergenceParameters {
+    let taken = try #require(Divergence.table.first { $0.name == name }).parameters
+    return try DivergenceParameters(taken.map { ($0, Float(try #require(fields[$0.name]?.doubleValue))) })
   }
 
   /// True values and gradients of DistiLLM's losses (at its defaults) for three rows, computed apart from this code by

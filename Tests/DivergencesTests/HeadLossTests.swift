@@ -85,7 +85,7 @@ struct HeadLossTests {
   @Test("gradients with respect to hidden states and head equal finite differences", arguments: [nil, 1.5] as [Float?])
   func finiteDifferences(softCap: Float?) throws {
     let setup = Case(rows: 5, vocabulary: 23, softCap: softCap)
-    for divergence in comparisons as [Divergence?] + [nil] {
+    for divergence in comparisons.filter({ !holdsWeights($0) }) as [Divergence?] + [nil] {
       for teacher in [setup.live, .sparse(try setup.signal(k: 6))] {
         let loss = HeadLoss(divergence: divergence, divergenceWeight: 0.7, crossEntropyWeight: 0.4)
         let result = setup.evaluate(loss, teacher, scale: 0.5)

@@ -142,11 +142,16 @@ let comparisons: [Divergence] = Divergence.table.flatMap { formula in
     }
 }
 
+/// Whether weights that depend on the student are held, so that the gradient is not that of the value.
+func holdsWeights(_ divergence: Divergence) -> Bool { ["akl", "todi"].contains(divergence.name) }
+
 /// A divergence as if it had no kernel.
 struct Unfused<Formula: DivergenceFormula>: DivergenceFormula {
   static var name: String { Formula.name }
   static var parameters: [DivergenceParameter] { Formula.parameters }
   private let formula: Formula
+
+  static func check(_ parameters: DivergenceParameters) throws { try Formula.check(parameters) }
 
   init(_ parameters: DivergenceParameters) { formula = Formula(parameters) }
 
