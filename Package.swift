@@ -63,7 +63,7 @@ let testArrows = [
   "Teachers": ["RandomStreams", "LoopbackServer", "Files"],
   "Evaluation": ["Files"],
   "Training": ["Divergences"],
-  "Distillation": ["LoopbackServer"],
+  "Distillation": ["LoopbackServer", "Divergences"],
   "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models", "Teachers", "LoopbackServer"],
 ]
 

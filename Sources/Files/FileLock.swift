@@ -69,12 +69,14 @@ public final class FileLock: Sendable {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, let bytes = try? File.readToEnd("/proc/locks") else { return nil }
     // By the inode alone: some file systems tell a device here that is not the one in the list.
-    let holders = String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line -> Int? in
-      // 1: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF
-      let words = line.split(separator: " ")
-      guard words.count >= 6, words[1] == "FLOCK", words[5].hasSuffix(":\(status.st_ino)") else { return nil }
-      return Int(words[4])
-    }
-    return holders.count == 1 && holders[0] > 0 ? holders[0] : nil
+    // A set, since a list that changes while it is read may show a lock twice.
+    let holders = Set(
+      String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line -> Int? in
+        // 1: FLOCK  ADVISORY  WRITE 4242 08:01:1234 0 EOF
+        let words = line.split(separator: " ")
+        guard words.count >= 6, words[1] == "FLOCK", words[5].hasSuffix(":\(status.st_ino)") else { return nil }
+        return Int(words[4])
+      })
+    return holders.count == 1 ? holders.first { $0 > 0 } : nil
   }
 }

@@ -13,6 +13,8 @@ public struct ReplayHistory: Sendable {
   private var numbers: [Int] = []
   /// Samples before each version.
   private var starts: [Int] = []
+  /// The training step at which each version was written.
+  private var steps: [Int] = []
   /// Samples over all versions that are there.
   public private(set) var count = 0
 
@@ -39,6 +41,12 @@ public struct ReplayHistory: Sendable {
   /// Number of the newest version, 0 before the first.
   public var version: Int { numbers.last ?? 0 }
 
+  /// The samples that were written at a step or later.
+  public func samples(since step: Int) -> Range<Int> {
+    let version = steps.lastIndex { $0 < step }.map { $0 + 1 } ?? 0
+    return (version < starts.count ? starts[version] : count)..<count
+  }
+
   /// Adds a version that has just been published, or was found.
   ///
   /// - Throws: a `Diagnostic` where its samples are not those that it says it has.
@@ -57,6 +65,7 @@ public struct ReplayHistory: Sendable {
     }
     numbers.append(version.number)
     starts.append(count)
+    steps.append(version.origin.step)
     count += version.sampleCount
   }
 
@@ -94,13 +103,14 @@ public struct ReplayHistory: Sendable {
   /// Takes versions out of the list; a version that is held may stay among those before them.
   private mutating func remove(_ versions: [Int]) {
     let gone = Set(versions)
-    var left = (numbers: [Int](), starts: [Int](), count: 0)
+    var left = (numbers: [Int](), starts: [Int](), steps: [Int](), count: 0)
     for (place, number) in numbers.enumerated() where !gone.contains(number) {
       left.numbers.append(number)
       left.starts.append(left.count)
+      left.steps.append(steps[place])
       left.count += (place + 1 < starts.count ? starts[place + 1] : count) - starts[place]
     }
-    (numbers, starts, count) = left
+    (numbers, starts, steps, count) = left
   }
 
   /// A sample of the list, and where it stands.

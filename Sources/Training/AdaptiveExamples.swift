@@ -1,4 +1,4 @@
-package import Methods
+import Methods
 
 /// The fixed data and the student's own outputs, as the adaptive sampler chooses (DistiLLM, arXiv 2402.03898, Algorithm 1).
 package final class AdaptiveExamples: ExampleSource {
@@ -35,11 +35,11 @@ package final class AdaptiveExamples: ExampleSource {
     try outputs.prune(drawnFrom: sampler.settings.capacity, keep: keep, resumableAt: version)
   }
 
-  package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
+  package func batch(step: Int, of total: Int) throws -> StepBatch {
     let before = sampler
     do {
-      let source = sampler.source(step: step, of: total, replayCount: outputs.count)
-      return (source, try examples(from: source, step: step, of: total))
+      let source = sampler.source(step: step, of: total, replayCount: drawable(at: step).count)
+      return try batch(from: source, step: step, of: total)
     } catch {
       sampler = before
       throw error
@@ -47,14 +47,22 @@ package final class AdaptiveExamples: ExampleSource {
   }
 
   /// Fresh responses answer the prompts of the step's own batch of the data; a replay step passes over it.
-  private func examples(from source: BatchSource, step: Int, of total: Int) throws -> [Example] {
-    if source == .data { return try data.batch(step: step, of: total).examples }
+  private func batch(from source: BatchSource, step: Int, of total: Int) throws -> StepBatch {
+    if source == .data { return try data.batch(step: step, of: total) }
     let numbers = data.numbers(at: step)
     if source == .fresh {
-      let fresh = try outputs.generate(prompts: numbers.map(prompt), step: step)
+      let fresh = try outputs.generate(prompts: numbers.map(prompt), step: step, of: total)
       replayVersion = outputs.version
-      if sampler.settings.freshBatch == .fresh { return fresh }
+      if sampler.settings.freshBatch == .fresh {
+        return StepBatch(source: source, examples: fresh, staleness: fresh.map { _ in 0 })
+      }
     }
-    return try outputs.draw(sampler.replayIndices(numbers.count, replayCount: outputs.count))
+    let drawn = try outputs.draw(sampler.replayIndices(numbers.count, from: drawable(at: step)))
+    return StepBatch(source: source, examples: drawn.map(\.example), staleness: drawn.map { step - $0.birthStep })
+  }
+
+  /// The samples that are not too old to be learnt from.
+  private func drawable(at step: Int) -> Range<Int> {
+    outputs.samples(since: sampler.settings.maximumStaleness.map { step - $0 } ?? 0)
   }
 }

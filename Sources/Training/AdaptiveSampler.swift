@@ -39,7 +39,8 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
   public enum Comparison: String, Sendable, Codable, CaseIterable {
     /// The loss at the previous validation (the paper).
     case previous
-    /// The loss at the last rise of phi, or the first one: slow drifts add up (the released code).
+    /// The loss at the last rise of phi, or the first one: slow drifts add up, and a rise of just epsilon counts (the released
+    /// code).
     case anchor
   }
 
@@ -52,6 +53,9 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
   }
 
   public struct Settings: Sendable, Equatable, Codable {
+    /// The share of steps that the student writes for, whatever the validation loss does: GKD's lambda (arXiv 2306.13649), 1 for
+    /// every step. Nothing else of these decides then but ``freshBatch`` and ``capacity``. Nil where phi decides.
+    public var studentShare: Double?
     /// Initial phi in [0, 1].
     public var initialPhi: Double = 0
     /// How far the validation loss must rise, in nats per token.
@@ -65,6 +69,8 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
     public var warmFill = false
     /// Replay draws come from this many newest samples.
     public var capacity: Int = 1000
+    /// Replay draws come from samples that were written at most so many steps before; nil for any.
+    public var maximumStaleness: Int?
 
     public init() {}
   }
@@ -79,27 +85,33 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
 
   public init(settings: Settings, seed: UInt64) {
     self.settings = settings
-    phi = settings.initialPhi
+    phi = settings.studentShare ?? settings.initialPhi
     stream = RandomStream(seed: seed, name: "sampler")
   }
 
-  /// Chooses the source of step `step` (from 0) of `total`, one uniform draw a step.
+  /// Chooses the source of step `step` (from 0) of `total`, one uniform draw a step. The paper counts steps from 1: this is
+  /// its step t = `step` + 1, so that the last step generates nothing where the ratio decreases.
   ///
-  /// While the store is empty a replay step generates instead, since there is nothing to replay.
+  /// While there is nothing to replay a replay step generates instead.
+  ///
+  /// - Parameter replayCount: Samples that could be drawn.
   public mutating func source(step: Int, of total: Int, replayCount: Int) -> BatchSource {
     let u = stream.uniformDouble()
-    let progress = Double(step) / Double(max(total, 1))
+    if let share = settings.studentShare { return u < share ? .fresh : .data }
+    let progress = Double(step + 1) / Double(max(total, 1))
     if u < settings.ratio.generationProbability(phi: phi, progress: progress) { return .fresh }
     guard u < phi else { return .data }
     let filling = settings.warmFill && replayCount < settings.capacity
     return replayCount == 0 || filling ? .fresh : .replay
   }
 
-  /// `count` distinct indices drawn uniformly from the newest `capacity` of `replayCount` samples; all of them where
-  /// there are fewer.
-  public mutating func replayIndices(_ count: Int, replayCount: Int) -> [Int] {
-    let window = min(replayCount, settings.capacity)
-    let first = replayCount - window
+  /// `count` distinct indices drawn uniformly from the newest `capacity` of some samples; all of them where there are
+  /// fewer.
+  ///
+  /// - Parameter samples: Those that may be drawn, oldest first.
+  public mutating func replayIndices(_ count: Int, from samples: Range<Int>) -> [Int] {
+    let window = min(samples.count, settings.capacity)
+    let first = samples.upperBound - window
     // Floyd's algorithm: a uniform subset in `count` draws, without a list of the window.
     var chosen: Set<Int> = []
     var order: [Int] = []
@@ -113,16 +125,18 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
   }
 
   /// Takes a validation loss (cross-entropy on reference responses, nats per token) and raises phi where it rose by more
-  /// than epsilon.
+  /// than epsilon. Where a share was set nothing moves.
   ///
   /// - Returns: true where phi rose.
   @discardableResult
   public mutating func observe(validationLoss: Double) -> Bool {
+    guard settings.studentShare == nil else { return false }
     guard let reference else {
       self.reference = validationLoss
       return false
     }
-    let rose = validationLoss > reference + settings.epsilon
+    let limit = reference + settings.epsilon
+    let rose = settings.comparison == .anchor ? validationLoss >= limit : validationLoss > limit
     if rose { phi = min(1, phi + 1 / Double(settings.phiSteps)) }
     if rose || settings.comparison == .previous { self.reference = validationLoss }
     return rose

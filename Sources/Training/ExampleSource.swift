@@ -9,7 +9,7 @@ package protocol ExampleSource: AnyObject {
   ///
   /// - Throws: a `Diagnostic` where an example is gone or damaged; `Interrupted` where a signal came while the student wrote:
   ///   nothing of the source has changed then.
-  func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example])
+  func batch(step: Int, of total: Int) throws -> StepBatch
 
   /// Hears of a validation.
   ///
@@ -23,6 +23,14 @@ package protocol ExampleSource: AnyObject {
   ///
   /// - Parameter version: ``SourceState/replayVersion`` of the oldest checkpoint that is kept.
   func prune(resumableAt version: Int) throws
+}
+
+/// What a step learns from.
+package struct StepBatch {
+  package var source: BatchSource
+  package var examples: [Example]
+  /// How many steps ago each was written, where the student wrote them.
+  package var staleness: [Int] = []
 }
 
 /// What a checkpoint holds of an example source: nothing moves in the fixed data, whose order is a function of seed and step.
@@ -58,8 +66,8 @@ package final class DataExamples: ExampleSource {
   package func observe(validationLoss: Double) {}
   package func prune(resumableAt version: Int) {}
 
-  package func batch(step: Int, of total: Int) throws -> (source: BatchSource, examples: [Example]) {
-    (.data, try examples(at: step, of: total))
+  package func batch(step: Int, of total: Int) throws -> StepBatch {
+    StepBatch(source: .data, examples: try examples(at: step, of: total))
   }
 
   /// Numbers of the samples of a step.

@@ -18,7 +18,8 @@ public final class Regenerator {
   public let teacher: any Teacher
   /// Entries that the teacher keeps of each position.
   public let topK: Int
-  public let settings: SamplingSettings
+  /// How responses are sampled; may change from one call to the next.
+  public var settings: SamplingSettings
   /// What ends a response.
   public let endOfText: EndOfText
   /// The ids that the student may write: those that the teacher can score.

@@ -1,5 +1,6 @@
 import Diagnostics
 package import Fingerprints
+import Generation
 import Methods
 import Models
 import RandomStreams
@@ -14,21 +15,25 @@ package final class StudentOutputs {
   private let writer: ReplayWriter
   private let data: Fingerprint
   private let seed: UInt64
+  private let lengths: ResponseLengths
   private var history: ReplayHistory
 
   /// - Parameters:
   ///   - directory: The run's replay store; made where missing.
   ///   - data: Fingerprint of the data set that prompts are taken from.
   ///   - seed: Of the run.
+  ///   - lengths: Of the responses of each step.
   ///   - resumingAfter: Newest version that belongs to the checkpoint resumed from. Later ones were published by steps
   ///     that will be taken again, to the same bytes, and are taken back.
   /// - Throws: a `Diagnostic` where the store never had that version, holds versions of another run, or is damaged.
   package init(
-    _ regenerator: Regenerator, directory: String, data: Fingerprint, seed: UInt64, resumingAfter version: Int
+    _ regenerator: Regenerator, directory: String, data: Fingerprint, seed: UInt64, lengths: ResponseLengths,
+    resumingAfter version: Int
   ) throws {
     self.regenerator = regenerator
     self.data = data
     self.seed = seed
+    self.lengths = lengths
     writer = try ReplayWriter(directory: directory)
     try writer.rollBack(to: version)
     let teacher = regenerator.teacher.identity
@@ -46,12 +51,13 @@ package final class StudentOutputs {
   /// Newest published version, 0 before the first.
   var version: Int { history.version }
 
-  /// Samples over all versions, oldest first: the index space of ``draw(_:)``.
-  var count: Int { history.count }
+  /// Samples over all versions that were written at a step or later, oldest first: indices of ``draw(_:)``.
+  func samples(since step: Int) -> Range<Int> { history.samples(since: step) }
 
   /// Lets the student answer, publishes the scored answers as the next version and returns them.
-  func generate(prompts: [[Int32]], step: Int) throws -> [Example] {
+  func generate(prompts: [[Int32]], step: Int, of total: Int) throws -> [Example] {
     let stream = RandomStream(seed: seed, name: "regeneration").split(UInt64(step))
+    regenerator.settings.maximumNewTokens = lengths.tokens(step: step, of: total)
     let samples = try regenerator.respond(to: prompts, stream: stream, birthStep: step)
     let version = try writer.publish(regenerator.origin(data: data, seed: seed, step: step)) { try $0.append(samples) }
     try history.append(version)
@@ -63,12 +69,12 @@ package final class StudentOutputs {
   /// Samples at indices over all versions.
   ///
   /// - Throws: a `Diagnostic` for a sample that is damaged, or that the student cannot have written.
-  func draw(_ indices: [Int]) throws -> [Example] {
+  func draw(_ indices: [Int]) throws -> [(example: Example, birthStep: Int)] {
     try indices.map { index in
       let (sample, version, place) = try history.sample(at: index)
       let name = Self.name(version: version, index: place)
       try check(sample.scored, name: name)
-      return Self.example(sample, name: name)
+      return (Self.example(sample, name: name), sample.birthStep)
     }
   }
 

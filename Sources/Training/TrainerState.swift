@@ -24,6 +24,8 @@ package struct TrainerState: Codable, Equatable, Sendable {
   var validationDue: Bool?
   /// Steps taken from each source.
   var sources: [String: Int] = [:]
+  /// How old the samples were that the student wrote; nil where it wrote none.
+  var staleness: Staleness?
   /// Wall time of all sittings, seconds.
   var seconds = 0.0
 

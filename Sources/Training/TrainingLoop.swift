@@ -99,7 +99,7 @@ package final class TrainingLoop {
         uniqueKeysWithValues: state.sources.compactMap { name, count in
           BatchSource(rawValue: name).map { ($0, count) }
         }),
-      forecast: work.forecast, stepPeakBytes: gradients.arena.peakBytes)
+      staleness: state.staleness, forecast: work.forecast, stepPeakBytes: gradients.arena.peakBytes)
   }
 
   /// What follows a step where it is due: the validation and the checkpoint.
@@ -120,10 +120,11 @@ package final class TrainingLoop {
   /// - Throws: `Interrupted` from writing the student's outputs, before anything of the step has changed.
   private func takeStep() throws -> StepMetrics {
     let start = ContinuousClock.now
-    let (kind, examples) = try source.batch(step: state.step, of: work.totalSteps)
+    let batch = try source.batch(step: state.step, of: work.totalSteps)
     keepSourceState()
+    if !batch.staleness.isEmpty { state.staleness = (state.staleness ?? Staleness()).adding(batch.staleness) }
     for trained in work.method.trained { trained.parameters.gradients?.fill(0) }
-    let loss = gradients.accumulate(examples)
+    let loss = gradients.accumulate(batch.examples)
     let norm = collective.clip(optimizers, maximumNorm: Float(work.training.gradientClip))
     let rate = learningRates.rate(step: state.step)
     let skipped = loss.offender != nil || !norm.isFinite
@@ -135,10 +136,11 @@ package final class TrainingLoop {
     }
     state.step += 1
     state.tokens += loss.tokens
-    state.sources[kind.rawValue, default: 0] += 1
+    state.sources[batch.source.rawValue, default: 0] += 1
     return StepMetrics(
-      step: state.step, source: kind, loss: loss, gradientNorm: norm, learningRate: rate, phi: state.sampler?.phi,
-      skipped: skipped, offender: loss.offender ?? (skipped ? examples.first?.name : nil),
+      step: state.step, source: batch.source, loss: loss, gradientNorm: norm, learningRate: rate,
+      phi: state.sampler?.phi, staleness: batch.staleness, skipped: skipped,
+      offender: loss.offender ?? (skipped ? batch.examples.first?.name : nil),
       seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 

@@ -11,6 +11,8 @@ public struct TrainingOutcome: Sendable, Equatable {
   public var skippedSteps: Int
   /// Steps by source.
   public var sources: [BatchSource: Int]
+  /// How old the samples were that the student wrote; nil where it wrote none.
+  public var staleness: Staleness?
   /// What the run was expected to hold in memory.
   public var forecast: MemoryForecast
   /// What of the forecast's `step` was really taken, in bytes.

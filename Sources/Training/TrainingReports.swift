@@ -12,6 +12,8 @@ struct StepMetrics: Sendable {
   var gradientNorm: Float
   var learningRate: Float
   var phi: Double?
+  /// Of the samples that the student wrote.
+  var staleness: [Int]
   var skipped: Bool
   var offender: String?
   var seconds: Double
@@ -70,6 +72,7 @@ final class TrainingReports {
     for (name, value) in measured { object[name] = .double(value) }
     if step.skipped { object["skipped"] = .bool(true) }
     if let phi = step.phi { object["phi"] = .double(phi) }
+    if !step.staleness.isEmpty { object["staleness"] = .double(Staleness().adding(step.staleness).mean) }
     try metrics.append(object)
     let clocked = [("learning_rate", Double(step.learningRate)), ("tokens_per_second", step.tokensPerSecond)]
     try events.append(step: step.step, (measured + clocked).map { (tag: "train/\($0)", value: $1) })
@@ -96,6 +99,11 @@ final class TrainingReports {
     try synchronize()
     let (peak, step) = (Readable.mebibytes(ProcessMemory.peak), Readable.mebibytes(stepPeakBytes))
     Log.info("memory: \(peak) MiB at its peak; the largest step took \(step)")
+    if let staleness = state.staleness {
+      Log.info(
+        "what the student wrote was learnt \(Readable.decimals(staleness.mean, 1)) steps later on average, "
+          + "\(staleness.most) at most")
+    }
     if state.step < total || state.validationDue == true {
       Log.info("stopped at step \(state.step) of \(total); resuming the run goes on from there")
     } else {

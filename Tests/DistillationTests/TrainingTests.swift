@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Distillation
+import Divergences
 import Files
 import Fixtures
 import Replay
@@ -46,7 +47,7 @@ import Training
 
   @Test(
     "every objective brings the student closer to the teacher",
-    arguments: ["fkl", "rkl", "jsd", "tvd", "skl", "srkl"])
+    arguments: Divergence.names)
   func learns(objective: String) throws {
     let run = world.folder.file(objective)
     _ = try Trainer.train(

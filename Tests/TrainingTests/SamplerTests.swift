@@ -12,7 +12,7 @@ import Training
     var sampler = AdaptiveSampler(settings: settings(phi: 0.5), seed: 3)
     var counts: [BatchSource: Int] = [:]
     let draws = 40_000
-    for _ in 0..<draws { counts[sampler.source(step: 1, of: 4, replayCount: 10), default: 0] += 1 }
+    for _ in 0..<draws { counts[sampler.source(step: 0, of: 4, replayCount: 10), default: 0] += 1 }
     // lambda = phi (1 - t/T) = 0.5 x 0.75
     for (source, expected) in [(BatchSource.fresh, 0.375), (.replay, 0.125), (.data, 0.5)] {
       #expect(abs(Double(counts[source, default: 0]) / Double(draws) - expected) < 0.01, "\(source)")
@@ -34,13 +34,13 @@ import Training
     var sampler = AdaptiveSampler(settings: small, seed: 9)
     var counts = [Int](repeating: 0, count: 25)
     for _ in 0..<20_000 {
-      let picks = sampler.replayIndices(4, replayCount: 25)
+      let picks = sampler.replayIndices(4, from: 0..<25)
       if Set(picks).count != 4 { Issue.record("repeated index in \(picks)") }
       for pick in picks { counts[pick] += 1 }
     }
     #expect(counts[..<15].allSatisfy { $0 == 0 })
     #expect(counts[15...].allSatisfy { abs(Double($0) - 8000) < 400 }, "\(counts)")
-    #expect(sampler.replayIndices(4, replayCount: 3).sorted() == [0, 1, 2])
+    #expect(sampler.replayIndices(4, from: 0..<3).sorted() == [0, 1, 2])
   }
 
   @Test("phi rises by 1/N when the validation loss rises by more than epsilon, up to one") func rises() {

@@ -27,11 +27,30 @@ public struct DecodingConfiguration: Sendable, Equatable, Codable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    maximumNewTokens = try keys.decode(.maximumNewTokens, default: maximumNewTokens)
+    try self.init(
+      from: decoder, maximumNewTokens: keys.decode(.maximumNewTokens, default: DecodingConfiguration().maximumNewTokens)
+    )
+  }
+
+  /// The keys beside `max_new_tokens`, which whoever calls this has read.
+  init(from decoder: any Decoder, maximumNewTokens: Int) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.maximumNewTokens = maximumNewTokens
     temperature = try keys.decode(.temperature, default: temperature)
     topP = try keys.decode(.topP, default: topP)
     topK = try keys.decode(.topK, default: topK)
     try keys.checked(validate)
+  }
+
+  public func encode(to encoder: any Encoder) throws { try encode(to: encoder, maximumNewTokens: maximumNewTokens) }
+
+  /// The same with something else in the place of `max_new_tokens`.
+  func encode(to encoder: any Encoder, maximumNewTokens: some Encodable) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(maximumNewTokens, forKey: .maximumNewTokens)
+    try keys.encode(temperature, forKey: .temperature)
+    try keys.encode(topP, forKey: .topP)
+    try keys.encode(topK, forKey: .topK)
   }
 
   /// Checks the numbers.

@@ -2,24 +2,48 @@ import Configuration
 import Diagnostics
 public import Training
 
-/// Adaptive off-policy training on the student's own outputs (DistiLLM, arXiv 2402.03898, Algorithm 1).
+/// How a run's student writes texts of its own, and how they are drawn again (DistiLLM, arXiv 2402.03898, Algorithm 1).
 public struct ReplayConfiguration: Sendable, Codable {
+  /// Whose rules hold where the paper and the released code differ and nothing else is said.
+  public enum Mode: String, Sendable, Codable, CaseIterable {
+    /// A generating step trains on a draw from the store; validation losses are compared with the previous one.
+    case paper
+    /// A generating step trains on what it wrote, until the store is full every one generates, and losses are compared with
+    /// the one at the last rise. With ``DataSource/mixed(student:)`` the released code trains on a draw.
+    case released
+  }
+
+  public var mode: Mode?
   public var sampler = AdaptiveSampler.Settings()
   public var decoding = DecodingConfiguration()
+  /// Tokens of the first step's longest responses; they grow from there to those of ``decoding``. Nil for the same
+  /// throughout.
+  public var initialNewTokens: Int?
   /// Fewest versions that stay on disk when those go from which nothing can be drawn any more, neither now nor from a
   /// checkpoint that is kept; nothing goes where absent.
   public var keep: Int?
 
   private enum CodingKeys: String, CodingKey {
-    case epsilon, ratio, comparison, capacity, keep
+    case mode, epsilon, ratio, comparison, capacity, keep
     case initialPhi = "initial_phi"
     case phiSteps = "phi_steps"
     case freshBatch = "fresh_batch"
     case warmFill = "warm_fill"
+    case maximumStaleness = "max_staleness"
+    case maximumNewTokens = "max_new_tokens"
   }
+
+  /// The longest responses of each step.
+  public var lengths: ResponseLengths {
+    ResponseLengths(first: initialNewTokens ?? decoding.maximumNewTokens, last: decoding.maximumNewTokens)
+  }
+
+  public init() {}
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
+    mode = try keys.decodeIfPresent(Mode.self, forKey: .mode)
+    if let mode { follow(mode) }
     sampler.initialPhi = try keys.decode(.initialPhi, default: sampler.initialPhi)
     sampler.epsilon = try keys.decode(.epsilon, default: sampler.epsilon)
     sampler.phiSteps = try keys.decode(.phiSteps, default: sampler.phiSteps)
@@ -28,9 +52,29 @@ public struct ReplayConfiguration: Sendable, Codable {
     sampler.freshBatch = try keys.decode(.freshBatch, default: sampler.freshBatch)
     sampler.warmFill = try keys.decode(.warmFill, default: sampler.warmFill)
     sampler.capacity = try keys.decode(.capacity, default: sampler.capacity)
+    sampler.maximumStaleness = try keys.decodeIfPresent(Int.self, forKey: .maximumStaleness)
     keep = try keys.decodeIfPresent(Int.self, forKey: .keep)
-    decoding = try DecodingConfiguration(from: decoder)
+    let length = try keys.decode(.maximumNewTokens, default: ResponseLength(decoding.maximumNewTokens))
+    decoding = try DecodingConfiguration(from: decoder, maximumNewTokens: length.to)
+    initialNewTokens = length.from
     try keys.checked(validate)
+  }
+
+  private mutating func follow(_ mode: Mode) {
+    switch mode {
+    case .paper: (sampler.freshBatch, sampler.warmFill, sampler.comparison) = (.replay, false, .previous)
+    case .released: (sampler.freshBatch, sampler.warmFill, sampler.comparison) = (.fresh, true, .anchor)
+    }
+  }
+
+  /// The same for steps of which a share is the student's, whatever the validation loss does.
+  ///
+  /// What was written at a step is learnt at that very step, but with the released code's mixture, which draws from the store.
+  func mixing(_ share: Double, isAlways: Bool = false) -> ReplayConfiguration {
+    var mixed = self
+    mixed.sampler.studentShare = share
+    mixed.sampler.freshBatch = mode == .released && !isAlways ? .replay : .fresh
+    return mixed
   }
 
   /// Checks the sampler's numbers and those of decoding.
@@ -39,12 +83,15 @@ public struct ReplayConfiguration: Sendable, Codable {
     try CodingKeys.epsilon.checkFinite(sampler.epsilon)
     try CodingKeys.phiSteps.checkPositive(sampler.phiSteps)
     try CodingKeys.capacity.checkPositive(sampler.capacity)
+    try CodingKeys.maximumStaleness.checkPositive(sampler.maximumStaleness)
     try CodingKeys.keep.checkPositive(keep)
+    try CodingKeys.maximumNewTokens.check(initialNewTokens, in: 1...Limits.sequence)
     try decoding.validate()
   }
 
   public func encode(to encoder: any Encoder) throws {
     var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encodeIfPresent(mode, forKey: .mode)
     try keys.encode(sampler.initialPhi, forKey: .initialPhi)
     try keys.encode(sampler.epsilon, forKey: .epsilon)
     try keys.encode(sampler.phiSteps, forKey: .phiSteps)
@@ -53,7 +100,9 @@ public struct ReplayConfiguration: Sendable, Codable {
     try keys.encode(sampler.freshBatch, forKey: .freshBatch)
     try keys.encode(sampler.warmFill, forKey: .warmFill)
     try keys.encode(sampler.capacity, forKey: .capacity)
+    try keys.encodeIfPresent(sampler.maximumStaleness, forKey: .maximumStaleness)
     try keys.encodeIfPresent(keep, forKey: .keep)
-    try decoding.encode(to: encoder)
+    try decoding.encode(
+      to: encoder, maximumNewTokens: ResponseLength(from: initialNewTokens, to: decoding.maximumNewTokens))
   }
 }

@@ -23,7 +23,8 @@ struct TrainingChecks {
   /// - Throws: a `Diagnostic` of category `input` with the field and a remedy.
   func checkSources() throws {
     // phi never falls: from 1 on every step is on student outputs, which bring their own signals.
-    let usesFixedData = (configuration.replay?.sampler.initialPhi ?? 0) < 1
+    let sampler = configuration.outputs?.sampler
+    let usesFixedData = (sampler?.studentShare ?? sampler?.initialPhi ?? 0) < 1
     guard !needsTeacher || !usesFixedData || teachesData else {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) needs a teacher for the rows of data.train"
@@ -32,16 +33,16 @@ struct TrainingChecks {
           "name teacher.cache (written by `decant precompute`), teacher.model with live: true, or a server as teacher.url"
       )
     }
-    guard configuration.replay != nil else { return }
+    guard configuration.outputs != nil else { return }
     guard teacher != nil else {
       throw Diagnostic.input(
-        "replay needs the teacher's model to score student outputs", field: "teacher.model",
+        "the teacher's model is needed to score what the student writes", field: "teacher.model",
         remedy: "name the model that the cache was made with, or a server as teacher.url")
     }
     guard needsTeacher else {
       throw Diagnostic.input(
-        "replay with objective sft would teach the student its own outputs", field: "objective.name",
-        remedy: "choose a divergence such as srkl, or remove replay")
+        "objective sft would teach the student what it writes itself", field: "objective.name",
+        remedy: "choose a divergence such as srkl, or let the source be fixed")
     }
   }
 
@@ -51,10 +52,10 @@ struct TrainingChecks {
     try samples.check(SequenceLimits(student, role: "the student"), lastIsTarget: true)
     guard trains, let limits = teacher else { return }
     if isAskedAlways { try samples.check(limits, lastIsTarget: true) }
-    guard let replay = configuration.replay else { return }
+    guard let replay = configuration.outputs else { return }
     do {
       try limits.check(
-        answersTo: samples.index.counts.longestPrompt, newTokens: replay.decoding.maximumNewTokens,
+        answersTo: samples.index.counts.longestPrompt, newTokens: replay.lengths.most,
         ceiling: student.contextLength)
     } catch var fault as Diagnostic {
       fault.field = "replay.max_new_tokens"

@@ -20,11 +20,24 @@ public struct TrainingConfiguration: Sendable, Codable {
   public var training: ScheduleConfiguration
   public var validation = ValidationConfiguration()
   public var checkpoints = CheckpointConfiguration()
-  /// Absent: train on the fixed data only.
+  /// Where the texts of a step come from; where it is not said, ``DataSource/adaptive`` with ``replay`` and ``DataSource/fixed``
+  /// without.
+  public var source: DataSource?
+  /// How the student writes, and what it wrote is drawn again; passed over where it writes nothing.
   public var replay: ReplayConfiguration?
 
+  /// How the student writes; nil where it writes nothing.
+  public var outputs: ReplayConfiguration? {
+    switch source ?? (replay == nil ? .fixed : .adaptive) {
+    case .fixed: nil
+    case .onPolicy: (replay ?? ReplayConfiguration()).mixing(1, isAlways: true)
+    case .mixed(let share): (replay ?? ReplayConfiguration()).mixing(share)
+    case .adaptive: replay ?? ReplayConfiguration()
+    }
+  }
+
   private enum CodingKeys: String, CodingKey {
-    case seed, precision, student, teacher, data, objective, training, validation, checkpoints, replay
+    case seed, precision, student, teacher, data, objective, training, validation, checkpoints, source, replay
   }
 
   public init(from decoder: any Decoder) throws {
@@ -38,6 +51,7 @@ public struct TrainingConfiguration: Sendable, Codable {
     training = try keys.decode(ScheduleConfiguration.self, forKey: .training)
     validation = try keys.decode(.validation, default: validation)
     checkpoints = try keys.decode(.checkpoints, default: checkpoints)
+    source = try keys.decodeIfPresent(DataSource.self, forKey: .source)
     replay = try keys.decodeIfPresent(ReplayConfiguration.self, forKey: .replay)
   }
 
@@ -53,6 +67,7 @@ public struct TrainingConfiguration: Sendable, Codable {
     try CodingKeys.training.within(training.validate)
     try CodingKeys.validation.within(validation.validate)
     try CodingKeys.checkpoints.within(checkpoints.validate)
+    if let source { try CodingKeys.source.within(source.validate) }
     if let replay { try CodingKeys.replay.within(replay.validate) }
   }
 }

@@ -51,7 +51,7 @@ final class TrainingSetup {
       taught: try parts.teachers.taughtEnds())
     self.source = source
     student.configuration.name(ends: source.endOfText.stops)
-    let newTokens = configuration.replay?.decoding.maximumNewTokens
+    let newTokens = configuration.outputs?.lengths.most
     samples = TrainingData(
       try data.train.parts.map { try source.samples(of: $0.path, index: place, newTokens: newTokens) },
       weights: data.train.parts.map(\.weight))
@@ -120,7 +120,7 @@ final class TrainingSetup {
   private var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
 
   private var bounds: TrainerState.Bounds {
-    let sampler = configuration.replay.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) }
+    let sampler = configuration.outputs.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) }
     return TrainerState.Bounds(
       totalSteps: totalSteps, initial: TrainerState(sampler: sampler, dropout: Self.dropoutStream(configuration)),
       hasDropout: student.dropout != nil)
@@ -128,8 +128,8 @@ final class TrainingSetup {
 
   /// What the steps will hold in memory.
   func forecast() throws -> MemoryForecast {
-    let longestOutput = configuration.replay.map { replay in
-      min(samples.longestPrompt + replay.decoding.maximumNewTokens, student.configuration.contextLength)
+    let longestOutput = configuration.outputs.map { replay in
+      min(samples.longestPrompt + replay.lengths.most, student.configuration.contextLength)
     }
     let sizes = try MicroBatchSize.all(
       of: samples, order: Self.order(samples, configuration), totalSteps: totalSteps, longestOutput: longestOutput,
@@ -153,7 +153,7 @@ final class TrainingSetup {
     let data = DataExamples(
       samples, order: Self.order(samples, configuration),
       teacher: configuration.objective.settings.needsTeacher ? try parts.teachers.ofData(vocabulary: vocabulary) : nil)
-    guard let replay = configuration.replay, let sampler = state.sampler,
+    guard let replay = configuration.outputs, let sampler = state.sampler,
       let (teacher, topK) = try parts.teachers.ofOutputs(vocabulary: vocabulary)
     else { return data }
     let training = configuration.training
@@ -163,11 +163,12 @@ final class TrainingSetup {
       scoringTokens: training.microBatchTokens)
     let outputs = try StudentOutputs(
       regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,
+      lengths: replay.lengths,
       resumingAfter: state.replayVersion)
     return AdaptiveExamples(
       data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion, keep: replay.keep
     ) { [samples, source] number in
-      try source.prompt(of: samples.sample(number), newTokens: replay.decoding.maximumNewTokens)
+      try source.prompt(of: samples.sample(number), newTokens: replay.lengths.most)
     }
   }
 }

@@ -43,13 +43,14 @@ final class TrainingTeachers {
     let settings = configuration.teacher
     let isLive = settings?.live == true
     let model = settings?.model
-    guard model != nil || !givesLayers && (settings?.served != nil || !isLive && configuration.replay == nil) else {
+    guard model != nil || !givesLayers && (settings?.served != nil || !isLive && configuration.outputs == nil) else {
       throw Diagnostic.input(
-        "the teacher's model is needed for student.layers, teacher.live and replay", field: "teacher.model",
+        "the teacher's model is needed for student.layers, for teacher.live and to score what the student writes",
+        field: "teacher.model",
         remedy: "name the teacher's model directory")
     }
     folder = isLive ? nil : settings?.cache
-    if let model, isLive || configuration.replay != nil || givesLayers {
+    if let model, isLive || configuration.outputs != nil || givesLayers {
       // One that gives the student its layers keeps them in fp32, unrounded.
       let layers = configuration.student.layers != nil
       let loaded = try ModelStore.load(model, trainable: false, precision: layers ? .fp32 : configuration.precision)
@@ -110,7 +111,7 @@ final class TrainingTeachers {
   /// What whoever scores the data, or the student's outputs, beside the steps can be asked about; nil where nobody does.
   func limits() throws -> SequenceLimits? {
     if let loaded { return SequenceLimits(loaded.model.configuration, role: "the teacher") }
-    let isNeeded = isServed && (folder == nil || configuration.replay != nil)
+    let isNeeded = isServed && (folder == nil || configuration.outputs != nil)
     return isNeeded ? try open().limits : nil
   }
 
@@ -121,7 +122,7 @@ final class TrainingTeachers {
   func vocabularySize() throws -> Int? {
     if let cache { return cache.manifest.vocabularySize }
     if let loaded { return loaded.model.configuration.vocabularySize }
-    return source == nil || !teachesData && configuration.replay == nil
+    return source == nil || !teachesData && configuration.outputs == nil
       ? nil : try open().teacher.identity.vocabularySize
   }
 
@@ -144,7 +145,7 @@ final class TrainingTeachers {
   /// says, and then what the teacher's own files do; empty where no teacher teaches.
   func taughtEnds() throws -> [Int32] {
     let cached = [cache?.manifest.endOfText].compactMap(\.self)
-    guard let source, let tokenizer, teachesData || configuration.replay != nil else { return cached }
+    guard let source, let tokenizer, teachesData || configuration.outputs != nil else { return cached }
     let format = configuration.data.format
     let ends =
       try loaded?.model.configuration.eosTokenIDs

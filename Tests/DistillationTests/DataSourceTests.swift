@@ -1,0 +1,176 @@
+import Configuration
+import Distillation
+import Files
+import Fixtures
+import JSON
+import Replay
+import Samples
+import Teachers
+import TestSupport
+import Testing
+import Training
+
+/// Where the texts of a run's steps come from, in runs of tiny models.
+@Suite("Sources of data") struct DataSourceTests {
+  private let world: TinyWorld
+  private let cache: String
+
+  init() throws {
+    world = try TinyWorld(rows: 48)
+    cache = world.folder.file("cache")
+    var stage = Precompute(
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(), cache: cache)
+    stage.topK = 16
+    _ = try stage.run()
+  }
+
+  private func configuration(
+    _ extra: String, steps: Int = 12, teacher: String? = nil
+  ) throws -> TrainingConfiguration {
+    try ConfigurationFile(
+      text: """
+        seed: 3
+        student: {from: \(world.student)}
+        teacher: \(teacher ?? "{model: \(world.teacher), cache: \(cache)}")
+        data: {train: \(world.train), validation: \(world.validation)}
+        objective: {name: srkl}
+        training: {steps: \(steps), batch_size: 6, learning_rate: 3.0e-3, log_every: 1}
+        checkpoints: {every: 5}
+        \(extra)
+        """, path: "test.yaml"
+    ).decode(TrainingConfiguration.self)
+  }
+
+  private func train(_ extra: String, as name: String, steps: Int = 12) throws -> TrainingOutcome {
+    try Trainer.train(try configuration(extra, steps: steps), output: world.folder.file(name), resume: false)
+  }
+
+  private func weights(_ name: String) throws -> [UInt8] {
+    try File.read("\(world.folder.file(name))/checkpoints/last/model.safetensors")
+  }
+
+  private func sources(_ name: String) throws -> [String] {
+    try File.read("\(world.folder.file(name))/metrics.jsonl").split(separator: UInt8(ascii: "\n")).compactMap {
+      try JSONValue.parse(Array($0))["source"]?.stringValue
+    }
+  }
+
+  @Test(
+    "a fixed source takes no notice of replay, and a mixture without a share of the student's is the same to the bit")
+  func corners() throws {
+    _ = try train("", as: "plain")
+    let fixed = try train("source: fixed\nreplay: {initial_phi: 1}", as: "fixed")
+    let none = try train("source: {mixed: {student: 0}}", as: "none")
+    #expect(fixed.sources == [.data: 12] && none.sources == [.data: 12] && none.staleness == nil)
+    for name in ["fixed", "none"] { #expect(try weights(name) == weights("plain")) }
+    #expect(!File.exists("\(world.folder.file("fixed"))/replay"))
+  }
+
+  @Test("on-policy every step learns from what was written at it, without a signal for the rows") func onPolicy() throws
+  {
+    let settings = try configuration(
+      "source: on-policy\nreplay: {max_new_tokens: 8, mode: released}", teacher: "{model: \(world.teacher), top_k: 16}")
+    let outcome = try Trainer.train(settings, output: world.folder.file("own"), resume: false)
+    #expect(outcome.sources == [.fresh: 12])
+    #expect(outcome.staleness?.most == 0 && outcome.staleness?.samples == 72)
+    // A mixture of every step is the same.
+    _ = try train("source: {mixed: {student: 1}}\nreplay: {max_new_tokens: 8}", as: "all")
+    #expect(try weights("all") == weights("own"))
+  }
+
+  @Test("a share of the student's is that share, of fresh texts, or of drawn ones as the released code has it")
+  func mixtures() throws {
+    let paper = try train("source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 4}", as: "paper", steps: 60)
+    #expect(try sources("paper").allSatisfy { $0 != "replay" })
+    #expect((20...40).contains(paper.sources[.fresh] ?? 0) && paper.staleness?.most == 0)
+    let released = try train(
+      "source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 4, mode: released}", as: "released", steps: 60)
+    #expect((20...40).contains(released.sources[.fresh] ?? 0) && (released.staleness?.most ?? 0) > 0)
+  }
+
+  @Test("a mode sets what differs between paper and released code, and a key beside it wins") func modes() throws {
+    func sampler(_ keys: String, source: String = "adaptive") throws -> AdaptiveSampler.Settings {
+      try #require(configuration("source: \(source)\nreplay: {\(keys)}").outputs).sampler
+    }
+    let paper = try sampler("mode: paper"), released = try sampler("mode: released")
+    #expect((paper.freshBatch, paper.warmFill, paper.comparison) == (.replay, false, .previous))
+    #expect((released.freshBatch, released.warmFill, released.comparison) == (.fresh, true, .anchor))
+    let mine = try sampler("mode: released, warm_fill: false, fresh_batch: replay")
+    #expect((mine.freshBatch, mine.warmFill, mine.comparison) == (.replay, false, .anchor))
+    #expect(try sampler("mode: released", source: "on-policy").freshBatch == .fresh)
+    #expect(try sampler("mode: paper", source: "{mixed: {student: 0.3}}").freshBatch == .fresh)
+    #expect(try sampler("mode: paper", source: "{mixed: {student: 0.3}}").studentShare == 0.3)
+  }
+
+  @Test("nothing older than the bound is learnt, and how old samples were is told") func staleness() throws {
+    func run(_ bound: String, as name: String) throws -> Staleness {
+      try #require(
+        train("replay: {initial_phi: 0.9, ratio: increasing, max_new_tokens: 4\(bound)}", as: name, steps: 60)
+          .staleness)
+    }
+    let free = try run("", as: "free"), bounded = try run(", max_staleness: 3", as: "bounded")
+    #expect(free.most > 10 && bounded.most == 3 && bounded.mean < free.mean)
+    let told = try MetricsReader.values(of: "staleness", in: "\(world.folder.file("bounded"))/metrics.jsonl")
+    let written = try sources("bounded").count { $0 != "data" }
+    #expect(told.count == written && told.allSatisfy { $0 <= 3 })
+    let mean = told.reduce(0, +) * 6 / Double(bounded.samples)
+    #expect(abs(mean - bounded.mean) < 1e-9)
+  }
+
+  @Test("responses grow with the steps") func lengths() throws {
+    _ = try train("source: on-policy\nreplay: {max_new_tokens: {from: 2, to: 13}}", as: "growing")
+    let versions = try ReplayStore(directory: "\(world.folder.file("growing"))/replay").versions()
+    #expect(versions.map(\.origin.decoding.maximumNewTokens) == Array(2...13))
+    let lengths = ResponseLengths(first: 32, last: 256)
+    #expect(lengths.tokens(step: 0, of: 100) == 32 && lengths.tokens(step: 99, of: 100) == 256)
+    #expect(lengths.tokens(step: 0, of: 1) == 256 && ResponseLengths(first: 9, last: 3).most == 9)
+  }
+
+  @Test(
+    "an interrupted run goes on to the same bytes",
+    arguments: [
+      "source: on-policy\nreplay: {max_new_tokens: {from: 2, to: 8}}",
+      "source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 6, mode: released}",
+      "validation: {every: 2}\nreplay: {initial_phi: 0.8, max_new_tokens: 6, mode: paper, max_staleness: 4}",
+      "validation: {every: 2}\nreplay: {initial_phi: 0.8, epsilon: -0.5, max_new_tokens: 6, mode: released, capacity: 12}",
+    ])
+  func resumes(extra: String) throws {
+    let settings = try configuration(extra)
+    let whole = world.folder.file("whole"), cut = world.folder.file("cut")
+    let first = try Trainer.train(settings, output: whole, resume: false)
+    _ = try Trainer.train(settings, output: cut, resume: false)
+    for step in try RunFolder(cut).checkpointSteps() where step != 5 {
+      try File.remove(RunFolder(cut).checkpoint(step: step))
+    }
+    let second = try Trainer.train(settings, output: cut, resume: true)
+    #expect(try weights("cut") == weights("whole") && second.staleness == first.staleness)
+    #expect(try File.read("\(cut)/metrics.jsonl") == File.read("\(whole)/metrics.jsonl"))
+    // The recorded configuration is read back as it was.
+    let recorded = try ConfigurationFile(path: "\(whole)/config.yaml").decode(TrainingConfiguration.self)
+    #expect(try ConfigurationFile.text(of: recorded) == ConfigurationFile.text(of: settings))
+  }
+
+  @Test(
+    "what is no source is refused with the line",
+    arguments: [
+      ("source: teacherless", "source", "'teacherless' is none of"),
+      ("source: {mixed: {student: 1.5}}", "source.mixed", "from 0.0 to 1.0"),
+      ("source: {mixed: {teacher: 0.5}}", "source.mixed.student", "is missing"),
+      ("replay: {mode: other}", "replay.mode", "paper"),
+      ("replay: {max_new_tokens: {from: 0, to: 3}}", "replay.max_new_tokens", "from 1"),
+      ("replay: {max_new_tokens: {from: 1}}", "replay.max_new_tokens.to", "is missing"),
+      ("replay: {max_staleness: 0}", "replay.max_staleness", "from 1"),
+    ])
+  func refused(extra: String, field: String, words: String) {
+    expectDiagnostic(file: "test.yaml", line: 8, field: field, saying: words) { _ = try configuration(extra) }
+  }
+
+  @Test("texts of the student's need a teacher at hand, and an objective that compares with it") func needs() throws {
+    for source in ["on-policy", "{mixed: {student: 0.5}}", "adaptive"] {
+      let settings = try configuration("source: \(source)", teacher: "{cache: \(cache)}")
+      expectDiagnostic(field: "teacher.model", saying: "to score what the student writes") {
+        _ = try Trainer.train(settings, output: world.folder.file("lonely"), resume: false)
+      }
+    }
+  }
+}
