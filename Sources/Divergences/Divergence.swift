@@ -18,6 +18,7 @@ public struct Divergence: Sendable, Equatable {
     ForwardKL.self,
     ReverseKL.self,
     JensenShannon.self,
+    RescaledJensenShannon.self,
     TotalVariation.self,
     SkewKL.self,
     SkewReverseKL.self,

@@ -10,4 +10,13 @@ public struct FusedForm: Sendable, Equatable {
   package let skew: Float
   /// What the kernel leaves out of the gradient.
   package let factor: Double
+  /// What it leaves out of the value.
+  package let scale: Double
+
+  package init(kind: LossKind, skew: Float, factor: Double, scale: Double = 1) {
+    self.kind = kind
+    self.skew = skew
+    self.factor = factor
+    self.scale = scale
+  }
 }

@@ -9,6 +9,10 @@ public import Tensor
 public struct HeadLoss: Sendable {
   /// What the student is compared with its teacher by; nil where there is cross-entropy alone.
   public var divergence: Divergence?
+  /// What both models' logits are divided by before they are compared; 1 against a sparse teacher, whose tail is that of 1. The
+  /// cross-entropy is that of 1 in any case. No factor is put before the divergence: its gradient shrinks with the
+  /// temperature's square, which ``divergenceWeight`` may make up for (Hinton, Vinyals and Dean, arXiv 1503.02531, section 2).
+  public var temperature: Float
   /// Weight of the divergence in the loss.
   public var divergenceWeight: Float
   /// Weight of the cross-entropy with the targets in the loss.
@@ -17,9 +21,11 @@ public struct HeadLoss: Sendable {
   public var chunkRows: Int?
 
   public init(
-    divergence: Divergence?, divergenceWeight: Float = 1, crossEntropyWeight: Float = 0, chunkRows: Int? = nil
+    divergence: Divergence?, temperature: Float = 1, divergenceWeight: Float = 1, crossEntropyWeight: Float = 0,
+    chunkRows: Int? = nil
   ) {
     self.divergence = divergence
+    self.temperature = temperature
     self.divergenceWeight = divergenceWeight
     self.crossEntropyWeight = crossEntropyWeight
     self.chunkRows = chunkRows
@@ -129,6 +135,7 @@ public struct HeadLoss: Sendable {
     case .none:
       precondition(!compares, "\(divergence?.name ?? "a divergence") has no teacher to compare with")
     case .sparse(let signal):
+      precondition(temperature == 1, "a temperature of \(temperature) against a sparse teacher")
       precondition(signal.positionCount == rows, "a signal of \(signal.positionCount) positions for \(rows) rows")
       precondition(
         signal.kind.isRanked && signal.ids.allSatisfy { $0 >= 0 && $0 < vocabulary },

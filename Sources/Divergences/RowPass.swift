@@ -18,10 +18,14 @@ struct RowFactors: Sendable {
   private let kernels: UnsafePointer<LossKernels>
   private let divergence: Divergence?
   private let fusedForm: FusedForm?
+  private let temperature: Float
 
-  /// - Parameter divergence: What ``dense`` and ``sparse`` compute; nil where only ``plain`` is asked for.
-  init(_ divergence: Divergence?) {
+  /// - Parameters:
+  ///   - divergence: What ``dense`` and ``sparse`` compute; nil where only ``plain`` is asked for.
+  ///   - temperature: Of what ``dense`` compares.
+  init(_ divergence: Divergence?, temperature: Float = 1) {
     unsafe kernels = lossKernels()
+    self.temperature = temperature
     self.divergence = divergence
     fusedForm = divergence?.formula.fusedForm
   }
@@ -44,6 +48,9 @@ struct RowFactors: Sendable {
     _ logits: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?,
     factors: RowFactors, gradient: Bool
   ) -> RowLoss {
+    guard temperature == 1 else {
+      return unsafe tempered(logits, teacher: teacher, count, target: target, factors: factors, gradient: gradient)
+    }
     let p = unsafe kernels.pointee.lossNormalizer(teacher, count)
     let q = unsafe kernels.pointee.lossNormalizer(logits, count)
     var value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, q.logSumExp))
@@ -51,6 +58,30 @@ struct RowFactors: Sendable {
       logits, q, teacher: teacher, p, count, hasTail: false, factors: factors, gradient: gradient)
     if gradient { unsafe addTarget(logits, target, factors) }
     return value
+  }
+
+  /// As `dense` at a temperature T: with z / T in the place of z, whose derivative is 1 / T, for the divergence alone.
+  private func tempered(
+    _ logits: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?,
+    factors: RowFactors, gradient: Bool
+  ) -> RowLoss {
+    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
+      let scaled = scratch.baseAddress!
+      for index in 0..<count {
+        unsafe scaled[index] = logits[index] / temperature
+        unsafe teacher[index] /= temperature
+      }
+      let p = unsafe kernels.pointee.lossNormalizer(teacher, count)
+      let q = unsafe kernels.pointee.lossNormalizer(scaled, count)
+      let shares = RowFactors(divergence: factors.divergence / Double(temperature), crossEntropy: 0)
+      let divergence = unsafe compare(
+        scaled, q, teacher: teacher, p, count, hasTail: false, factors: shares, gradient: gradient)
+      // The logits themselves are the cross-entropy's, and become its gradient.
+      var value = unsafe plain(logits, count, target: target, factors: factors, gradient: gradient)
+      value.divergence = divergence
+      if gradient { for index in 0..<count { unsafe logits[index] += scaled[index] } }
+      return value
+    }
   }
 
   /// Against the teacher's top-k and tail. With as many ids as the vocabulary has, the full divergence.
@@ -106,11 +137,12 @@ struct RowFactors: Sendable {
     }
     var row = LossRow(fusedForm, student: q, teacher: p)
     let sums = unsafe kernels.pointee.lossTerms(&row, teacher, student, count)
-    guard gradient else { return sums.value }
+    let value = sums.value * fusedForm.scale
+    guard gradient else { return value }
     let w = factors.divergence * fusedForm.factor
     unsafe kernels.pointee.lossCombine(
       student, teacher, count, Float(w), Float(factors.crossEntropy - w * sums.centre))
-    return sums.value
+    return value
   }
 
   /// As `compare`, by the divergence's definition: slower, for those that have no kernel.

@@ -25,7 +25,7 @@ struct RowPlan {
     self.divergenceRowWeights = divergenceRowWeights
     self.crossEntropyRowWeights = crossEntropyRowWeights
     self.gradient = gradient
-    pass = RowPass(loss.divergence)
+    pass = RowPass(loss.divergence, temperature: loss.temperature)
   }
 
   /// A live teacher that is compared with.

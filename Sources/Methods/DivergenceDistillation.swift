@@ -15,6 +15,8 @@ public final class DivergenceDistillation: Method {
     public var name: String { divergence.name }
     /// Which divergence, and its parameters.
     public var divergence: Divergence
+    /// What both models' logits are divided by where they are compared; other than 1 beside a live teacher alone.
+    public var temperature: Float = 1
     public var divergenceWeight: Float = 1
     /// Applies to the fixed data only: on student outputs it would teach the student to copy itself.
     public var crossEntropyWeight: Float = 0
@@ -22,6 +24,7 @@ public final class DivergenceDistillation: Method {
     public init(_ divergence: Divergence) { self.divergence = divergence }
 
     public var needsTeacher: Bool { divergenceWeight > 0 }
+    public var needsWholeDistributions: String? { temperature == 1 ? nil : "temperature" }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: EntryName.self)
@@ -39,12 +42,15 @@ public final class DivergenceDistillation: Method {
         guard let field = fault.field else { throw fault }
         throw keys.fault(EntryName(stringValue: field), fault.message, remedy: fault.remedy)
       }
+      temperature = try keys.decode(.temperature, default: temperature)
       divergenceWeight = try keys.decode(.divergenceWeight, default: divergenceWeight)
       crossEntropyWeight = try keys.decode(.crossEntropyWeight, default: crossEntropyWeight)
       try keys.checked(validate)
     }
 
     public func validate() throws {
+      try EntryName.temperature.checkFinite(temperature)
+      try EntryName.temperature.checkAboveZero(temperature)
       try EntryName.divergenceWeight.checkFinite(divergenceWeight)
       try EntryName.crossEntropyWeight.checkFinite(crossEntropyWeight)
       guard divergenceWeight > 0 || crossEntropyWeight > 0, divergenceWeight >= 0 && crossEntropyWeight >= 0 else {
@@ -58,6 +64,8 @@ public final class DivergenceDistillation: Method {
       for parameter in divergence.taken {
         try keys.encode(divergence.parameters[parameter], forKey: EntryName(stringValue: parameter.name))
       }
+      // Left out where it says nothing: earlier versions have not known it.
+      if temperature != 1 { try keys.encode(temperature, forKey: .temperature) }
       try keys.encode(divergenceWeight, forKey: .divergenceWeight)
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
     }
@@ -80,7 +88,7 @@ public final class DivergenceDistillation: Method {
     trained = [TrainedParameters(TrainedParameters.student, student.parameters)]
     head = Head(student.head, vocabulary: vocabulary, precision: student.precision)
     loss = HeadLoss(
-      divergence: settings.divergence, divergenceWeight: settings.divergenceWeight,
+      divergence: settings.divergence, temperature: settings.temperature, divergenceWeight: settings.divergenceWeight,
       crossEntropyWeight: settings.crossEntropyWeight)
   }
 
@@ -115,6 +123,7 @@ public final class DivergenceDistillation: Method {
 /// The section's keys, beside each parameter of a divergence by its name.
 extension EntryName {
   fileprivate static let name = EntryName(stringValue: "name")
+  fileprivate static let temperature = EntryName(stringValue: "temperature")
   fileprivate static let divergenceWeight = EntryName(stringValue: "divergence_weight")
   fileprivate static let crossEntropyWeight = EntryName(stringValue: "cross_entropy_weight")
 }

@@ -9,6 +9,9 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   var name: String { get }
   /// Whether the fixed data needs a teacher's signals.
   var needsTeacher: Bool { get }
+  /// The key that makes the method need a teacher's whole distributions, which a live one has alone; nil where kept signals
+  /// are enough.
+  var needsWholeDistributions: String? { get }
 
   /// Refuses numbers that are out of bounds; decoding calls it, and whoever runs settings that were made in code.
   ///
@@ -19,6 +22,10 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   ///
   /// - Parameter vocabulary: Leading ids that student, teacher and data share.
   func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method
+}
+
+extension MethodSettings {
+  public var needsWholeDistributions: String? { nil }
 }
 
 /// The methods there are: a new one is a file with its settings and its steps, and a row here.

@@ -25,7 +25,7 @@ import Training
   }
 
   private func configuration(
-    _ extra: String, steps: Int = 12, teacher: String? = nil
+    _ extra: String, steps: Int = 12, teacher: String? = nil, objective: String = "{name: srkl}"
   ) throws -> TrainingConfiguration {
     try ConfigurationFile(
       text: """
@@ -33,7 +33,7 @@ import Training
         student: {from: \(world.student)}
         teacher: \(teacher ?? "{model: \(world.teacher), cache: \(cache)}")
         data: {train: \(world.train), validation: \(world.validation)}
-        objective: {name: srkl}
+        objective: \(objective)
         training: {steps: \(steps), batch_size: 6, learning_rate: 3.0e-3, log_every: 1}
         checkpoints: {every: 5}
         \(extra)
@@ -163,6 +163,27 @@ import Training
     ])
   func refused(extra: String, field: String, words: String) {
     expectDiagnostic(file: "test.yaml", line: 8, field: field, saying: words) { _ = try configuration(extra) }
+  }
+
+  @Test("a temperature is for a teacher that runs beside the student, and is refused by name elsewhere")
+  func temperature() throws {
+    let softened = "{name: fkl, temperature: 2}"
+    for (extra, teacher) in [("", nil), ("source: on-policy", "{model: \(world.teacher), live: true}")] {
+      let settings = try configuration(extra, teacher: teacher, objective: softened)
+      expectDiagnostic(field: "objective.temperature", saying: "whole distributions", "live") {
+        _ = try Trainer.train(settings, output: world.folder.file("refused"), resume: false)
+      }
+    }
+    let live = "{model: \(world.teacher), live: true}"
+    for (name, objective) in [("soft", softened), ("one", "{name: fkl, temperature: 1}"), ("none", "{name: fkl}")] {
+      _ = try Trainer.train(
+        configuration("", teacher: live, objective: objective), output: world.folder.file(name), resume: false)
+    }
+    #expect(try weights("one") == weights("none"))
+    #expect(try weights("soft") != weights("none"))
+    expectDiagnostic(field: "objective.temperature", saying: "above 0") {
+      _ = try configuration("", objective: "{name: fkl, temperature: 0}")
+    }
   }
 
   @Test("texts of the student's need a teacher at hand, and an objective that compares with it") func needs() throws {

@@ -125,7 +125,7 @@ struct IdentityTests {
       expectDiagnostic(field: "alpha", saying: "skew", "0.1") { _ = try Divergence.skl(alpha: alpha) }
       expectDiagnostic(field: "alpha", saying: "skew", "0.1") { _ = try Divergence.srkl(alpha: alpha) }
     }
-    for beta: Float in [0, 1, .nan] {
+    for beta: Float in [-0.1, 1e-7, 1.1, .nan] {
       expectDiagnostic(field: "beta", saying: "beta") { _ = try Divergence.jsd(beta: beta) }
     }
     expectDiagnostic(field: "divergence", saying: "'kl'", "srkl") { _ = try Divergence(named: "kl") }

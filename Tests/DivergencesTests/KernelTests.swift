@@ -72,7 +72,7 @@ import Testing
     var (w, probabilities) = (teacher, student)
     let sums = unsafe kernels.lossTerms(&row, &w, &probabilities, count)
     return (
-      sums.value, zip(w, probabilities).map { w, q in form.factor * (Double(w) - Double(q) * sums.centre) }
+      form.scale * sums.value, zip(w, probabilities).map { w, q in form.factor * (Double(w) - Double(q) * sums.centre) }
     )
   }
 

@@ -31,7 +31,8 @@ struct LogitLoss {
 
   /// One or more rows; the gradient is that of the sum, with respect to the logits.
   func callAsFunction(
-    _ divergence: Divergence?, student: [Float], teacher: Teacher, targets: [Int32] = [], divergenceWeight: Float = 1,
+    _ divergence: Divergence?, temperature: Float = 1, student: [Float], teacher: Teacher, targets: [Int32] = [],
+    divergenceWeight: Float = 1,
     crossEntropyWeight: Float = 0, divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil,
     scale: Float = 1
   ) -> (sums: LossSums, gradient: [Float]) {
@@ -40,7 +41,8 @@ struct LogitLoss {
     let gradient = Storage(shape: [rows, vocabulary])
     let head = Head(.fp32(identity.tensor), vocabulary: vocabulary)
     let loss = HeadLoss(
-      divergence: divergence, divergenceWeight: divergenceWeight, crossEntropyWeight: crossEntropyWeight)
+      divergence: divergence, temperature: temperature, divergenceWeight: divergenceWeight,
+      crossEntropyWeight: crossEntropyWeight)
     var teacherStorage: Storage?
     let rowsOfTeacher: TeacherRows
     switch teacher {

@@ -54,6 +54,22 @@ import Testing
     }
   }
 
+  @Test("what an OpenAI-like server was sent, ids or texts, it is sent again, whatever it answers to the other")
+  func sendsAgain() throws {
+    let (ids, texts) = (try server(StubServer(world.model, .openai)), try server(StubServer(world.model, world.texts)))
+    defer { for server in [ids, texts] { server.stop() } }
+    var known = try #require(world.teacher(ids).origin)
+    #expect(known["sends"] == "token ids")
+    // Refused as any other answer that is none, and not taken for a server that wants texts.
+    expectDiagnostic(saying: "refuses the canary: 422") { _ = try self.world.teacher(texts, known: known) }
+    known = try #require(world.teacher(texts).origin)
+    #expect(known["sends"] == "texts")
+    #expect(try world.teacher(texts, known: known).origin == known)
+    let vllm = try server(vllm)
+    defer { vllm.stop() }
+    #expect(try world.teacher(vllm).origin?["sends"] == nil)
+  }
+
   @Test("no more requests are under way than are allowed, and that many are") func bounded() throws {
     let stub = vllm
     let server = try LoopbackServer { request in

@@ -13,6 +13,8 @@ struct TrainingChecks {
   let teacher: SequenceLimits?
   /// Whether the teacher is asked about the data at each step.
   let isAskedAlways: Bool
+  /// Whether the teacher of the fixed data runs beside the student.
+  let isWhole: Bool
   /// Whether somebody can be asked about the fixed data.
   let teachesData: Bool
 
@@ -32,6 +34,14 @@ struct TrainingChecks {
         remedy:
           "name teacher.cache (written by `decant precompute`), teacher.model with live: true, or a server as teacher.url"
       )
+    }
+    if let key = configuration.objective.settings.needsWholeDistributions {
+      guard isWhole, configuration.outputs == nil else {
+        throw Diagnostic.input(
+          "\(key) needs the teacher's whole distributions, and a cache, a server and what the student writes have the top-k alone",
+          field: "objective.\(key)",
+          remedy: "name teacher.model with live: true and a fixed source, or leave \(key) out")
+      }
     }
     guard configuration.outputs != nil else { return }
     guard teacher != nil else {

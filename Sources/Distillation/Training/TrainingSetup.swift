@@ -62,6 +62,7 @@ final class TrainingSetup {
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration,
       teacher: try parts.teachers.limits(), isAskedAlways: parts.teachers.isAskedAlways,
+      isWhole: parts.teachers.isLive,
       teachesData: parts.teachers.teachesData)
     try checks.checkSources()
     for set in samples.sets { try checks.check(set) }

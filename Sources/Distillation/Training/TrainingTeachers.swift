@@ -34,7 +34,8 @@ final class TrainingTeachers {
 
   private var source: TeacherSource? { configuration.teacher?.source }
   private var isServed: Bool { configuration.teacher?.served != nil }
-  private var isLive: Bool { configuration.teacher?.live == true && loaded != nil }
+  /// Whether the teacher runs beside the student.
+  var isLive: Bool { configuration.teacher?.live == true && loaded != nil }
 
   /// - Parameter givesLayers: Whether the student is made of the teacher's layers.
   /// - Throws: a `Diagnostic` where a model, a server or a cache is missing, or they are of two teachers.

@@ -13,6 +13,8 @@ struct SelfTest {
   let origin: JSONObject
 
   private static let name = "the canary"
+  /// What requests to an OpenAI-like server hold, as a store keeps it: answers to texts are other answers than those to ids.
+  private static let sends = "sends"
 
   init(
     _ asking: Asking, _ connection: HTTPConnection, _ settings: ServedSettings, _ server: ServerDescription,
@@ -25,7 +27,7 @@ struct SelfTest {
         "the server takes \(longest) tokens, too few for anything", field: "teacher.context",
         remedy: "serve the model with a longer context")
     }
-    let (asking, first) = try Self.first(asking, canary, connection)
+    let (asking, first) = try Self.first(asking, canary, connection, known: known?[Self.sends]?.stringValue)
     let second = try asking.signal(of: canary.sequence, name: Self.name, over: connection)
     var shifts = ShiftGuard()
     shifts.add(first, of: canary.sequence)
@@ -37,29 +39,30 @@ struct SelfTest {
     }
     self.asking = asking
     self.noise = noise
-    origin =
-      known ?? [
-        "kind": "served", "protocol": .string(server.format.rawValue), "name": .string(settings.name ?? server.model),
-        "model": .string(server.model), "tail": "derived", "canary": .object(canary.record(answer, noise: noise)),
-      ]
+    var found: JSONObject = [
+      "kind": "served", "protocol": .string(server.format.rawValue), "name": .string(settings.name ?? server.model),
+      "model": .string(server.model), "tail": "derived", "canary": .object(canary.record(answer, noise: noise)),
+    ]
+    if asking.wire.format == .openai { found[Self.sends] = asking.sendsTexts ? "texts" : "token ids" }
+    origin = known ?? found
   }
 
   /// The first answer: with token ids, and where an OpenAI-like server does not take those, with the text. Servers say so in
   /// whatever way; llama-cpp-python answers 500.
+  ///
+  /// - Parameter known: What it was sent before, which it is sent again; nil where nothing is known.
   private static func first(
-    _ asking: Asking, _ canary: Canary, _ connection: HTTPConnection
+    _ asking: Asking, _ canary: Canary, _ connection: HTTPConnection, known: String?
   ) throws -> (Asking, SparseSignal) {
     func ask(_ asking: Asking) throws -> SparseSignal {
       try asking.signal(of: canary.sequence, name: name, over: connection)
     }
     guard asking.wire.format == .openai else { return (asking, try ask(asking)) }
-    var ids = asking
+    var ids = asking, texts = asking
+    texts.sendsTexts = true
+    if let known { return try known == "texts" ? (texts, ask(texts)) : (asking, ask(asking)) }
     ids.isOnlyTried = true
-    do { return (asking, try ask(ids)) } catch is Diagnostic {
-      var texts = asking
-      texts.sendsTexts = true
-      return (texts, try ask(texts))
-    }
+    do { return (asking, try ask(ids)) } catch is Diagnostic { return (texts, try ask(texts)) }
   }
 
   /// The canary of a store, of the same server by name and protocol.
