@@ -54,7 +54,7 @@ let testArrows = [
   "Tokenizers": ["RandomStreams"],
   "Optimizers": ["RandomStreams"],
   "TeacherSignal": ["RandomStreams"],
-  "Divergences": ["Files", "JSON"],
+  "Divergences": ["Files", "JSON", "RandomStreams"],
   "Models": ["Tokenizers", "Optimizers"],
   "Generation": ["Files", "JSON", "Tokenizers"],
   "Interchange": ["RandomStreams"],

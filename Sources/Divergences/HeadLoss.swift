@@ -98,7 +98,7 @@ public struct HeadLoss: Sendable {
   /// - Parameter teacher: The head of a live teacher, nil where there is none.
   package func scratchBytes(rows: Int, head: Head, teacher: Head?) -> Int {
     let chunk = chunkRows(of: rows, vocabulary: head.vocabulary)
-    let teacher = compares ? teacher : nil
+    let teacher = divergenceWeight != 0 ? teacher : nil
     let logits = chunk * head.vocabulary * (teacher == nil ? 1 : 2) * MemoryLayout<Float>.stride
     guard rows > chunk else { return logits }
     return logits + head.forwardBytes + head.backwardBytes + (teacher?.forwardBytes ?? 0)
@@ -134,6 +134,10 @@ public struct HeadLoss: Sendable {
     switch teacher {
     case .none:
       precondition(!compares, "\(divergence?.name ?? "a divergence") has no teacher to compare with")
+    case .sampled(let logProbs):
+      precondition(
+        divergence == nil && logProbs.count == rows && targets.count == rows,
+        "\(logProbs.count) log-probs of \(targets.count) targets for \(rows) rows")
     case .sparse(let signal):
       precondition(temperature == 1, "a temperature of \(temperature) against a sparse teacher")
       precondition(signal.positionCount == rows, "a signal of \(signal.positionCount) positions for \(rows) rows")

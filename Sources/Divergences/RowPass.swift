@@ -43,6 +43,23 @@ struct RowFactors: Sendable {
     return value
   }
 
+  /// Against the teacher's log-prob of the target alone: log q - log p and, in place, the gradient of -(log p - log q) log q
+  /// with its first factor held.
+  func sampled(
+    _ logits: UnsafeMutablePointer<Float>, _ count: Int, target: Int32, teacher: Float, factors: RowFactors,
+    gradient: Bool
+  ) -> RowLoss {
+    let normalizer = unsafe kernels.pointee.lossNormalizer(logits, count)
+    let loss = unsafe crossEntropy(logits, target, normalizer.logSumExp)
+    let advantage = Double(max(teacher, Outcomes.teacherLogFloor)) + loss
+    guard gradient else { return RowLoss(divergence: -advantage, crossEntropy: loss) }
+    let weight = RowFactors(divergence: 0, crossEntropy: factors.divergence * advantage + factors.crossEntropy)
+    unsafe kernels.pointee.lossExponentials(
+      logits, count, normalizer.maximum, Float(weight.crossEntropy / normalizer.sum))
+    unsafe addTarget(logits, target, weight)
+    return RowLoss(divergence: -advantage, crossEntropy: loss)
+  }
+
   /// Against teacher logits over the same vocabulary, which are overwritten.
   func dense(
     _ logits: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?,

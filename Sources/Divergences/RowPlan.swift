@@ -34,7 +34,15 @@ struct RowPlan {
     return (hidden, head)
   }
 
-  private func divergenceWeight(_ row: Int) -> Float { loss.compares ? divergenceRowWeights?[row] ?? 1 : 0 }
+  /// The teacher's log-probs of the targets, where that is all there is of it.
+  private var sampled: [Float]? {
+    guard case .sampled(let logProbs) = teacher, loss.divergenceWeight != 0 else { return nil }
+    return logProbs
+  }
+
+  private func divergenceWeight(_ row: Int) -> Float {
+    loss.compares || sampled != nil ? divergenceRowWeights?[row] ?? 1 : 0
+  }
   private func crossEntropyWeight(_ row: Int) -> Float { targets.isEmpty ? 0 : crossEntropyRowWeights?[row] ?? 1 }
 
   /// The losses of a row; where gradients are wanted, its logits, `[vocabulary]`, become their gradient.
@@ -59,6 +67,10 @@ struct RowPlan {
         return value
       }
       return unsafe pass.plain(logits, count, target: target, factors: factors, gradient: gradient)
+    }
+    if let sampled {
+      return unsafe pass.sampled(
+        logits, count, target: targets[row], teacher: sampled[row], factors: factors, gradient: gradient)
     }
     if let rowOfTeacher = unsafe rowOfTeacher {
       return unsafe pass.dense(

@@ -57,6 +57,24 @@ public struct MicroBatch {
     return joined.map { .sparse($0) } ?? .none
   }
 
+  /// The teacher's log-prob of the token that follows each scored row: the examples' own, or what a live teacher says, computed in
+  /// memory of the arena; nil where an example has no signal.
+  public func targetLogProbs(in arena: Arena) -> [Float]? {
+    var joined: [Float] = []
+    for example in examples {
+      switch example.lesson.signal {
+      case .none: return nil
+      case .sparse(let sample): joined += sample.signal.targetLogProb
+      case .dense(let teacher):
+        guard case .dense(let hidden, let head) = teacher.rows(of: packed, in: arena) else { return nil }
+        return HeadLoss(divergence: nil)
+          .evaluate(hidden: hidden, head: head, targets: packed.targets, teacher: .none, arena: arena)
+          .perRow.map { Float(-$0.crossEntropy) }
+      }
+    }
+    return joined
+  }
+
   /// Name of the first example whose loss is not finite; nil where all are.
   ///
   /// - Parameter sums: The losses of the scored rows.

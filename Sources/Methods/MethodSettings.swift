@@ -12,6 +12,8 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// The key that makes the method need a teacher's whole distributions, which a live one has alone; nil where kept signals
   /// are enough.
   var needsWholeDistributions: String? { get }
+  /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
+  var writtenByTeacher: String? { get }
 
   /// Refuses numbers that are out of bounds; decoding calls it, and whoever runs settings that were made in code.
   ///
@@ -26,11 +28,12 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
 
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
+  public var writtenByTeacher: String? { nil }
 }
 
 /// The methods there are: a new one is a file with its settings and its steps, and a row here.
 private let methods: [any MethodSettings.Type] = [
-  SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self,
+  SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

@@ -27,6 +27,7 @@ struct LogitLoss {
     case none
     case sparse(SparseSignal)
     case logits([Float])
+    case sampled([Float])
   }
 
   /// One or more rows; the gradient is that of the sum, with respect to the logits.
@@ -48,6 +49,7 @@ struct LogitLoss {
     switch teacher {
     case .none: rowsOfTeacher = .none
     case .sparse(let signal): rowsOfTeacher = .sparse(signal)
+    case .sampled(let logProbs): rowsOfTeacher = .sampled(logProbs)
     case .logits(let values):
       let held = storage(rows, vocabulary, values)
       teacherStorage = held

@@ -55,6 +55,9 @@ final class OutputFile {
     try provenance("\(output).made-by")?[Provenance.date]?.content
   }
 
+  /// Which model wrote an output's rows, as that is named by content; nil where nothing says so.
+  static func model(of output: String) throws -> Provenance.Part? { try provenance("\(output).made-by")?["model"] }
+
   /// What an output was made from; nil where nothing readable says so, as of versions that wrote one fingerprint alone.
   private static func provenance(_ marker: String) throws -> Provenance? {
     guard File.exists(marker), try File.read(marker).first == UInt8(ascii: "{") else { return nil }

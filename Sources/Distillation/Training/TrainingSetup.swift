@@ -69,6 +69,7 @@ final class TrainingSetup {
     if let validation { try checks.check(validation, trains: false) }
     vocabulary = try parts.commonVocabulary()
     try parts.teachers.check(samples, endOfText: source.endOfText, chat: used, tokenizer: parts.tokenizer)
+    if let path = configuration.objective.settings.writtenByTeacher { try parts.teachers.check(writing: path) }
     student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
     var made = try parts.provenance(
       endOfText: source.endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)

@@ -106,6 +106,22 @@ final class TrainingTeachers {
       remedy: "name the model that the cache was made with, or run precompute with this one into another folder")
   }
 
+  /// Refuses texts that another model than the teacher wrote, or of which nothing says who did.
+  func check(writing path: String) throws {
+    let field = "objective.fine_tuned_on"
+    guard let writer = try OutputFile.model(of: path) else {
+      throw Diagnostic.input(
+        "nothing says which model wrote \(path): there is no \(path).made-by beside it", field: field,
+        remedy: "write the texts with decant generate, or leave the key out, and nothing is checked")
+    }
+    let teacher = try cache?.manifest.teacher ?? loaded?.fingerprint ?? open().teacher.identity.model
+    guard writer.content != teacher.description else { return }
+    throw Diagnostic.input(
+      "the student was fine-tuned on texts of another model: \(writer.content) (\(writer.place ?? "-")) wrote \(path), "
+        + "\(teacher) is the teacher", field: field,
+      remedy: "let one teacher write the texts and score: the advantages of another one are biased")
+  }
+
   /// Whether somebody can be asked about the fixed data.
   var teachesData: Bool { folder != nil || isLive || isServed }
 
