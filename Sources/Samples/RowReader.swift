@@ -36,7 +36,8 @@ struct RowReader {
       return (.exchange(prompt: prompt, response: responses.first), responses)
     }
     if let task = try text(row, .instruction),
-      let responses = try responses(row, .output) ?? responses(row, .response)
+      // The response where there are both: `generate` puts what a model wrote beside the output that it was not shown.
+      let responses = try responses(row, .response) ?? responses(row, .output)
     {
       return (.instruction(task, input: try input(row), response: responses.first), responses)
     }

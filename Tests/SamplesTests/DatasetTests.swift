@@ -27,6 +27,7 @@ struct DatasetTests {
       (#"{"prompt":"p","instruction":"i","output":"o"}"#, .instruction("i", input: "", response: "o")),
       (#"{"instruction":"i","input":"n","context":"c","output":"o"}"#, .instruction("i", input: "n", response: "o")),
       (#"{"instruction":"i","context":"c","response":"r"}"#, .instruction("i", input: "c", response: "r")),
+      (#"{"instruction":"i","output":"o","response":"written"}"#, .instruction("i", input: "", response: "written")),
       (#"{"prompt":"p","response":["a","b"]}"#, .exchange(prompt: "p", response: "a")),
       (#"{"prompt":null,"text":"t"}"#, .text("t")),
       (#"{"instruction":"i","input":null,"output":"o"}"#, .instruction("i", input: "", response: "o")),

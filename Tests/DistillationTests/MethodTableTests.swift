@@ -1,0 +1,123 @@
+import Configuration
+import Distillation
+import Files
+import Fixtures
+import Methods
+import Models
+import RandomStreams
+import Samples
+import Sequences
+import TeacherSignal
+import Teachers
+import Tensor
+import TestSupport
+import Testing
+import Training
+
+/// What must hold of every method, by one table: the names that an objective may have.
+@Suite("Every method") struct MethodTableTests {
+  private let world: TinyWorld
+
+  init() throws { world = try TinyWorld(rows: 24) }
+
+  private func method(_ name: String, keys: String = "", on student: any CausalLanguageModel) throws -> any Method {
+    let choice = try ConfigurationFile(text: "{name: \(name)\(keys)}", path: "test.yaml").decode(MethodChoice.self)
+    return choice.settings.method(training: student, vocabulary: student.configuration.vocabularySize)
+  }
+
+  private func student() throws -> any CausalLanguageModel {
+    try ModelStore.load(world.student, trainable: true).model
+  }
+
+  /// Samples with what the teacher of the world says of them, of which the last have nothing that is scored.
+  private func examples(_ count: Int, masked: Int = 0) throws -> [Example] {
+    let teacher = try OpenTeacher(ModelStore.load(world.teacher, trainable: false), topK: 12).teacher
+    var stream = RandomStream(seed: 8, name: "method table")
+    let sequences = (0..<count + masked).map { number in
+      let tokens = (0..<9 + number).map { _ in Int32(stream.below(300)) }
+      return TokenSequence(tokenIDs: tokens, promptLength: number < count ? 3 : tokens.count)
+    }
+    let asked = sequences.enumerated().map { AskedSequence($1, name: "row \($0)") }
+    return try teacher.signals(for: asked).enumerated().map { Example($1, name: "row \($0)") }
+  }
+
+  private func step(
+    _ name: String, _ examples: [Example], keys: String = ""
+  ) throws -> (loss: StepLoss, gradient: [Float]) {
+    let student = try student()
+    let method = try method(name, keys: keys, on: student)
+    student.parameters.gradients?.fill(0)
+    let loss = method.accumulate(MicroBatch(examples[...]), scale: 0.01, in: Arena())
+    return (loss, try #require(student.parameters.gradients).array())
+  }
+
+  @Test("examples without a scored position add nothing, alone and beside others", arguments: MethodChoice.names)
+  func masked(name: String) throws {
+    let alone = try step(name, examples(0, masked: 3))
+    #expect(alone.loss.scoredPositions == 0 && alone.loss.offender == nil && alone.loss.objective == 0)
+    #expect(alone.gradient.allSatisfy { $0 == 0 })
+    let without = try step(name, examples(4)), with = try step(name, examples(4, masked: 2))
+    #expect(with.loss.scoredPositions == without.loss.scoredPositions)
+    expectClose(with.loss.objective, without.loss.objective, absolute: 1e-12)
+    expectClose(with.gradient, without.gradient, absolute: 1e-7, relative: 1e-5)
+  }
+
+  @Test("the order of a batch changes nothing but rounding", arguments: MethodChoice.names)
+  func permuted(name: String) throws {
+    let all = try examples(5)
+    let forward = try step(name, all), backward = try step(name, all.reversed())
+    expectClose(forward.loss.objective, backward.loss.objective, relative: 1e-12)
+    expectClose(forward.gradient, backward.gradient, absolute: 1e-7, relative: 1e-4)
+    #expect(forward.gradient.contains { $0 != 0 } && forward.gradient.allSatisfy(\.isFinite))
+  }
+
+  @Test(
+    "the gradient is linear in the scale, and nothing flows into what the teacher says", arguments: MethodChoice.names)
+  func isolated(name: String) throws {
+    let all = try examples(3)
+    let before = all.map { $0.lesson.kept.signal }
+    let student = try student()
+    let method = try method(name, on: student)
+    let weights = student.parameters.values.array()
+    student.parameters.gradients?.fill(0)
+    for _ in 0..<2 { _ = method.accumulate(MicroBatch(all[...]), scale: 0.01, in: Arena()) }
+    let twice = try #require(student.parameters.gradients).array()
+    #expect(student.parameters.values.array() == weights && all.map { $0.lesson.kept.signal } == before)
+    expectClose(twice, try step(name, all).gradient.map { 2 * $0 }, absolute: 1e-7, relative: 1e-5)
+  }
+
+  @Test("with a weight of nothing on the divergence it is fine-tuning, to the bit", arguments: MethodChoice.names)
+  func switchedOff(name: String) throws {
+    guard !["sft", "opd"].contains(name) else { return }
+    let all = try examples(4)
+    let off = try step(name, all, keys: ", divergence_weight: 0, cross_entropy_weight: 1")
+    #expect(off.gradient == (try step("sft", all)).gradient)
+  }
+
+  @Test("a run that is cut off goes on to the same bytes", arguments: MethodChoice.names)
+  func resumes(name: String) throws {
+    let cache = world.folder.file("cache")
+    var stage = Precompute(
+      teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(), cache: cache)
+    stage.topK = 8
+    _ = try stage.run()
+    let settings = try ConfigurationFile(
+      text: """
+        student: {from: \(world.student)}
+        teacher: {cache: \(cache)}
+        data: {train: \(world.train)}
+        objective: {name: \(name)}
+        training: {steps: 6, batch_size: 4, dropout: 0.1, log_every: 1}
+        checkpoints: {every: 3}
+        """, path: "test.yaml"
+    ).decode(TrainingConfiguration.self)
+    let whole = world.folder.file("whole"), cut = world.folder.file("cut")
+    _ = try Trainer.train(settings, output: whole, resume: false)
+    _ = try Trainer.train(settings, output: cut, resume: false)
+    try File.remove(RunFolder(cut).checkpoint(step: 6))
+    _ = try Trainer.train(settings, output: cut, resume: true)
+    for file in ["metrics.jsonl", "checkpoints/last/model.safetensors"] {
+      #expect(try File.read("\(cut)/\(file)") == File.read("\(whole)/\(file)"))
+    }
+  }
+}
