@@ -25,6 +25,8 @@ public struct RunFolder: Sendable {
   public var provenance: String { "\(path)/made_from.json" }
   public var metrics: String { "\(path)/metrics.jsonl" }
   public var replay: String { "\(path)/replay" }
+  /// Where the texts of the teacher's lie, where the run learns from those.
+  public var teacherTexts: String { "\(path)/teacher" }
   public var checkpoints: String { "\(path)/checkpoints" }
   /// The newest checkpoint.
   public var last: String { "\(checkpoints)/last" }

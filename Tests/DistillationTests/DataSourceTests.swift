@@ -88,6 +88,41 @@ import Training
     #expect((20...40).contains(released.sources[.fresh] ?? 0) && (released.staleness?.most ?? 0) > 0)
   }
 
+  @Test("the teacher's own texts are those that generate writes, and the run that of a run on them") func teacherTexts()
+    throws
+  {
+    var texts = BatchInference(
+      model: world.teacher, data: DataFiles(world.train), format: RowFormat(), output: world.folder.file("texts.jsonl"))
+    (texts.seed, texts.decoding.maximumNewTokens) = (3, 8)
+    _ = try texts.run()
+    let sft = "{name: sft}", live = "{model: \(world.teacher), live: true}"
+    for (name, teacher, objective) in [("words", "{model: \(world.teacher)}", sft), ("live", live, "{name: skl}")] {
+      let settings = try configuration(
+        "source: teacher\nreplay: {max_new_tokens: 8}", teacher: teacher, objective: objective)
+      let run = world.folder.file(name)
+      let whole = try Trainer.train(settings, output: run, resume: false)
+      #expect(whole.sources == [.data: 12])
+      #expect(try File.read("\(run)/teacher/texts-1.jsonl") == File.read(texts.output))
+      var fixed = try configuration("", teacher: teacher, objective: objective)
+      fixed.data.train = WeightedData(DataFiles(texts.output))
+      _ = try Trainer.train(fixed, output: world.folder.file("fixed-\(name)"), resume: false)
+      #expect(try weights(name) == weights("fixed-\(name)"))
+      // Cut off, with half of the texts gone too, it goes on to the same bytes.
+      let before = try weights(name)
+      for step in try RunFolder(run).checkpointSteps() where step != 5 {
+        try File.remove(RunFolder(run).checkpoint(step: step))
+      }
+      let half = try File.read(texts.output).prefix(900)
+      try File.write(Array(half), to: "\(run)/teacher/texts-1.jsonl")
+      _ = try Trainer.train(settings, output: run, resume: true)
+      #expect(try weights(name) == before)
+    }
+    let alone = try configuration("source: teacher", teacher: "{cache: \(cache)}")
+    expectDiagnostic(field: "teacher.model", saying: "writes the texts") {
+      _ = try Trainer.train(alone, output: world.folder.file("alone"), resume: false)
+    }
+  }
+
   @Test("a mode sets what differs between paper and released code, and a key beside it wins") func modes() throws {
     func sampler(_ keys: String, source: String = "adaptive") throws -> AdaptiveSampler.Settings {
       try #require(configuration("source: \(source)\nreplay: {\(keys)}").outputs).sampler

@@ -5,6 +5,8 @@ import Diagnostics
 public enum DataSource: Sendable, Equatable {
   /// The rows of `data.train`.
   case fixed
+  /// What the teacher writes to the prompts of the rows, once and for all steps (SeqKD, arXiv 1606.07947).
+  case teacher
   /// What the student writes at that step, always: the teacher has to be at hand.
   case onPolicy
   /// What the student writes at that step, for a share of the steps; the rows else (GKD's lambda, arXiv 2306.13649, algorithm 1).
@@ -23,7 +25,7 @@ extension DataSource: Codable {
   }
 
   private static let words: [(String, DataSource)] = [
-    ("fixed", .fixed), ("on-policy", .onPolicy), ("adaptive", .adaptive),
+    ("fixed", .fixed), ("teacher", .teacher), ("on-policy", .onPolicy), ("adaptive", .adaptive),
   ]
 
   public init(from decoder: any Decoder) throws {

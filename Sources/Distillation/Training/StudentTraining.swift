@@ -41,9 +41,10 @@ public struct StudentTraining: Stage {
       // May be what lets the run go on, and changes no byte of it.
       $0.training.recompute = configuration.training.recompute
     }
+    let configured = try TeacherTexts(configuration: configuration, folder: folder).written()
     let setup = try Interruption.endingAtOnce {
       try TrainingSetup(
-        configuration, student: resumed.map(folder.checkpoint), index: .inside(folder.path),
+        configured, student: resumed.map(folder.checkpoint), index: .inside(folder.path),
         begun: resumed == nil ? nil : Provenance(path: folder.provenance)?[Provenance.date]?.content)
     }
     try folder.record(setup.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)

@@ -29,7 +29,7 @@ public struct TrainingConfiguration: Sendable, Codable {
   /// How the student writes; nil where it writes nothing.
   public var outputs: ReplayConfiguration? {
     switch source ?? (replay == nil ? .fixed : .adaptive) {
-    case .fixed: nil
+    case .fixed, .teacher: nil
     case .onPolicy: (replay ?? ReplayConfiguration()).mixing(1, isAlways: true)
     case .mixed(let share): (replay ?? ReplayConfiguration()).mixing(share)
     case .adaptive: replay ?? ReplayConfiguration()
