@@ -56,6 +56,7 @@ let testArrows = [
   "TeacherSignal": ["RandomStreams"],
   "Divergences": ["Files", "JSON", "RandomStreams"],
   "Models": ["Tokenizers", "Optimizers"],
+  "Methods": ["Files", "JSON"],
   "Generation": ["Files", "JSON", "Tokenizers"],
   "Interchange": ["RandomStreams"],
   "LogitCache": ["RandomStreams"],

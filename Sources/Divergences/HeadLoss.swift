@@ -40,6 +40,7 @@ public struct HeadLoss: Sendable {
   ///   - head: The student's head.
   ///   - targets: The token that follows each row; may be empty where the cross-entropy has weight 0.
   ///   - teacher: What the student is compared with, over the head's vocabulary.
+  ///   - rowDivergences: What each row is compared by, in the place of ``divergence``; nil for that.
   ///   - divergenceRowWeights: One factor a row for the divergence, 0 for a masked row; nil for 1 everywhere.
   ///   - crossEntropyRowWeights: The same for the cross-entropy.
   ///   - scale: A factor for the gradients alone, such as 1 over the rows of all batches of an optimizer step.
@@ -47,14 +48,16 @@ public struct HeadLoss: Sendable {
   ///   - arena: Lends the chunk of logits, another for a live teacher's, and the heads laid out where there are several
   ///     chunks.
   public func evaluate(
-    hidden: Tensor, head: Head, targets: [Int32], teacher: TeacherRows, divergenceRowWeights: [Float]? = nil,
-    crossEntropyRowWeights: [Float]? = nil, scale: Float = 1, hiddenGradient: Tensor? = nil, arena: Arena
+    hidden: Tensor, head: Head, targets: [Int32], teacher: TeacherRows, rowDivergences: [Divergence]? = nil,
+    divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil, scale: Float = 1,
+    hiddenGradient: Tensor? = nil, arena: Arena
   ) -> LossSums {
     let (rows, vocabulary) = (hidden.rows, head.vocabulary)
-    check(hidden, head, targets, teacher, divergenceRowWeights, crossEntropyRowWeights, hiddenGradient)
+    check(hidden, head, targets, teacher, rowDivergences, divergenceRowWeights, crossEntropyRowWeights, hiddenGradient)
     let plan = RowPlan(
       loss: self, vocabulary: vocabulary, targets: targets, teacher: teacher, scale: Double(scale),
-      divergenceRowWeights: divergenceRowWeights, crossEntropyRowWeights: crossEntropyRowWeights,
+      rowDivergences: rowDivergences, divergenceRowWeights: divergenceRowWeights,
+      crossEntropyRowWeights: crossEntropyRowWeights,
       gradient: head.gradient != nil || hiddenGradient != nil)
     let chunk = chunkRows(of: rows, vocabulary: vocabulary)
     let forward = head.forward(chunks: rows > chunk, arena)
@@ -91,7 +94,7 @@ public struct HeadLoss: Sendable {
     return plan.sums(perRow)
   }
 
-  /// Bytes that ``evaluate(hidden:head:targets:teacher:divergenceRowWeights:crossEntropyRowWeights:scale:hiddenGradient:arena:)``
+  /// Bytes that ``evaluate(hidden:head:targets:teacher:rowDivergences:divergenceRowWeights:crossEntropyRowWeights:scale:hiddenGradient:arena:)``
   /// takes of its arena for so many rows, gradients included: the chunk of logits and another for those of a live teacher;
   /// where there are several chunks, the heads laid out for their products.
   ///
@@ -112,8 +115,8 @@ public struct HeadLoss: Sendable {
   }
 
   private func check(
-    _ hidden: Tensor, _ head: Head, _ targets: [Int32], _ teacher: TeacherRows, _ divergenceRowWeights: [Float]?,
-    _ crossEntropyRowWeights: [Float]?, _ hiddenGradient: Tensor?
+    _ hidden: Tensor, _ head: Head, _ targets: [Int32], _ teacher: TeacherRows, _ rowDivergences: [Divergence]?,
+    _ divergenceRowWeights: [Float]?, _ crossEntropyRowWeights: [Float]?, _ hiddenGradient: Tensor?
   ) {
     let (rows, vocabulary) = (hidden.rows, head.vocabulary)
     precondition(
@@ -125,6 +128,7 @@ public struct HeadLoss: Sendable {
     precondition(
       targets.allSatisfy { $0 >= 0 && $0 < vocabulary },
       "a target is outside the common vocabulary of \(vocabulary)")
+    precondition((rowDivergences?.count ?? rows) == rows, "\(rowDivergences?.count ?? 0) divergences for \(rows) rows")
     precondition(
       (divergenceRowWeights?.count ?? rows) == rows && (crossEntropyRowWeights?.count ?? rows) == rows,
       "row weights do not count \(rows) rows")

@@ -12,10 +12,13 @@ struct RowPlan {
   let crossEntropyRowWeights: [Float]?
   let gradient: Bool
   private let pass: RowPass
+  /// Of each row, where they are compared by several divergences.
+  private let passes: [RowPass]?
 
   init(
     loss: HeadLoss, vocabulary: Int, targets: [Int32], teacher: TeacherRows, scale: Double,
-    divergenceRowWeights: [Float]?, crossEntropyRowWeights: [Float]?, gradient: Bool
+    rowDivergences: [Divergence]? = nil, divergenceRowWeights: [Float]?, crossEntropyRowWeights: [Float]?,
+    gradient: Bool
   ) {
     self.loss = loss
     self.vocabulary = vocabulary
@@ -26,6 +29,7 @@ struct RowPlan {
     self.crossEntropyRowWeights = crossEntropyRowWeights
     self.gradient = gradient
     pass = RowPass(loss.divergence, temperature: loss.temperature)
+    passes = rowDivergences.map { $0.map { RowPass($0, temperature: loss.temperature) } }
   }
 
   /// A live teacher that is compared with.
@@ -52,6 +56,7 @@ struct RowPlan {
     -> RowLoss
   {
     let count = vocabulary
+    let pass = passes?[row] ?? pass
     let d = divergenceWeight(row)
     let c = crossEntropyWeight(row)
     let factors = RowFactors(

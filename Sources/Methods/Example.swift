@@ -29,12 +29,15 @@ public struct MicroBatch {
   public let examples: ArraySlice<Example>
   /// The examples' sequences laid end to end.
   public let packed: PackedBatch
+  /// How far the run is: 0 at its first step, 1 at its last.
+  public let progress: Double
 
   /// - Precondition: there is an example, and all are of one kind.
-  public init(_ examples: ArraySlice<Example>) {
+  public init(_ examples: ArraySlice<Example>, progress: Double = 0) {
     precondition(
       examples.allSatisfy { $0.isStudentOutput == examples.first?.isStudentOutput }, "a micro-batch of two kinds")
     self.examples = examples
+    self.progress = progress
     packed = PackedBatch(examples.map(\.lesson.sequence))
   }
 

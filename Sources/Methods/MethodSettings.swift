@@ -12,6 +12,8 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// The key that makes the method need a teacher's whole distributions, which a live one has alone; nil where kept signals
   /// are enough.
   var needsWholeDistributions: String? { get }
+  /// Whether every step needs what teacher and student write to the same prompts.
+  var needsPairs: Bool { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -29,11 +31,13 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
   public var writtenByTeacher: String? { nil }
+  public var needsPairs: Bool { false }
 }
 
 /// The methods there are: a new one is a file with its settings and its steps, and a row here.
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
+  ContrastiveDistillation.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

@@ -41,6 +41,9 @@ public struct ReplayHistory: Sendable {
   /// Number of the newest version, 0 before the first.
   public var version: Int { numbers.last ?? 0 }
 
+  /// The training step at which the newest version was written; nil before the first.
+  public var newestStep: Int? { steps.last }
+
   /// The samples that were written at a step or later.
   public func samples(since step: Int) -> Range<Int> {
     let version = steps.lastIndex { $0 < step }.map { $0 + 1 } ?? 0

@@ -8,6 +8,8 @@ public enum BatchSource: String, Sendable, Codable, CaseIterable {
   case fresh
   /// Responses that an earlier student wrote, drawn from the replay store.
   case replay
+  /// The fixed data, and beside each sample what the student wrote to the same prompt.
+  case paired
 }
 
 /// How the chance of fresh generation moves with training progress t/T (DistiLLM, arXiv 2402.03898, section 3.2 and the

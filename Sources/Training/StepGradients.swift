@@ -22,13 +22,15 @@ package final class StepGradients {
   ///
   /// The mean is over the whole batch, however it is cut: each micro-batch is scaled by one over the batch's scored
   /// positions, so the cut changes nothing but rounding.
-  package func accumulate(_ examples: [Example]) -> StepLoss {
+  ///
+  /// - Parameter progress: How far the run is, from 0 to 1.
+  package func accumulate(_ examples: [Example], progress: Double = 0) -> StepLoss {
     let scored = collective.scoredPositions(
       own: examples.reduce(0) { $0 + $1.lesson.sequence.scoredPositions.count })
     guard scored > 0 else { return StepLoss() }
     var total = StepLoss()
     for range in cut(examples) {
-      let batch = MicroBatch(examples[range])
+      let batch = MicroBatch(examples[range], progress: progress)
       if batch.packed.scoredRows.isEmpty {
         total += StepLoss(tokens: batch.packed.tokens.count)
         continue

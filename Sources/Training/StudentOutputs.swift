@@ -51,6 +51,9 @@ package final class StudentOutputs {
   /// Newest published version, 0 before the first.
   var version: Int { history.version }
 
+  /// The step at which the student wrote last; nil before the first time.
+  var newestStep: Int? { history.newestStep }
+
   /// Samples over all versions that were written at a step or later, oldest first: indices of ``draw(_:)``.
   func samples(since step: Int) -> Range<Int> { history.samples(since: step) }
 

@@ -116,10 +116,16 @@ extension TrainerState {
     try require(bestLoss?.isFinite ?? true, "best_loss", "is \(bestLoss ?? 0)")
     try require(dropout.key == run.initial.dropout.key, "dropout", "is the stream of another seed")
     try require(run.hasDropout || dropout.position == 0, "dropout", "has moved in a run without dropout")
-    let fresh = sources[BatchSource.fresh.rawValue] ?? 0
+    let fresh = sources[BatchSource.fresh.rawValue] ?? 0, paired = sources[BatchSource.paired.rawValue] ?? 0
     try require(
-      replayVersion >= fresh && (replayVersion == 0) == (fresh == 0), "replay_version",
-      "is \(replayVersion) after \(fresh) generating steps")
+      replayVersion >= fresh && (replayVersion == 0) == (fresh == 0 && paired == 0), "replay_version",
+      "is \(replayVersion) after \(fresh) generating steps" + (paired == 0 ? "" : " and \(paired) on pairs"))
+    if let staleness {
+      try require(
+        (0...1 << 40).contains(staleness.samples) && (0...1 << 40).contains(staleness.steps)
+          && done.contains(staleness.most) && staleness.mean <= Double(staleness.most), "staleness",
+        "has \(staleness.samples) samples, \(staleness.steps) steps in all and \(staleness.most) at most")
+    }
     try require((sampler == nil) == (run.initial.sampler == nil), "sampler", "is there in one, not in the other")
     guard let sampler, let initial = run.initial.sampler else { return }
     try require(sampler.settings == initial.settings, "sampler.settings", "has other values than the configuration")

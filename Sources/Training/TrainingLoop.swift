@@ -124,7 +124,8 @@ package final class TrainingLoop {
     keepSourceState()
     if !batch.staleness.isEmpty { state.staleness = (state.staleness ?? Staleness()).adding(batch.staleness) }
     for trained in work.method.trained { trained.parameters.gradients?.fill(0) }
-    let loss = gradients.accumulate(batch.examples)
+    let loss = gradients.accumulate(
+      batch.examples, progress: Double(state.step) / Double(max(work.totalSteps - 1, 1)))
     let norm = collective.clip(optimizers, maximumNorm: Float(work.training.gradientClip))
     let rate = learningRates.rate(step: state.step)
     let skipped = loss.offender != nil || !norm.isFinite

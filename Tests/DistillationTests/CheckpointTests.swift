@@ -167,6 +167,8 @@ import Training
       (["bestStep"], 5, "best_step"), (["bestStep"], -2, "best_step"), (["bestLoss"], nil, "best_step"),
       (["replayVersion"], 0, "replay_version"), (["replayVersion"], -1, "replay_version"),
       (["dropout", "key"], 5, "dropout"), (["dropout", "position"], 5, "dropout"), (["dropout"], nil, "dropout"),
+      (["staleness", "samples"], large, "staleness"), (["staleness", "steps"], -1, "staleness"),
+      (["staleness", "most"], 9, "staleness"), (["staleness", "steps"], 100_000, "staleness"),
       (["sampler"], nil, "sampler"), (["sampler", "phi"], 1.5, "sampler.phi"),
       (["sampler", "phi"], 0.5, "sampler.phi"),
       (["sampler", "stream", "key"], 5, "sampler.stream"),

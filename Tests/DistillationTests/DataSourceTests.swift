@@ -5,6 +5,8 @@ import Fixtures
 import JSON
 import Replay
 import Samples
+import Sequences
+import TeacherSignal
 import Teachers
 import TestSupport
 import Testing
@@ -123,6 +125,29 @@ import Training
     }
   }
 
+  @Test("pairs are each row and what the student wrote to its prompt when the round began") func pairs() throws {
+    let outcome = try train("source: {paired: {round: 5}}\nreplay: {max_new_tokens: 6}", as: "pairs")
+    #expect(outcome.sources == [.paired: 12])
+    #expect(outcome.staleness?.samples == 72 && outcome.staleness?.most == 4)
+    let versions = try ReplayStore(directory: "\(world.folder.file("pairs"))/replay").versions()
+    #expect(versions.map(\.origin.step) == [0, 5, 10] && versions.map(\.sampleCount) == [30, 30, 12])
+    // The prompts of a step are those that it has whoever answers them.
+    _ = try train("source: on-policy\nreplay: {max_new_tokens: 6}", as: "own")
+    func prompts(_ run: String, from first: Int) throws -> [[Int32]] {
+      let writer = try ReplayWriter(directory: "\(world.folder.file(run))/replay")
+      let history = try ReplayHistory(of: writer, topK: 16, vocabularySize: 300)
+      return try (first..<first + 6).map { index in
+        let sequence = try history.sample(at: index).sample.scored.sequence
+        return Array(sequence.tokenIDs.prefix(sequence.promptLength ?? 0))
+      }
+    }
+    for step in 0..<12 { #expect(try prompts("pairs", from: 6 * step) == prompts("own", from: 6 * step)) }
+    let settings = try configuration("source: fixed", objective: "{name: distillm-2}")
+    expectDiagnostic(field: "source", saying: "the same prompts", "paired") {
+      _ = try Trainer.train(settings, output: world.folder.file("lonely"), resume: false)
+    }
+  }
+
   @Test("a mode sets what differs between paper and released code, and a key beside it wins") func modes() throws {
     func sampler(_ keys: String, source: String = "adaptive") throws -> AdaptiveSampler.Settings {
       try #require(configuration("source: \(source)\nreplay: {\(keys)}").outputs).sampler
@@ -167,6 +192,8 @@ import Training
       "source: on-policy\nreplay: {max_new_tokens: {from: 2, to: 8}}",
       "source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 6, mode: released}",
       "validation: {every: 2}\nreplay: {initial_phi: 0.8, max_new_tokens: 6, mode: paper, max_staleness: 4}",
+      "source: {paired: {round: 4}}\nreplay: {max_new_tokens: 6, keep: 1}",
+      "source: {paired: {round: 5}}\nreplay: {max_new_tokens: 6}",
       "validation: {every: 2}\nreplay: {initial_phi: 0.8, epsilon: -0.5, max_new_tokens: 6, mode: released, capacity: 12}",
     ])
   func resumes(extra: String) throws {
@@ -191,6 +218,8 @@ import Training
       ("source: teacherless", "source", "'teacherless' is none of"),
       ("source: {mixed: {student: 1.5}}", "source.mixed", "from 0.0 to 1.0"),
       ("source: {mixed: {teacher: 0.5}}", "source.mixed.student", "is missing"),
+      ("source: {paired: {round: 0}}", "source.paired", "from 1"),
+      ("source: {}", "source.mixed", "is missing"),
       ("replay: {mode: other}", "replay.mode", "paper"),
       ("replay: {max_new_tokens: {from: 0, to: 3}}", "replay.max_new_tokens", "from 1"),
       ("replay: {max_new_tokens: {from: 1}}", "replay.max_new_tokens.to", "is missing"),

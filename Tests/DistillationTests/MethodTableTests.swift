@@ -88,10 +88,40 @@ import Training
 
   @Test("with a weight of nothing on the divergence it is fine-tuning, to the bit", arguments: MethodChoice.names)
   func switchedOff(name: String) throws {
-    guard !["sft", "opd"].contains(name) else { return }
     let all = try examples(4)
+    if name == "distillm-2" {
+      // Of its two parts the one on the teacher's texts is skew KL.
+      let half = try step(name, all, keys: ", first_beta: 0, last_beta: 0, adapts_from: 1")
+      #expect(half.gradient == (try step("skl", all)).gradient)
+    }
+    guard !["sft", "opd", "distillm-2"].contains(name) else { return }
     let off = try step(name, all, keys: ", divergence_weight: 0, cross_entropy_weight: 1")
     #expect(off.gradient == (try step("sft", all)).gradient)
+  }
+
+  @Test("DistiLLM-2 gives each text the skew that it says, and is the sum over texts") func skews() throws {
+    let all = try examples(4)
+    let student = try student()
+    let method = try method("distillm-2", keys: ", least_alpha: 0.0001, alpha: 0.9", on: student)
+    let gradients = try #require(student.parameters.gradients)
+    func take(_ examples: [Example], at progress: Double) -> (loss: StepLoss, gradient: [Float]) {
+      gradients.fill(0)
+      let loss = method.accumulate(MicroBatch(examples[...], progress: progress), scale: 0.01, in: Arena())
+      return (loss, gradients.array())
+    }
+    #expect(abs(take(all, at: 0).loss.mean("alpha") - 0.9) < 1e-6)
+    let measured = method.state
+    let whole = take(all, at: 0.5)
+    var sum = [Float](repeating: 0, count: whole.gradient.count), alphas: Set<Double> = []
+    for example in all {
+      let alpha = take([example], at: 0.5).loss.mean("alpha")
+      alphas.insert(alpha)
+      // Half way the teacher's texts weigh a quarter.
+      let part = try step("skl", [example], keys: ", alpha: \(Float(alpha)), divergence_weight: 0.25").gradient
+      for index in sum.indices { sum[index] += part[index] }
+    }
+    #expect(alphas.count > 1 && method.state == measured && !measured.isEmpty)
+    expectClose(whole.gradient, sum, absolute: 1e-7, relative: 1e-4)
   }
 
   @Test("a run that is cut off goes on to the same bytes", arguments: MethodChoice.names)
@@ -104,8 +134,10 @@ import Training
     let settings = try ConfigurationFile(
       text: """
         student: {from: \(world.student)}
-        teacher: {cache: \(cache)}
+        teacher: {model: \(world.teacher), cache: \(cache)}
         data: {train: \(world.train)}
+        source: \(name == "distillm-2" ? "{paired: {round: 4}}" : "fixed")
+        replay: {max_new_tokens: 6}
         objective: {name: \(name)}
         training: {steps: 6, batch_size: 4, dropout: 0.1, log_every: 1}
         checkpoints: {every: 3}

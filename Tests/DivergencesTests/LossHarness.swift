@@ -2,6 +2,7 @@ import Divergences
 import Glibc
 import TeacherSignal
 import Tensor
+import TestSupport
 
 /// A matrix that lives as long as its storage is referenced.
 func storage(_ rows: Int, _ columns: Int, _ values: [Float]) -> Storage {
@@ -84,39 +85,6 @@ func sparseSignal(_ logits: [Float], k: Int, target: Int = 0) -> SparseSignal {
   return SparseSignal(
     topK: k, ids: order.prefix(k).map(Int32.init), logProbs: order.prefix(k).map { Float(logProbs[$0]) },
     tailLogProb: [Float(logSumExp(order.dropFirst(k).map { logProbs[$0] }))], targetLogProb: [Float(logProbs[target])])
-}
-
-/// SplitMix64, as in scripts/golden/divergences.py.
-struct GoldenNumbers {
-  private var state: UInt64
-
-  init(seed: Int) { state = UInt64(seed) }
-
-  mutating func uniform() -> Double {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    z ^= z >> 31
-    return Double(z >> 11) * 0x1p-53
-  }
-
-  mutating func bell() -> Double {
-    let a = uniform()
-    let b = uniform()
-    let c = uniform()
-    let d = uniform()
-    return a + b + c + d - 2
-  }
-
-  static func uniforms(seed: Int, count: Int) -> [Double] {
-    var numbers = GoldenNumbers(seed: seed)
-    return (0..<count).map { _ in numbers.uniform() }
-  }
-
-  static func bells(seed: Int, count: Int) -> [Double] {
-    var numbers = GoldenNumbers(seed: seed)
-    return (0..<count).map { _ in numbers.bell() }
-  }
 }
 
 /// Teacher's and student's logits of a golden case.

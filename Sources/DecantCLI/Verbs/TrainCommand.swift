@@ -49,7 +49,7 @@ struct TrainCommand: StageCommand {
     ]
     if let loss = outcome.validationLoss { entries.append(("validation_loss", .double(loss))) }
     if let step = outcome.bestStep { entries.append(("best_step", .integer(Int64(step)))) }
-    for source in BatchSource.allCases {
+    for source in BatchSource.allCases where source != .paired || outcome.sources[.paired] != nil {
       entries.append(("\(source.rawValue)_steps", .integer(Int64(outcome.sources[source] ?? 0))))
     }
     try arguments.output.summary(json: arguments[json], entries)

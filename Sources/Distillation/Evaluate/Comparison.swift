@@ -135,8 +135,11 @@ public struct Comparison: Stage {
         row.name, decimals(row.nll), decimals(row.rougeL), decimals(row.exactMatch), decimals(row.forwardKL),
         decimals(row.reverseKL),
         row.sources.map { shares in
-          BatchSource.allCases.map { "\(Int((100 * (shares[$0.rawValue] ?? 0)).rounded()))" }.joined(separator: "/")
-            + " %"
+          // Of a step on pairs one half is the data, the other what the student wrote before.
+          let half = (shares[BatchSource.paired.rawValue] ?? 0) / 2
+          return [(BatchSource.data, half), (.fresh, 0), (.replay, half)].map { source, more in
+            "\(Int((100 * ((shares[source.rawValue] ?? 0) + more)).rounded()))"
+          }.joined(separator: "/") + " %"
         } ?? "",
       ]
     }

@@ -11,17 +11,25 @@ public enum DataSource: Sendable, Equatable {
   case onPolicy
   /// What the student writes at that step, for a share of the steps; the rows else (GKD's lambda, arXiv 2306.13649, algorithm 1).
   case mixed(student: Double)
+  /// The rows, and beside each what the student writes to its prompt at the beginning of a round of so many steps (DistiLLM-2,
+  /// arXiv 2503.07067).
+  case paired(round: Int)
   /// The rows, what the student writes and what it wrote before, as the validation loss moves (DistiLLM, arXiv 2402.03898,
   /// algorithm 1).
   case adaptive
 }
 
 extension DataSource: Codable {
-  private enum CodingKeys: String, CodingKey { case mixed }
+  private enum CodingKeys: String, CodingKey { case mixed, paired }
 
   /// What is mixed in.
   private struct Mixture: Codable {
     var student: Double
+  }
+
+  /// How long what is beside the rows stays.
+  private struct Pairs: Codable {
+    var round: Int
   }
 
   private static let words: [(String, DataSource)] = [
@@ -32,28 +40,40 @@ extension DataSource: Codable {
     if let word = try? decoder.singleValueContainer().decode(String.self) {
       guard let found = Self.words.first(where: { $0.0 == word }) else {
         throw Diagnostic.input(
-          "'\(word)' is none of \(Self.words.map(\.0).joined(separator: ", ")) and {mixed: {student: 0.5}}")
+          "'\(word)' is none of \(Self.words.map(\.0).joined(separator: ", ")), {mixed: {student: 0.5}} and {paired: {round: 100}}"
+        )
       }
       self = found.1
       return
     }
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    self = .mixed(student: try keys.decode(Mixture.self, forKey: .mixed).student)
+    if let pairs = try keys.decodeIfPresent(Pairs.self, forKey: .paired) {
+      self = .paired(round: pairs.round)
+    } else {
+      self = .mixed(student: try keys.decode(Mixture.self, forKey: .mixed).student)
+    }
     try keys.checked(validate)
   }
 
   public func encode(to encoder: any Encoder) throws {
-    if case .mixed(let share) = self {
-      var keys = encoder.container(keyedBy: CodingKeys.self)
-      return try keys.encode(Mixture(student: share), forKey: .mixed)
+    if let word = Self.words.first(where: { $0.1 == self })?.0 {
+      var value = encoder.singleValueContainer()
+      return try value.encode(word)
     }
-    var value = encoder.singleValueContainer()
-    try value.encode(Self.words.first { $0.1 == self }!.0)
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .mixed(let share): try keys.encode(Mixture(student: share), forKey: .mixed)
+    case .paired(let round): try keys.encode(Pairs(round: round), forKey: .paired)
+    case .fixed, .teacher, .onPolicy, .adaptive: break
+    }
   }
 
   /// Checks the share.
   func validate() throws {
-    guard case .mixed(let share) = self else { return }
-    try CodingKeys.mixed.check(share, in: 0...1)
+    switch self {
+    case .mixed(let share): try CodingKeys.mixed.check(share, in: 0...1)
+    case .paired(let round): try CodingKeys.paired.checkPositive(round)
+    case .fixed, .teacher, .onPolicy, .adaptive: break
+    }
   }
 }

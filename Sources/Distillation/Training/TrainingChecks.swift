@@ -25,7 +25,7 @@ struct TrainingChecks {
   /// - Throws: a `Diagnostic` of category `input` with the field and a remedy.
   func checkSources() throws {
     // phi never falls: from 1 on every step is on student outputs, which bring their own signals.
-    let sampler = configuration.outputs?.sampler
+    let sampler = configuration.sampler
     let usesFixedData = (sampler?.studentShare ?? sampler?.initialPhi ?? 0) < 1
     guard !needsTeacher || !usesFixedData || teachesData else {
       throw Diagnostic.input(
@@ -42,6 +42,11 @@ struct TrainingChecks {
           field: "objective.\(key)",
           remedy: "name teacher.model with live: true and a fixed source, or leave \(key) out")
       }
+    }
+    if configuration.objective.settings.needsPairs, !configuration.isPaired {
+      throw Diagnostic.input(
+        "objective \(configuration.objective.settings.name) needs what teacher and student write to the same prompts",
+        field: "source", remedy: "write `source: {paired: {round: 100}}`")
     }
     guard configuration.outputs != nil else { return }
     guard teacher != nil else {

@@ -32,9 +32,18 @@ public struct TrainingConfiguration: Sendable, Codable {
     case .fixed, .teacher: nil
     case .onPolicy: (replay ?? ReplayConfiguration()).mixing(1, isAlways: true)
     case .mixed(let share): (replay ?? ReplayConfiguration()).mixing(share)
-    case .adaptive: replay ?? ReplayConfiguration()
+    case .adaptive, .paired: replay ?? ReplayConfiguration()
     }
   }
+
+  /// Whether each row has what the student wrote beside it.
+  var isPaired: Bool {
+    guard case .paired = source else { return false }
+    return true
+  }
+
+  /// What chooses between the data and the student's outputs; nil where there is no choice.
+  var sampler: AdaptiveSampler.Settings? { isPaired ? nil : outputs?.sampler }
 
   private enum CodingKeys: String, CodingKey {
     case seed, precision, student, teacher, data, objective, training, validation, checkpoints, source, replay

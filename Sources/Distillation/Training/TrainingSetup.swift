@@ -122,7 +122,7 @@ final class TrainingSetup {
   private var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
 
   private var bounds: TrainerState.Bounds {
-    let sampler = configuration.outputs.map { AdaptiveSampler(settings: $0.sampler, seed: configuration.seed) }
+    let sampler = configuration.sampler.map { AdaptiveSampler(settings: $0, seed: configuration.seed) }
     return TrainerState.Bounds(
       totalSteps: totalSteps, initial: TrainerState(sampler: sampler, dropout: Self.dropoutStream(configuration)),
       hasDropout: student.dropout != nil)
@@ -155,7 +155,7 @@ final class TrainingSetup {
     let data = DataExamples(
       samples, order: Self.order(samples, configuration),
       teacher: configuration.objective.settings.needsTeacher ? try parts.teachers.ofData(vocabulary: vocabulary) : nil)
-    guard let replay = configuration.outputs, let sampler = state.sampler,
+    guard let replay = configuration.outputs,
       let (teacher, topK) = try parts.teachers.ofOutputs(vocabulary: vocabulary)
     else { return data }
     let training = configuration.training
@@ -167,10 +167,15 @@ final class TrainingSetup {
       regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,
       lengths: replay.lengths,
       resumingAfter: state.replayVersion)
-    return AdaptiveExamples(
-      data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion, keep: replay.keep
-    ) { [samples, source] number in
+    let prompt = { [samples, source] number in
       try source.prompt(of: samples.sample(number), newTokens: replay.lengths.most)
     }
+    if case .paired(let round) = configuration.source {
+      return PairedExamples(
+        data, outputs: outputs, round: round, replayVersion: state.replayVersion, keep: replay.keep, prompt: prompt)
+    }
+    guard let sampler = state.sampler else { return data }
+    return AdaptiveExamples(
+      data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion, keep: replay.keep, prompt: prompt)
   }
 }
