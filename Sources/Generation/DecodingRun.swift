@@ -35,25 +35,58 @@ struct DecodingRow {
 
 /// The buffers of one run of a ``Generator``, and its step.
 struct DecodingRun {
-  let model: any CausalLanguageModel
-  let cache: KeyValueCache
+  private let writer: Reader
+  /// Who has its say in each token too.
+  private let other: Reader?
+  /// Its weight.
+  private let weight: Float
   private let arena = Arena()
-  private let packed: PackedWeights
   private let vocabulary: WritableVocabulary
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
 
-  /// - Parameter reserved: Bytes of the largest pass, where they are known beforehand.
+  /// A model with what it has read so far.
+  private struct Reader {
+    let model: any CausalLanguageModel
+    let cache: KeyValueCache
+    let packed: PackedWeights
+
+    init(_ model: any CausalLanguageModel, slots: Int, capacity: Int) {
+      let sizes = model.configuration
+      self.model = model
+      packed = PackedWeights(precision: model.precision)
+      cache = KeyValueCache(
+        slots: slots, layers: sizes.layerCount, capacity: capacity, heads: sizes.keyValueHeadCount,
+        headDimension: sizes.headDimension, precision: model.precision)
+    }
+
+    /// Logits behind chosen rows of what it reads next: [chosen rows, vocabulary].
+    func logits(
+      _ tokens: [Int32], _ packing: Packing, slots: [Int], after rows: [Int], in arena: Arena
+    ) -> Tensor? {
+      let hidden = model.hiddenStates(tokens, packing, cache: cache, slots: slots, arena: arena, packed: packed)
+      guard !rows.isEmpty else { return nil }
+      let chosen = arena.tensor([rows.count, hidden.columns])
+      for (target, source) in rows.enumerated() {
+        chosen.rows(target..<target + 1).copy(from: hidden.rows(source..<source + 1))
+      }
+      let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
+      Gemm.multiply(chosen, packed.matrix(model.head.table, transposed: true), into: logits)
+      model.head.cap(logits)
+      return logits
+    }
+  }
+
+  /// - Parameters:
+  ///   - mixture: Who has its say in each token; nil where the model writes alone.
+  ///   - reserved: Bytes of the largest pass, where they are known beforehand.
   init(
     model: any CausalLanguageModel, settings: SamplingSettings, vocabulary: WritableVocabulary, batchSize: Int,
-    capacity: Int, reserved: Int?
+    capacity: Int, mixture: DecodingMixture?, reserved: Int?
   ) {
-    let sizes = model.configuration
-    self.model = model
-    packed = PackedWeights(precision: model.precision)
-    cache = KeyValueCache(
-      slots: batchSize, layers: sizes.layerCount, capacity: capacity,
-      heads: sizes.keyValueHeadCount, headDimension: sizes.headDimension, precision: model.precision)
+    writer = Reader(model, slots: batchSize, capacity: capacity)
+    other = mixture.map { Reader($0.model, slots: batchSize, capacity: capacity) }
+    weight = mixture?.weight ?? 0
     self.vocabulary = vocabulary
     samplers = (0..<batchSize).map { _ in Sampler(settings, excluded: vocabulary.excluded) }
     if let reserved { arena.reserve(bytes: reserved) }
@@ -62,9 +95,15 @@ struct DecodingRun {
   /// What the run has taken so far.
   var memory: DecodingMemory {
     DecodingMemory(
-      batchSize: cache.slots, capacity: cache.capacity, weights: packed.bytes, cache: cache.bytes,
-      pass: arena.peakBytes,
-      sampling: samplers.reduce(0) { $0 + $1.bytes })
+      batchSize: writer.cache.slots, capacity: writer.cache.capacity,
+      weights: writer.packed.bytes + (other?.packed.bytes ?? 0), cache: writer.cache.bytes + (other?.cache.bytes ?? 0),
+      pass: arena.peakBytes, sampling: samplers.reduce(0) { $0 + $1.bytes })
+  }
+
+  /// Makes a slot free for another prompt.
+  func reset(_ slot: Int) {
+    writer.cache.reset(slot)
+    other?.cache.reset(slot)
   }
 
   /// One forward pass over every row, and a new token for those whose prompt is in the cache.
@@ -73,16 +112,23 @@ struct DecodingRun {
     let inputs = slots.map { rows[$0]!.next }
     let packing = Packing(lengths: inputs.map(\.count))
     arena.reset()
-    let hidden = model.hiddenStates(
-      inputs.flatMap(\.self), packing, cache: cache, slots: slots, arena: arena, packed: packed)
+    let tokens = inputs.flatMap(\.self)
     let choosing = slots.indices.filter { rows[slots[$0]]!.advance() }
-    guard !choosing.isEmpty else { return }
-    let logits = lastLogits(hidden, rows: choosing.map { packing.offsets[$0 + 1] - 1 })
+    let last = choosing.map { packing.offsets[$0 + 1] - 1 }
+    let logits = writer.logits(tokens, packing, slots: slots, after: last, in: arena)
+    let others = other?.logits(tokens, packing, slots: slots, after: last, in: arena)
+    guard let logits else { return }
     var choices = choosing.map { Choice(slot: slots[$0], stream: rows[slots[$0]]!.stream) }
     unsafe choices.withUnsafeMutableBufferPointer { choices in
       Engine.parallel(choices.count) { row in
         let line = unsafe logits.rows(row..<row + 1).elements
         for id in vocabulary.excluded { unsafe line[Int(id)] = -.infinity }
+        if let others {
+          let second = unsafe others.rows(row..<row + 1).elements
+          for id in vocabulary.excluded { unsafe second[Int(id)] = -.infinity }
+          unsafe DecodingMixture.mix(
+            line.baseAddress!, with: second.baseAddress!, weight: weight, count: vocabulary.count)
+        }
         unsafe choices[row].choose(UnsafeBufferPointer(rebasing: line[..<vocabulary.count]), samplers)
       }
     }
@@ -104,17 +150,5 @@ struct DecodingRun {
         token = .success(try unsafe samplers[slot].sample(logits, stream: &stream))
       } catch { token = .failure(error) }
     }
-  }
-
-  /// Logits of chosen rows: [rows, vocabulary].
-  private func lastLogits(_ hidden: Tensor, rows: [Int]) -> Tensor {
-    let chosen = arena.tensor([rows.count, hidden.columns])
-    for (target, source) in rows.enumerated() {
-      chosen.rows(target..<target + 1).copy(from: hidden.rows(source..<source + 1))
-    }
-    let logits = arena.tensor([rows.count, model.configuration.vocabularySize])
-    Gemm.multiply(chosen, packed.matrix(model.head.table, transposed: true), into: logits)
-    model.head.cap(logits)
-    return logits
   }
 }

@@ -17,6 +17,7 @@ public final class Generator {
   private let vocabulary: WritableVocabulary
   private let batchSize: Int
   private let stream: RandomStream
+  private let mixture: DecodingMixture?
   /// The most tokens of one prompt in one forward pass.
   private let promptBlock = 128
 
@@ -25,10 +26,12 @@ public final class Generator {
   ///   - vocabulary: Ids that may be written; the model's whole vocabulary where nil.
   ///   - batchSize: Rows decoded side by side; changes speed and memory, never a text.
   ///   - stream: Row `i` draws from `stream.split(streamIndices[i])`.
+  ///   - mixture: Who has its say in each token beside the model, over the same ids; nil where it writes alone.
   /// - Throws: a `Diagnostic` that names the setting out of range, or where no id may be written.
   public init(
     model: any CausalLanguageModel, settings: SamplingSettings, eosTokenIDs: [Int32],
-    vocabulary: WritableVocabulary? = nil, batchSize: Int, stream: RandomStream
+    vocabulary: WritableVocabulary? = nil, batchSize: Int, stream: RandomStream,
+    mixture: DecodingMixture? = nil
   ) throws {
     try settings.validate()
     guard batchSize >= 1 else { throw Diagnostic.input("is \(batchSize), but must be at least 1", field: "batch_size") }
@@ -44,6 +47,9 @@ public final class Generator {
     self.eosTokenIDs = Set(eosTokenIDs)
     self.batchSize = batchSize
     self.stream = stream
+    self.mixture = mixture
+    let others = mixture?.model.configuration.vocabularySize ?? size
+    precondition(self.vocabulary.count <= others, "\(self.vocabulary.count) ids to write, \(others) of the other's")
   }
 
   /// Writes a completion for every prompt, and hands each over, with its prompt's index, as soon as it is finished.
@@ -87,7 +93,7 @@ public final class Generator {
     guard let (batchSize, capacity) = room(for: numbers.count, longest: longest) else { return nil }
     let run = DecodingRun(
       model: model, settings: settings, vocabulary: vocabulary, batchSize: batchSize, capacity: capacity,
-      reserved: forecast?.pass)
+      mixture: mixture, reserved: forecast?.pass)
     var queue = numbers.makeIterator()
     var rows = [DecodingRow?](repeating: nil, count: batchSize)
     while true {
@@ -96,7 +102,7 @@ public final class Generator {
         let tokens = try prompt(index)
         try check(tokens, index)
         precondition(tokens.count <= longest, "prompt \(index) of \(tokens.count) tokens, the longest of \(longest)")
-        run.cache.reset(slot)
+        run.reset(slot)
         rows[slot] = DecodingRow(
           index: index, prompt: tokens, stream: stream.split(streamIndex(index)), block: promptBlock)
       }

@@ -14,6 +14,10 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   var needsWholeDistributions: String? { get }
   /// Whether every step needs what teacher and student write to the same prompts.
   var needsPairs: Bool { get }
+  /// Whether every step needs what the student has just written.
+  var needsOwnTexts: Bool { get }
+  /// The teacher's say in each token that the student writes, from 0 to below 1.
+  var mixedIn: Float { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -32,12 +36,14 @@ extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
   public var writtenByTeacher: String? { nil }
   public var needsPairs: Bool { false }
+  public var needsOwnTexts: Bool { false }
+  public var mixedIn: Float { 0 }
 }
 
 /// The methods there are: a new one is a file with its settings and its steps, and a row here.
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
-  ContrastiveDistillation.Settings.self,
+  ContrastiveDistillation.Settings.self, MiniLLM.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

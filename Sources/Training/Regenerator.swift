@@ -24,6 +24,8 @@ public final class Regenerator {
   public let endOfText: EndOfText
   /// The ids that the student may write: those that the teacher can score.
   public let vocabulary: WritableVocabulary
+  /// Who has its say in each token that the student writes; nil where it writes alone.
+  private let mixture: DecodingMixture?
   private let batchSize: Int
   private let scoringTokens: Int
 
@@ -32,11 +34,12 @@ public final class Regenerator {
   ///   - topK: Entries that it keeps of each position.
   ///   - tokenizer: Of both.
   ///   - endOfText: What ends a response.
+  ///   - mixture: Who has its say in each token that the student writes; nil where it writes alone.
   ///   - batchSize: Rows decoded together.
   ///   - scoringTokens: Tokens that the teacher scores together.
   public init(
     student: any CausalLanguageModel, teacher: any Teacher, topK: Int, settings: SamplingSettings, tokenizer: Tokenizer,
-    endOfText: EndOfText, batchSize: Int = 32, scoringTokens: Int = 8192
+    endOfText: EndOfText, mixture: DecodingMixture? = nil, batchSize: Int = 32, scoringTokens: Int = 8192
   ) {
     self.student = student
     self.teacher = teacher
@@ -46,6 +49,7 @@ public final class Regenerator {
     vocabulary = WritableVocabulary(
       model: student.configuration, tokenizer: tokenizer, ends: endOfText.stops,
       taught: teacher.identity.vocabularySize)
+    self.mixture = mixture
     self.batchSize = batchSize
     self.scoringTokens = scoringTokens
   }
@@ -93,7 +97,7 @@ public final class Regenerator {
   private func generator(_ stream: RandomStream) throws -> Generator {
     try Generator(
       model: student, settings: settings, eosTokenIDs: endOfText.stops, vocabulary: vocabulary, batchSize: batchSize,
-      stream: stream)
+      stream: stream, mixture: mixture)
   }
 
   /// What a version of these responses is recorded with.

@@ -48,6 +48,11 @@ struct TrainingChecks {
         "objective \(configuration.objective.settings.name) needs what teacher and student write to the same prompts",
         field: "source", remedy: "write `source: {paired: {round: 100}}`")
     }
+    if configuration.objective.settings.needsOwnTexts, configuration.source != .onPolicy {
+      throw Diagnostic.input(
+        "objective \(configuration.objective.settings.name) learns from what the student has just written alone",
+        field: "source", remedy: "write `source: on-policy`")
+    }
     guard configuration.outputs != nil else { return }
     guard teacher != nil else {
       throw Diagnostic.input(

@@ -161,7 +161,8 @@ final class TrainingSetup {
     let training = configuration.training
     let regenerator = Regenerator(
       student: student, teacher: teacher, topK: topK, settings: replay.decoding.settings,
-      tokenizer: parts.tokenizer.tokenizer, endOfText: source.endOfText, batchSize: training.batchSize,
+      tokenizer: parts.tokenizer.tokenizer, endOfText: source.endOfText,
+      mixture: try parts.teachers.mixture(configuration.objective.settings.mixedIn), batchSize: training.batchSize,
       scoringTokens: training.microBatchTokens)
     let outputs = try StudentOutputs(
       regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,

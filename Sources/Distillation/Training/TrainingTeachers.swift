@@ -1,6 +1,7 @@
 import Diagnostics
 import Fingerprints
 import JSON
+import Generation
 import LogitCache
 import Models
 import Provenance
@@ -210,6 +211,19 @@ final class TrainingTeachers {
     guard isLive, let loaded, let tokenizer else { return nil }
     return LiveTeacher(
       loaded.model, identity: TeacherIdentity(loaded, tokenizer: tokenizer.fingerprint, vocabulary: vocabulary))
+  }
+
+  /// The teacher's say in what the student writes; nil where it has none.
+  ///
+  /// - Throws: a `Diagnostic` where the teacher is not here, token by token.
+  func mixture(_ weight: Float) throws -> DecodingMixture? {
+    guard weight > 0 else { return nil }
+    guard let loaded else {
+      throw Diagnostic.input(
+        "the teacher has a say in each token that the student writes, and a server cannot be asked token by token",
+        field: "objective.teacher_mix", remedy: "name the model as teacher.model, or set teacher_mix to 0")
+    }
+    return DecodingMixture(loaded.model, weight: weight)
   }
 
   /// Who scores what the student writes, and how many entries it keeps of a position; nil where nobody can.
