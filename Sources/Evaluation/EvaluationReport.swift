@@ -36,6 +36,10 @@ public struct EvaluationReport: Sendable, Equatable {
     public var tokens: Int
     /// Share of responses that ended by themselves rather than at the longest length.
     public var endedByEOS: Double
+    /// How often each prompt was answered, with another seed each time: the others are means over them.
+    public var seeds = 1
+    /// Of the seeds' ROUGE-L, the standard deviation of a sample; nil of one alone.
+    public var rougeLDeviation: Double?
 
     public init(rougeL: Double, exactMatch: Double, count: Int, tokens: Int, endedByEOS: Double) {
       self.rougeL = rougeL
@@ -46,6 +50,21 @@ public struct EvaluationReport: Sendable, Equatable {
     }
   }
 
+  /// Responses of several seeds as one.
+  public static func mean(of seeds: [Responses]) -> Responses? {
+    guard let first = seeds.first else { return nil }
+    let count = Double(seeds.count)
+    func mean(_ value: (Responses) -> Double) -> Double { seeds.reduce(0) { $0 + value($1) } / count }
+    var all = Responses(
+      rougeL: mean(\.rougeL), exactMatch: mean(\.exactMatch), count: first.count,
+      tokens: seeds.reduce(0) { $0 + $1.tokens }, endedByEOS: mean(\.endedByEOS))
+    all.seeds = seeds.count
+    if seeds.count > 1 {
+      all.rougeLDeviation = (seeds.reduce(0) { $0 + pow($1.rougeL - all.rougeL, 2) } / (count - 1)).squareRoot()
+    }
+    return all
+  }
+
   /// Negative log-likelihood in nats per scored token.
   public var nll: Double
   /// Number of scored tokens.
@@ -54,6 +73,8 @@ public struct EvaluationReport: Sendable, Equatable {
   public var samples: Int
   public var teacher: TeacherDistance?
   public var responses: Responses?
+  /// Expected calibration error of the next token; nil where it was not asked for.
+  public var calibrationError: Double?
   /// What became of the rows of the file, where that is known.
   public var account: RowAccount?
 
@@ -83,8 +104,13 @@ public struct EvaluationReport: Sendable, Equatable {
       object["top1_agreement"] = .double(teacher.top1Agreement)
       object["teacher_nll"] = .double(teacher.teacherNLL)
     }
+    if let calibrationError { object["calibration_error"] = .double(calibrationError) }
     if let responses {
       object["rouge_l"] = .double(responses.rougeL)
+      if let deviation = responses.rougeLDeviation {
+        object["rouge_l_deviation"] = .double(deviation)
+        object["seeds"] = JSONValue(responses.seeds)
+      }
       object["exact_match"] = .double(responses.exactMatch)
       object["responses"] = JSONValue(responses.count)
       object["response_tokens"] = JSONValue(responses.tokens)

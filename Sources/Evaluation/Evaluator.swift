@@ -14,22 +14,25 @@ public struct Evaluator {
   private let model: any CausalLanguageModel
   private let teacher: (any CausalLanguageModel)?
   private let asked: (any Teacher)?
+  private let isCalibrating: Bool
   private let tokensPerBatch: Int
   private let arena: Arena?
 
   /// - Parameters:
   ///   - teacher: A model over the same token ids to compare with; its vocabulary may be padded to another size.
   ///   - asked: A teacher of whom top-k signals are had, such as a server, to compare with instead.
+  ///   - calibrating: Also measure the calibration error, for which the most probable token of each position is looked up.
   ///   - tokensPerBatch: Tokens in one forward pass, unless a single sample is longer.
   ///   - arena: Memory to work in, whose tensors are taken back; nil for memory that is there while evaluating only.
   public init(
     model: any CausalLanguageModel, teacher: (any CausalLanguageModel)? = nil, asked: (any Teacher)? = nil,
-    tokensPerBatch: Int = 4096, arena: Arena? = nil
+    calibrating: Bool = false, tokensPerBatch: Int = 4096, arena: Arena? = nil
   ) {
     precondition(tokensPerBatch > 0, "\(tokensPerBatch) tokens in a batch")
     self.model = model
     self.teacher = teacher
     self.asked = asked
+    isCalibrating = calibrating
     self.tokensPerBatch = tokensPerBatch
     self.arena = arena
   }
@@ -53,12 +56,12 @@ public struct Evaluator {
   ) throws -> EvaluationReport {
     let arena = arena ?? Arena()
     arena.reset()
-    var sums = ComparisonSums()
+    var sums = ComparisonSums(), calibration = Calibration()
     for start in stride(from: 0, to: count, by: Self.windowSize) {
       let window = try (start..<min(start + Self.windowSize, count)).map(sample)
       for (index, sample) in window.enumerated() { try check(sample, start + index) }
       for batch in Batches.inOrder(lengths: window.map(\.count), tokens: tokensPerBatch) {
-        for sample in try evaluate(batch: Array(window[batch]), arena) { sums += sample }
+        for sample in try evaluate(batch: Array(window[batch]), arena, &calibration) { sums += sample }
         arena.reset()
         try onProgress(start + batch.upperBound)
       }
@@ -67,7 +70,9 @@ public struct Evaluator {
       throw Diagnostic.input(
         "\(count) samples have no token to score", remedy: "give rows with a response, or texts of two tokens")
     }
-    return report(sums, sampleCount: count)
+    var report = report(sums, sampleCount: count)
+    if isCalibrating { report.calibrationError = calibration.error }
+    return report
   }
 
   private static let windowSize = 512
@@ -92,7 +97,9 @@ public struct Evaluator {
   }
 
   /// One sum a sample, so that the total does not depend on the batches.
-  private func evaluate(batch: [TokenSequence], _ arena: Arena) throws -> [ComparisonSums] {
+  private func evaluate(
+    batch: [TokenSequence], _ arena: Arena, _ calibration: inout Calibration
+  ) throws -> [ComparisonSums] {
     // A sample that scores nothing, an empty one too, need not go through the model.
     let scored = batch.filter { !$0.scoredPositions.isEmpty }
     if scored.isEmpty { return [] }
@@ -101,12 +108,14 @@ public struct Evaluator {
     for sample in try asked?.samples(for: scored) ?? [] {
       if signal == nil { signal = sample.signal } else { signal?.append(sample.signal) }
     }
-    let perRow = try measure(packed, signal, arena)
+    let perRow = try measure(packed, signal, arena, &calibration)
     return packed.scoredRanges.map { range in perRow[range].reduce(into: ComparisonSums()) { $0 += $1 } }
   }
 
   /// One sum for each scored row.
-  private func measure(_ batch: PackedBatch, _ signal: SparseSignal?, _ arena: Arena) throws -> [ComparisonSums] {
+  private func measure(
+    _ batch: PackedBatch, _ signal: SparseSignal?, _ arena: Arena, _ calibration: inout Calibration
+  ) throws -> [ComparisonSums] {
     let targets = batch.targets
     func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
       let tape = Tape(arena: arena, recording: false, precision: model.precision)
@@ -114,6 +123,14 @@ public struct Evaluator {
     }
     let hidden = hiddenStates(model)
     let vocabulary = model.configuration.vocabularySize
+    if isCalibrating {
+      let best = try Scorer.topK(
+        hidden: hidden, head: Head(reading: model.head, vocabulary: vocabulary, precision: model.precision),
+        targets: targets, k: 1, arena: arena)
+      for (row, target) in targets.enumerated() {
+        calibration.add(logProb: best.logProbs[row], isHit: best.ids[row] == target)
+      }
+    }
     var perRow = [ComparisonSums](repeating: ComparisonSums(), count: targets.count)
     if let teacher {
       let common = min(vocabulary, teacher.configuration.vocabularySize)

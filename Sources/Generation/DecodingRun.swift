@@ -26,6 +26,16 @@ struct DecodingRow {
     fed < prompt.count ? prompt[fed..<min(fed + block, prompt.count)] : response.suffix(1)
   }
 
+  /// The tokens that would make a run of `length` tokens come a second time.
+  func repeating(_ length: Int) -> [Int32] {
+    let all = prompt + response
+    guard length > 0, all.count >= length else { return [] }
+    let last = all.suffix(length - 1)
+    return (0...all.count - length).compactMap { start in
+      all[start..<start + length - 1].elementsEqual(last) ? all[start + length - 1] : nil
+    }
+  }
+
   /// Notes that a pass has fed ``next``; true when a token is to be chosen after it.
   mutating func advance() -> Bool {
     fed = min(fed + block, prompt.count)
@@ -44,6 +54,7 @@ struct DecodingRun {
   private let vocabulary: WritableVocabulary
   /// By slot: rows are sampled at the same time.
   private let samplers: [Sampler]
+  private let noRepeatNGram: Int
 
   /// A model with what it has read so far.
   private struct Reader {
@@ -88,6 +99,7 @@ struct DecodingRun {
     other = mixture.map { Reader($0.model, slots: batchSize, capacity: capacity) }
     weight = mixture?.weight ?? 0
     self.vocabulary = vocabulary
+    noRepeatNGram = settings.noRepeatNGram
     samplers = (0..<batchSize).map { _ in Sampler(settings, excluded: vocabulary.excluded) }
     if let reserved { arena.reserve(bytes: reserved) }
   }
@@ -118,7 +130,10 @@ struct DecodingRun {
     let logits = writer.logits(tokens, packing, slots: slots, after: last, in: arena)
     let others = other?.logits(tokens, packing, slots: slots, after: last, in: arena)
     guard let logits else { return }
-    var choices = choosing.map { Choice(slot: slots[$0], stream: rows[slots[$0]]!.stream) }
+    var choices = choosing.map { index in
+      let row = rows[slots[index]]!
+      return Choice(slot: slots[index], stream: row.stream, banned: row.repeating(noRepeatNGram))
+    }
     unsafe choices.withUnsafeMutableBufferPointer { choices in
       Engine.parallel(choices.count) { row in
         let line = unsafe logits.rows(row..<row + 1).elements
@@ -129,6 +144,7 @@ struct DecodingRun {
           unsafe DecodingMixture.mix(
             line.baseAddress!, with: second.baseAddress!, weight: weight, count: vocabulary.count)
         }
+        for id in unsafe choices[row].banned where id < vocabulary.count { unsafe line[Int(id)] = -.infinity }
         unsafe choices[row].choose(UnsafeBufferPointer(rebasing: line[..<vocabulary.count]), samplers)
       }
     }
@@ -143,6 +159,8 @@ struct DecodingRun {
   private struct Choice {
     let slot: Int
     var stream: RandomStream
+    /// Ids that are not chosen this time.
+    let banned: [Int32]
     var token: Result<Int32, Diagnostic> = .success(0)
 
     mutating func choose(_ logits: UnsafeBufferPointer<Float>, _ samplers: [Sampler]) {

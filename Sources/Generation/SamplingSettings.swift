@@ -10,8 +10,12 @@ public struct SamplingSettings: Sendable, Equatable, Codable {
   public var topK: Int
   /// The longest response, in tokens, eos included.
   public var maximumNewTokens: Int
+  /// No run of so many tokens comes twice in prompt and response: a token that would end such a run is not chosen. 0 for no
+  /// such rule. As `no_repeat_ngram_size` of transformers.
+  public var noRepeatNGram = 0
 
-  public init(temperature: Float = 1, topP: Float = 1, topK: Int = 0, maximumNewTokens: Int) {
+  public init(temperature: Float = 1, topP: Float = 1, topK: Int = 0, maximumNewTokens: Int, noRepeatNGram: Int = 0) {
+    self.noRepeatNGram = noRepeatNGram
     self.temperature = temperature
     self.topP = topP
     self.topK = topK
@@ -29,6 +33,10 @@ public struct SamplingSettings: Sendable, Equatable, Codable {
     }
     guard topK >= 0 else {
       throw Diagnostic.input("is \(topK), but must not be negative", field: "top_k", remedy: "use 0 for all tokens")
+    }
+    guard noRepeatNGram >= 0 else {
+      throw Diagnostic.input(
+        "is \(noRepeatNGram), but must not be negative", field: "no_repeat_ngram", remedy: "use 0 for no such rule")
     }
     guard maximumNewTokens >= 1 else {
       throw Diagnostic.input("is \(maximumNewTokens), but must be at least 1", field: "max_new_tokens")

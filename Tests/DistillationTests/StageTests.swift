@@ -92,6 +92,38 @@ import Training
     }
   }
 
+  @Test("responses of several seeds are their mean with its deviation, and greedy ones have one seed") func seeds()
+    throws
+  {
+    var stage = ModelEvaluation(model: world.student, data: DataFiles(world.validation), format: RowFormat())
+    (stage.generate, stage.maximumNewTokens, stage.calibration) = (true, 40, true)
+    (stage.answering.temperature, stage.answering.noRepeatNGram) = (1, 3)
+    func report(seeds: Int) throws -> EvaluationReport.Responses {
+      stage.answering.seeds = seeds
+      let report = try stage.run()
+      #expect((0...1).contains(report.calibrationError ?? -1))
+      return try #require(report.responses)
+    }
+    let (one, two, three) = (try report(seeds: 1), try report(seeds: 2), try report(seeds: 3))
+    #expect(one.rougeLDeviation == nil && three.seeds == 3 && three.count == one.count)
+    #expect(three.rougeLDeviation != nil && one.tokens < two.tokens && two.tokens < three.tokens)
+    #expect(three.tokens - two.tokens != two.tokens - one.tokens || two.tokens != 2 * one.tokens)
+    let responses = [0.2, 0.5, 0.8].map {
+      EvaluationReport.Responses(rougeL: $0, exactMatch: $0 / 2, count: 4, tokens: 10, endedByEOS: 1)
+    }
+    let mean = try #require(EvaluationReport.mean(of: responses))
+    #expect(abs(mean.rougeL - 0.5) < 1e-12 && abs(mean.exactMatch - 0.25) < 1e-12 && mean.tokens == 30)
+    #expect(abs(try #require(mean.rougeLDeviation) - 0.3) < 1e-12 && mean.count == 4)
+    stage.answering.temperature = 0
+    expectDiagnostic(field: "seeds", saying: "greedy responses are the same") { _ = try stage.run() }
+    var table = Comparison(
+      data: DataFiles(world.validation), teacher: world.teacher, models: [.init(name: "student", model: world.student)],
+      output: world.folder.file("table"))
+    table.maximumNewTokens = 8
+    (table.answering.temperature, table.answering.seeds) = (1, 2)
+    #expect(try table.run().text.contains(" +- 0."))
+  }
+
   @Test("a regenerated version scores the positions that predict generated tokens") func regenerates() throws {
     var stage = Regeneration(
       student: world.student, teacher: .model(world.teacher), data: DataFiles(world.train), format: RowFormat(),

@@ -41,6 +41,42 @@ struct EvaluatorTests {
     }
   }
 
+  @Test("the calibration error is the mean gap of confidence and hits in fifteen bins, whatever the batches")
+  func calibration() throws {
+    let model = try tinyModel("student")
+    var bins: [Int: (rows: Int, confidence: Double, hits: Int)] = [:], rows = 0
+    for sample in Self.samples {
+      for position in 1..<max(sample.tokenIDs.count, 1) where position >= sample.promptLength! {
+        // The likelihood of each id in the place of the token tells the whole distribution.
+        var changed = sample.tokenIDs
+        let losses = (0..<Int32(50)).map { id in
+          changed[position] = id
+          let one = TokenSequence(tokenIDs: Array(changed.prefix(position + 1)), promptLength: position)
+          return likelihoods(model, [one])[0]
+        }
+        let best = losses.indices.min { losses[$0] < losses[$1] }!
+        let confidence = exp(-losses[best]), bin = max(Int((confidence * 15).rounded(.up)) - 1, 0)
+        bins[bin, default: (0, 0, 0)].rows += 1
+        bins[bin]!.confidence += confidence
+        bins[bin]!.hits += best == Int(sample.tokenIDs[position]) ? 1 : 0
+        rows += 1
+      }
+    }
+    // Of each bin, its share of rows times |mean confidence - share of hits|.
+    let expected = bins.values.reduce(0.0) { sum, bin in
+      let (count, hits) = (Double(bin.rows), Double(bin.hits))
+      return sum + count / Double(rows) * abs(bin.confidence / count - hits / count)
+    }
+    let report = try Evaluator(model: model, calibrating: true).evaluate(Self.samples)
+    #expect(bins.count > 4 && rows == report.tokens)
+    expectClose(try #require(report.calibrationError), expected, absolute: 1e-6)
+    for size in [1, 30] {
+      #expect(
+        try Evaluator(model: model, calibrating: true, tokensPerBatch: size).evaluate(Self.samples) == report)
+    }
+    #expect(try Evaluator(model: model).evaluate(Self.samples).calibrationError == nil)
+  }
+
   @Test("the mean is over scored tokens, in double, whatever the batches")
   func likelihood() throws {
     let model = try tinyModel("student")

@@ -65,6 +65,33 @@ struct GeneratorTests {
     #expect(Array(reversed.reversed()) == alone)
   }
 
+  @Test("no run of n tokens comes twice in prompt and response, and nothing else is changed", arguments: [1, 2, 3, 6])
+  func repeats(_ length: Int) throws {
+    let model = try Self.model("llama", contextLength: 96)
+    let prompts = Self.prompts(9)
+    for temperature: Float in [0, 1] {
+      var settings = SamplingSettings(temperature: temperature, maximumNewTokens: 40)
+      let free = try Self.generate(model, settings, prompts: prompts, batchSize: 4, eos: [])
+      settings.noRepeatNGram = length
+      let bound = try Self.generate(model, settings, prompts: prompts, batchSize: 4, eos: [])
+      #expect(try Self.generate(model, settings, prompts: prompts, batchSize: 1, eos: []) == bound)
+      for (number, prompt) in prompts.enumerated() {
+        /// Whether the last run of a text was there before.
+        func repeats(_ text: [Int32]) -> Bool {
+          guard text.count >= length else { return false }
+          let runs = (0...text.count - length).map { Array(text[$0..<$0 + length]) }
+          return runs.dropLast().contains(runs.last!)
+        }
+        let (a, b) = (free[number].tokenIDs, bound[number].tokenIDs)
+        for end in 1...b.count { #expect(!repeats(prompt + b.prefix(end))) }
+        // Up to where the free text repeats itself the greedy one is the same.
+        guard temperature == 0 else { continue }
+        let same = a.indices.first { repeats(prompt + a.prefix($0 + 1)) } ?? a.count
+        #expect(b.prefix(same) == a.prefix(same) && (same == a.count || a[same] != b[same]))
+      }
+    }
+  }
+
   @Test("in bf16, greedy texts do not depend on what shares their batch", arguments: ["gpt2", "llama"])
   func bf16Batches(_ family: String) throws {
     let model = try Self.model(family)

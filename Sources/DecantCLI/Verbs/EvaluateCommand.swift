@@ -10,7 +10,11 @@ struct EvaluateCommand: StageCommand {
       .place("teacher", "DIR", without: "no divergence", "Measures the divergence to this model, or server, both ways.")
     ] + .served + [
       .plain("top-k", "K", "Entries a position that a server is asked for, where it is the teacher."),
-      .flag("generate", "Also answers every prompt greedily, for ROUGE-L and exact match."),
+      .flag("generate", "Also answers every prompt, for ROUGE-L and exact match."),
+      .plain("temperature", "T", "Of those answers; 0 is greedy."),
+      .plain("seeds", "N", "How often each prompt is answered, for the mean and its deviation; needs a temperature."),
+      .plain("no-repeat-ngram", "N", "No run of N tokens comes twice in prompt and answer; 0 for no such rule."),
+      .flag("calibration", "Also measures the calibration error of the next token."),
       .plain("max-new-tokens", "N", "Longest response in tokens, with --generate."),
       .plain("limit", "N", without: "all rows", "Only the first N rows."),
       .precision, .batchTokens,

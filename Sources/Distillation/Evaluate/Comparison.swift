@@ -29,8 +29,10 @@ public struct Comparison: Stage {
     public var model: String
     /// Nats per response token.
     public var nll: Double
-    /// Of greedy responses, where they are asked for; between 0 and 1.
+    /// Of responses, where they are asked for; between 0 and 1.
     public var rougeL: Double?
+    /// Its standard deviation over seeds, where there are several.
+    public var rougeLDeviation: Double?
     public var exactMatch: Double?
     /// KL(teacher, model) and KL(model, teacher) over the whole vocabulary, nats per response token; nil for the teacher.
     public var forwardKL: Double?
@@ -56,8 +58,10 @@ public struct Comparison: Stage {
   public var models: [Entry]
   /// Its size a token stands under the table.
   public var cache: String?
-  /// Longest greedy response, tokens; nil leaves ROUGE-L and exact match out.
+  /// Longest response, tokens; nil leaves ROUGE-L and exact match out.
   public var maximumNewTokens: Int?
+  /// How responses are written: greedily, or as often as there are seeds.
+  public var answering = AnsweringConfiguration()
   /// At most this many rows, from the front of the file.
   public var limit: Int?
   /// The folder that takes `table.json` and `table.txt`.
@@ -106,10 +110,12 @@ public struct Comparison: Stage {
       evaluation.generate = true
       evaluation.maximumNewTokens = maximumNewTokens
     }
+    evaluation.answering = answering
     evaluation.limit = limit
     let report = try evaluation.run()
     return Row(
       name: entry.name, model: entry.model, nll: report.nll, rougeL: report.responses?.rougeL,
+      rougeLDeviation: report.responses?.rougeLDeviation,
       exactMatch: report.responses?.exactMatch, forwardKL: report.teacher?.forwardKL,
       reverseKL: report.teacher?.reverseKL,
       sources: try RunFolder.sourceShares(checkpoint: entry.model))
@@ -132,7 +138,9 @@ public struct Comparison: Stage {
     ]
     let cells = rows.map { row in
       [
-        row.name, decimals(row.nll), decimals(row.rougeL), decimals(row.exactMatch), decimals(row.forwardKL),
+        row.name, decimals(row.nll),
+        decimals(row.rougeL) + (row.rougeLDeviation.map { " +- \(Readable.decimals($0, 4))" } ?? ""),
+        decimals(row.exactMatch), decimals(row.forwardKL),
         decimals(row.reverseKL),
         row.sources.map { shares in
           // Of a step on pairs one half is the data, the other what the student wrote before.
@@ -187,6 +195,7 @@ extension Comparison {
       models: try named.allKeys.map { Entry(name: $0.stringValue, model: try named.decode($0)) },
       output: try keys.decode(.output))
     cache = try keys.decodeIfPresent(String.self, forKey: .cache)
+    answering = try AnsweringConfiguration(from: decoder)
     maximumNewTokens = try keys.decodeIfPresent(Int.self, forKey: .maximumNewTokens)
     limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
     try keys.checked(validate)
@@ -200,6 +209,7 @@ extension Comparison {
     try keys.encodeIfPresent(cache, forKey: .cache)
     var named = keys.nestedContainer(keyedBy: EntryName.self, forKey: .models)
     for entry in models { try named.encode(entry.model, forKey: EntryName(stringValue: entry.name)) }
+    try answering.encode(to: encoder)
     try keys.encodeIfPresent(maximumNewTokens, forKey: .maximumNewTokens)
     try keys.encodeIfPresent(limit, forKey: .limit)
     try keys.encode(output, forKey: .output)
@@ -208,6 +218,7 @@ extension Comparison {
   public func validate() throws {
     try format.validate()
     try CodingKeys.maximumNewTokens.check(maximumNewTokens, in: 1...Limits.sequence)
+    try answering.validate()
     try CodingKeys.limit.checkPositive(limit)
   }
 }

@@ -24,8 +24,12 @@ public struct ModelEvaluation: Stage {
   public var teacher: TeacherSource?
   /// Entries a position that a server is asked for, where it is the teacher.
   public var topK = 64
-  /// Also answer every prompt greedily, for ROUGE-L and exact match.
+  /// Also answer every prompt, for ROUGE-L and exact match.
   public var generate = false
+  /// How they are written: greedily, or as often as there are seeds.
+  public var answering = AnsweringConfiguration()
+  /// Also measure how far the probability of the most probable token is from how often that token follows.
+  public var calibration = false
   /// Longest response in tokens, where there are any.
   public var maximumNewTokens = 128
   /// At most this many rows, from the front; all where nil.
@@ -60,7 +64,8 @@ public struct ModelEvaluation: Stage {
     let progress = Progress("evaluate", total: count, unit: "samples")
     var done = 0
     var report = try Evaluator(
-      model: loaded.model, teacher: judge?.model, asked: judge?.asked, tokensPerBatch: tokensPerBatch
+      model: loaded.model, teacher: judge?.model, asked: judge?.asked, calibrating: calibration,
+      tokensPerBatch: tokensPerBatch
     )
     .evaluate(
       count: count,
@@ -130,7 +135,7 @@ public struct ModelEvaluation: Stage {
     return (loaded, bundle, source, judge, samples)
   }
 
-  /// Greedy responses to the samples' prompts, against their own responses.
+  /// Responses to the samples' prompts, against their own responses.
   private func answer(
     _ samples: [Sample], _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource
   ) throws -> EvaluationReport.Responses? {
@@ -141,16 +146,18 @@ public struct ModelEvaluation: Stage {
     }
     let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: source.endOfText.stops)
     if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }
-    let progress = Progress("answer", total: cases.count, unit: "prompts", rateUnit: "tokens")
-    let responses = try ResponseEvaluation(
-      model: model, tokenizer: tokenizer,
-      settings: SamplingSettings(temperature: 0, maximumNewTokens: maximumNewTokens), ends: source.endOfText.stops,
-      batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
-    ).evaluate(
-      cases, onResponse: { _, response in progress.advance(work: response.completion.tokenIDs.count) },
-      onPass: Interruption.check)
+    let progress = Progress(
+      "answer", total: cases.count * answering.seeds, unit: "prompts", rateUnit: "tokens")
+    let responses = try (1...answering.seeds).compactMap { seed in
+      try ResponseEvaluation(
+        model: model, tokenizer: tokenizer, settings: answering.settings(maximumNewTokens: maximumNewTokens),
+        ends: source.endOfText.stops, batchSize: 32, stream: RandomStream(seed: UInt64(seed), name: "decoding")
+      ).evaluate(
+        cases, onResponse: { _, response in progress.advance(work: response.completion.tokenIDs.count) },
+        onPass: Interruption.check)
+    }
     progress.finish()
-    return responses
+    return EvaluationReport.mean(of: responses)
   }
 }
 
@@ -173,7 +180,7 @@ extension ModelEvaluation {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case model, data, teacher, generate, limit, precision, output
+    case model, data, teacher, generate, calibration, limit, precision, output
     case topK = "top_k"
     case maximumNewTokens = "max_new_tokens"
     case tokensPerBatch = "batch_tokens"
@@ -186,6 +193,8 @@ extension ModelEvaluation {
     teacher = try keys.decodeIfPresent(TeacherSource.self, forKey: .teacher)
     topK = try keys.decode(.topK, default: topK)
     generate = try keys.decode(.generate, default: generate)
+    calibration = try keys.decode(.calibration, default: calibration)
+    answering = try AnsweringConfiguration(from: decoder)
     maximumNewTokens = try keys.decode(.maximumNewTokens, default: maximumNewTokens)
     limit = try keys.decodeIfPresent(Int.self, forKey: .limit)
     precision = try keys.decode(.precision, default: precision)
@@ -202,6 +211,8 @@ extension ModelEvaluation {
     try keys.encodeIfPresent(teacher, forKey: .teacher)
     try keys.encode(topK, forKey: .topK)
     try keys.encode(generate, forKey: .generate)
+    if calibration { try keys.encode(calibration, forKey: .calibration) }
+    try answering.encode(to: encoder)
     try keys.encode(maximumNewTokens, forKey: .maximumNewTokens)
     try keys.encodeIfPresent(limit, forKey: .limit)
     try keys.encode(precision, forKey: .precision)
@@ -211,6 +222,7 @@ extension ModelEvaluation {
 
   public func validate() throws {
     try format.validate()
+    try answering.validate()
     try CodingKeys.topK.checkPositive(topK)
     try CodingKeys.maximumNewTokens.check(maximumNewTokens, in: 1...Limits.sequence)
     try CodingKeys.limit.checkPositive(limit)
