@@ -2,7 +2,7 @@
 SWIFT := $(shell command -v swift || echo /opt/swift/usr/bin/swift)
 export SWIFT
 
-.PHONY: build run test test-emulated bench bench-curves bench-peers lint format docs faults packages clean
+.PHONY: build run test test-emulated bench bench-curves bench-peers proofs lint format docs faults packages clean
 
 build: packages        ## the command line: .build/release/decant
 	$(SWIFT) build -c release --product decant
@@ -33,6 +33,10 @@ bench-peers: packages  ## the same work in PyTorch, side by side: one table with
 
 faults: build          ## kill -9 against every verb that writes, mutations against every parser
 	scripts/faults
+
+proofs: packages       ## effects that papers claim, where the truth is known, into docs/proofs.txt
+	$(SWIFT) build -c release --product proofs
+	.build/release/proofs docs/proofs.txt
 
 lint:                  ## formatting, as .swift-format says
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests

@@ -42,6 +42,7 @@ let rooms = """
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Interchange Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
+  proofs: Distillation Training Teachers Generation Models TeacherSignal Sequences Samples Tokenizers Configuration Telemetry RandomStreams JSON Files Diagnostics
   bench: Interchange Threads Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
   """
 
@@ -84,7 +85,7 @@ let systemLibraries = [
   "CLMDB": "liblmdb-dev", "CYAML": "libyaml-dev", "CPCRE2": "libpcre2-dev", "CXXHash": "libxxhash-dev",
   "CZlib": "zlib1g-dev", "CZstd": "libzstd-dev", "CUTF8Proc": "libutf8proc-dev",
 ]
-let executables: Set = ["decant", "bench"]
+let executables: Set = ["decant", "proofs", "bench"]
 
 struct Room {
   var name: String

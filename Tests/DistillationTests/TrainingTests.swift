@@ -99,6 +99,22 @@ import Training
     #expect(try weights(pruned) == weights(all))
   }
 
+  @Test("validations, logs and checkpoints in between change nothing of what is learnt, fresh texts included")
+  func observed() throws {
+    for (name, extra) in [
+      ("quiet", "source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 6}"),
+      (
+        "watched",
+        "validation: {every: 2}\ncheckpoints: {every: 3}\nsource: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 6}"
+      ),
+    ] {
+      _ = try Trainer.train(
+        try configuration(objective: "{name: skl}", training: ", dropout: 0.1", extra: extra),
+        output: world.folder.file(name), resume: false)
+    }
+    #expect(try weights(world.folder.file("watched")) == weights(world.folder.file("quiet")))
+  }
+
   @Test("a gradient clip of 0 does not clip") func clipsNothing() throws {
     for (name, clip) in [("none", "0"), ("far", "1.0e9"), ("near", "1.0e-3")] {
       _ = try Trainer.train(
