@@ -23,9 +23,13 @@ final class ServedWork {
     answers = AnswerText(topK: topK)
     folder = "\(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")/decant-served-\(getpid())-\(topK)"
     try File.makeFolder(folder)
-    // Whatever a text is, it is one token over and over.
+    // A token a character, so that the words of the canary come back from theirs.
+    let characters = (0x21...0x7E).map { UInt8($0) }.filter { ![UInt8(ascii: "\""), UInt8(ascii: "\\")].contains($0) }
+    let vocabulary = (["\u{120}"] + characters.map { String(UnicodeScalar($0)) }).enumerated()
+      .map { "\"\($1)\":\($0)" }.joined(separator: ",")
+    let byteLevel = #"{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}"#
     let tokenizer =
-      #"{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"WhitespaceSplit"},"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"[UNK]":0},"unk_token":"[UNK]"}}"#
+      #"{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":\#(byteLevel),"post_processor":null,"decoder":\#(byteLevel),"model":{"type":"BPE","vocab":{\#(vocabulary)},"merges":[]}}"#
     try File.write(Array(tokenizer.utf8), to: "\(folder)/tokenizer.json")
   }
 
