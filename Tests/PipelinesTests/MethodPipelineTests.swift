@@ -1,3 +1,4 @@
+import Configuration
 import Files
 import Fixtures
 import Foundation
@@ -45,6 +46,16 @@ import Testing
       overrides: ["variables.world=\(quickstart)", "variables.steps=4", "variables.tokens=6"])
     let table = try #require(PipelineRunner(file).run().last?.text)
     #expect(table.contains("student") && table.contains("start") && !table.contains("nan"), "\(table)")
+  }
+
+  @Test("the world of the experiments is the quickstart's") func experiments() throws {
+    let root = "\(SharedData.packageRoot)/pipelines"
+    let quickstart = try PipelineFile(path: "\(root)/quickstart.yaml", output: "same").pipeline.stages
+    let world = try PipelineFile(path: "\(root)/experiments/world.yaml", output: "same").pipeline.stages
+    #expect(world.map(\.name) == ["data", "teacher", "start", "teacher-cache"])
+    for (mine, theirs) in zip(world, quickstart) {
+      #expect(try ConfigurationFile.text(of: mine.stage) == ConfigurationFile.text(of: theirs.stage))
+    }
   }
 
   @Test("each has a row of docs/methods.md, and each row its pipeline") func documented() throws {
