@@ -250,6 +250,27 @@ import Training
     }
   }
 
+  @Test("opd refuses a student that was fine-tuned on another model's texts, with both, and texts that nobody signs")
+  func fineTunedOn() throws {
+    func run(_ texts: String, as name: String) throws {
+      let settings = try configuration("", objective: "{name: opd, fine_tuned_on: \(texts)}")
+      _ = try Trainer.train(settings, output: world.folder.file(name), resume: false)
+    }
+    for (model, name) in [(world.teacher, "teacher"), (world.student, "student")] {
+      var stage = BatchInference(
+        model: model, data: DataFiles(world.validation), output: world.folder.file("\(name).jsonl"))
+      stage.decoding.maximumNewTokens = 4
+      _ = try stage.run()
+    }
+    try run(world.folder.file("teacher.jsonl"), as: "own")
+    expectDiagnostic(field: "objective.fine_tuned_on", saying: "of another model", "is the teacher") {
+      try run(world.folder.file("student.jsonl"), as: "other")
+    }
+    expectDiagnostic(field: "objective.fine_tuned_on", saying: "nothing says which model") {
+      try run(world.train, as: "unsigned")
+    }
+  }
+
   @Test("texts of the student's need a teacher at hand, and an objective that compares with it") func needs() throws {
     for source in ["on-policy", "{mixed: {student: 0.5}}", "adaptive"] {
       let settings = try configuration("source: \(source)", teacher: "{cache: \(cache)}")

@@ -1,4 +1,4 @@
-/// SplitMix64, as in scripts/golden/divergences.py.
+/// SplitMix64, as in scripts/golden/splitmix.py.
 public struct GoldenNumbers {
   private var state: UInt64
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/MethodsTests/Golden/distillm2.json: DistiLLM-2's loss (arXiv 2503.07067, equation 2) with a skew for each text, by
-PyTorch autograd in float64. Logits are not stored: they follow from a seed by SplitMix64, as in divergences.py.
+PyTorch autograd in float64. Logits are not stored: they follow from a seed by SplitMix64 (splitmix.py).
 
 Run from the root of the package:  python scripts/golden/distillm2.py   (needs torch and numpy)
 """
@@ -9,18 +9,11 @@ import json
 import numpy as np
 import torch
 
+from splitmix import uniform
+
 torch.set_num_threads(1)
 PATH = "Tests/MethodsTests/Golden/distillm2.json"
 VOCABULARY, LENGTHS = 61, [4, 7, 2, 5]
-
-
-def uniform(seed, count):
-    with np.errstate(over="ignore"):
-        state = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def logits(seed, rows):

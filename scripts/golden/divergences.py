@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/DivergencesTests/Golden/divergences.json: values and gradients of every divergence against sparse and
-full teachers, by PyTorch autograd in float64. Logits are not stored: they follow from a seed by SplitMix64.
+full teachers, by PyTorch autograd in float64. Logits are not stored: they follow from a seed by SplitMix64 (splitmix.py).
 
 Run from the root of the package:  python scripts/golden/divergences.py   (needs torch and numpy)
 """
@@ -10,18 +10,10 @@ import math
 import numpy as np
 import torch
 
+from splitmix import uniform
+
 torch.set_num_threads(1)
 PATH = "Tests/DivergencesTests/Golden/divergences.json"
-
-
-def uniform(seed, count):
-    """`count` numbers in [0, 1) from SplitMix64, 53 bits each."""
-    with np.errstate(over="ignore"):
-        state = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def bell(seed, count):

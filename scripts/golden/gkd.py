@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/DivergencesTests/Golden/gkd.json: loss and gradient of TRL's generalised Jensen-Shannon, the loss of its
-GKDTrainer, in float64. Logits are not stored: they follow from a seed by SplitMix64, as in divergences.py.
+GKDTrainer, in float64. Logits are not stored: they follow from a seed by SplitMix64 (splitmix.py).
 
 Run from the root of the package:  python scripts/golden/gkd.py   (needs torch, numpy, and trl with datasets and accelerate)
 """
@@ -14,19 +14,12 @@ import torch
 import trl
 from trl.experimental.gkd import GKDTrainer
 
+from splitmix import uniform
+
 torch.set_num_threads(1)
 PATH = "Tests/DivergencesTests/Golden/gkd.json"
 ROWS, VOCABULARY = 6, 97
 MASKED = [0, 4]
-
-
-def uniform(seed, count):
-    with np.errstate(over="ignore"):
-        state = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def logits(seed):

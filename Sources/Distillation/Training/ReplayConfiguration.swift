@@ -70,6 +70,8 @@ public struct ReplayConfiguration: Sendable, Codable {
   /// The same for steps of which a share is the student's, whatever the validation loss does.
   ///
   /// What was written at a step is learnt at that very step, but with the released code's mixture, which draws from the store.
+  ///
+  /// - Parameter isAlways: Whether that mixture is left out too, as on-policy training wants it.
   func mixing(_ share: Double, isAlways: Bool = false) -> ReplayConfiguration {
     var mixed = self
     mixed.sampler.studentShare = share

@@ -1,7 +1,7 @@
 import Diagnostics
 import Fingerprints
-import JSON
 import Generation
+import JSON
 import LogitCache
 import Models
 import Provenance
