@@ -1,13 +1,13 @@
 import Diagnostics
 import LMDB
 
-/// All samples of the versions that are in a store as one list, oldest first, for the process that writes the store:
-/// nobody else can prune it, so no version needs to be held, and one costs two numbers however many there are.
+/// All samples of a store's versions up to one as one list, oldest first. No version is held, and one costs two numbers however
+/// many there are: who prunes the store, here or in another process, leaves what can be drawn.
 ///
-/// Draws are from the end of the list: from the newest so many samples. So ``prune(drawnFrom:keep:resumableAt:)`` may take
+/// Draws are from the end of the list: from the newest so many samples. So ``prune(drawnFrom:keep:resumableAt:with:)`` may take
 /// samples from its front, and a history that is made anew of what is left gives the same draws.
 public struct ReplayHistory: Sendable {
-  private let writer: ReplayWriter
+  private let store: ReplayStore
   private let topK: Int
   private let vocabularySize: Int
   private var numbers: [Int] = []
@@ -21,20 +21,25 @@ public struct ReplayHistory: Sendable {
   /// The history of the versions that are there.
   ///
   /// - Parameters:
+  ///   - newest: Those behind it are left out; nil takes all.
   ///   - topK: What every version's signals keep at each position.
   ///   - vocabularySize: The number of ids that every version's signals are over.
   ///   - check: Sees every version, and throws for one that does not belong here.
   /// - Throws: a `Diagnostic` for a version that is damaged or of another shape, and what `check` throws.
   public init(
-    of writer: ReplayWriter, topK: Int, vocabularySize: Int, check: (ReplayVersion) throws -> Void = { _ in }
+    of store: ReplayStore, upTo newest: Int? = nil, topK: Int, vocabularySize: Int,
+    check: (ReplayVersion) throws -> Void = { _ in }
   ) throws {
-    self.writer = writer
+    self.store = store
     self.topK = topK
     self.vocabularySize = vocabularySize
-    for number in try writer.store.numbers() {
-      guard let version = try writer.store.version(number) else { continue }
+    for number in try store.numbers() where number <= newest ?? .max {
+      guard let version = try store.version(number) else { continue }
       try check(version)
-      try append(version)
+      do { try append(version) } catch {
+        // Another process may have pruned it since.
+        if try store.version(number) != nil { throw error }
+      }
     }
   }
 
@@ -43,6 +48,9 @@ public struct ReplayHistory: Sendable {
 
   /// The training step at which the newest version was written; nil before the first.
   public var newestStep: Int? { steps.last }
+
+  /// The samples of the newest version; none before the first.
+  public var newestSamples: Range<Int> { (starts.last ?? 0)..<count }
 
   /// The samples that were written at a step or later.
   public func samples(since step: Int) -> Range<Int> {
@@ -58,12 +66,12 @@ public struct ReplayHistory: Sendable {
     guard version.origin.topK == topK, version.origin.vocabularySize == vocabularySize else {
       throw Diagnostic.input(
         "has top-k \(version.origin.topK) of \(version.origin.vocabularySize) ids where top-k \(topK) of \(vocabularySize) is wanted",
-        file: writer.store.directory, field: place, remedy: "remove the versions that another configuration made")
+        file: store.directory, field: place, remedy: "remove the versions that another configuration made")
     }
-    let last = try version.sampleCount == 0 || writer.store.hasSample(version.number, version.sampleCount - 1)
-    guard last, try !writer.store.hasSample(version.number, version.sampleCount) else {
+    let last = try version.sampleCount == 0 || store.hasSample(version.number, version.sampleCount - 1)
+    guard last, try !store.hasSample(version.number, version.sampleCount) else {
       throw Diagnostic.failure(
-        "has not the \(version.sampleCount) samples that it should", file: writer.store.directory, field: place,
+        "has not the \(version.sampleCount) samples that it should", file: store.directory, field: place,
         remedy: ReplayStore.removal(of: version.number))
     }
     numbers.append(version.number)
@@ -85,12 +93,13 @@ public struct ReplayHistory: Sendable {
   ///   - keep: Fewest versions that stay, whatever their samples.
   ///   - version: ``version`` as it was at the oldest checkpoint that may be resumed from; 0 where that was before the
   ///     first version, or there is no checkpoint yet, and nothing is removed.
+  ///   - writer: The store's.
   /// - Returns: what was removed, and what was due but is read.
   /// - Throws: a `Diagnostic` of the store; the history is then to be given up.
   /// - Precondition: `capacity` and `keep` are at least 1.
   @discardableResult
   public mutating func prune(
-    drawnFrom capacity: Int, keep: Int, resumableAt version: Int
+    drawnFrom capacity: Int, keep: Int, resumableAt version: Int, with writer: ReplayWriter
   ) throws -> ReplayWriter.Pruned {
     precondition(capacity >= 1, "cannot draw from the newest \(capacity) samples")
     precondition(keep >= 1, "cannot keep \(keep) versions")
@@ -124,7 +133,7 @@ public struct ReplayHistory: Sendable {
     precondition((0..<count).contains(index), "sample \(index) of a history of \(count)")
     let version = place(of: index)
     let within = index - starts[version]
-    let sample = try writer.store.sample(
+    let sample = try store.sample(
       version: numbers[version], index: within, topK: topK, vocabularySize: vocabularySize)
     return (sample, numbers[version], within)
   }

@@ -25,6 +25,9 @@ public final class ReplayStore: Sendable {
   static let formatKey = Array("format_version".utf8)
   static let lastKey = Array("last_version".utf8)
 
+  /// Whether a folder holds a store.
+  public static func isThere(_ directory: String) -> Bool { File.exists("\(directory)/data.mdb") }
+
   /// Opens a store for reading.
   ///
   /// - Throws: a `Diagnostic` where there is no store, or one of another format.
@@ -99,7 +102,9 @@ public final class ReplayStore: Sendable {
   }
 
   /// The description of a version, nil where it is not there.
-  func version(_ number: Int) throws -> ReplayVersion? {
+  ///
+  /// - Throws: a `Diagnostic` where it is damaged.
+  public func version(_ number: Int) throws -> ReplayVersion? {
     try environment.read { transaction in
       try unsafe transaction.withValue(of: Key.number(UInt64(number)), in: versionTable) {
         try unsafe decode($0, under: number)

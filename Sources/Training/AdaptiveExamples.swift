@@ -2,42 +2,55 @@ import Methods
 
 /// The fixed data and the student's own outputs, as the adaptive sampler chooses (DistiLLM, arXiv 2402.03898, Algorithm 1).
 package final class AdaptiveExamples: ExampleSource {
+  /// How the student writes.
+  package enum Writing {
+    /// At each generating step, to the prompts of that step.
+    case steps(OutputWriter, prompt: (_ sample: Int) throws -> [Int32])
+    /// In rounds; a generating step learns from what was written to its prompts.
+    case rounds(RoundOutputs)
+  }
+
   private let data: DataExamples
   private let outputs: StudentOutputs
-  private let prompt: (_ sample: Int) throws -> [Int32]
+  private let writing: Writing
+  private let pruning: OutputPruning?
   private var sampler: AdaptiveSampler
-  private var replayVersion: Int
-  private let keep: Int?
 
   /// - Parameters:
-  ///   - sampler: As the checkpoint has it that the run goes on from, as is the next.
-  ///   - replayVersion: Newest version that belongs to the run.
-  ///   - keep: Fewest versions of outputs that stay when those go that cannot be drawn any more; nil to keep all.
-  ///   - prompt: The prompt of a sample of the data, by its number.
+  ///   - sampler: As the checkpoint has it that the run goes on from.
+  ///   - pruning: Removes versions that cannot be drawn any more; nil where all stay or another process does it.
   package init(
-    _ data: DataExamples, outputs: StudentOutputs, sampler: AdaptiveSampler, replayVersion: Int, keep: Int?,
-    prompt: @escaping (_ sample: Int) throws -> [Int32]
+    _ data: DataExamples, outputs: StudentOutputs, writing: Writing, sampler: AdaptiveSampler, pruning: OutputPruning?
   ) {
     self.data = data
     self.outputs = outputs
-    self.prompt = prompt
+    self.writing = writing
     self.sampler = sampler
-    self.replayVersion = replayVersion
-    self.keep = keep
+    self.pruning = pruning
   }
 
-  package var state: SourceState { SourceState(sampler: sampler, replayVersion: replayVersion) }
+  package var state: SourceState { SourceState(sampler: sampler, replayVersion: outputs.version) }
 
   package func observe(validationLoss: Double) { sampler.observe(validationLoss: validationLoss) }
 
-  package func prune(resumableAt version: Int) throws {
-    guard let keep else { return }
-    try outputs.prune(drawnFrom: sampler.settings.capacity, keep: keep, resumableAt: version)
+  package func prune(resumableAt version: Int) throws { try pruning?.prune(outputs, resumableAt: version) }
+
+  package func publishesCheckpoint(at step: Int, of total: Int) -> Bool {
+    guard case .rounds(let rounds) = writing else { return false }
+    return rounds.publishesCheckpoint(at: step, of: total)
+  }
+
+  package func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool {
+    guard case .rounds(let rounds) = writing else { return false }
+    return try rounds.isAwaited(checkpoint: step, of: total)
   }
 
   package func batch(step: Int, of total: Int) throws -> StepBatch {
     let before = sampler
     do {
+      if case .rounds(let rounds) = writing {
+        try rounds.begin(step: step, of: total, answers: sampler.asksStudent)
+      }
       let source = sampler.source(step: step, of: total, replayCount: drawable(at: step).count)
       return try batch(from: source, step: step, of: total)
     } catch {
@@ -49,15 +62,31 @@ package final class AdaptiveExamples: ExampleSource {
   /// Fresh responses answer the prompts of the step's own batch of the data; a replay step passes over it.
   private func batch(from source: BatchSource, step: Int, of total: Int) throws -> StepBatch {
     if source == .data { return try data.batch(step: step, of: total) }
-    let numbers = data.numbers(at: step)
     if source == .fresh {
-      let fresh = try outputs.generate(prompts: numbers.map(prompt), step: step, of: total)
-      replayVersion = outputs.version
-      if sampler.settings.freshBatch == .fresh {
-        return StepBatch(source: source, examples: fresh, staleness: fresh.map { _ in 0 })
-      }
+      guard let fresh = try fresh(step: step, of: total) else { return try data.batch(step: step, of: total) }
+      if sampler.settings.freshBatch == .fresh { return fresh }
     }
-    let drawn = try outputs.draw(sampler.replayIndices(numbers.count, from: drawable(at: step)))
+    let count = data.numbers(at: step).count
+    return try drawn(sampler.replayIndices(count, from: drawable(at: step)), source: source, step: step)
+  }
+
+  /// What the student writes to a step's prompts; nil where it wrote nothing in their round, since nothing was to be learnt from
+  /// it then.
+  private func fresh(step: Int, of total: Int) throws -> StepBatch? {
+    switch writing {
+    case .steps(let writer, let prompt):
+      let (version, samples) = try writer.write(
+        data.numbers(at: step).map(prompt), of: step, at: step, of: total)
+      let fresh = try outputs.take(version, samples: samples)
+      return StepBatch(source: .fresh, examples: fresh, staleness: fresh.map { _ in 0 })
+    case .rounds(let rounds):
+      let answers = rounds.answers(at: step)
+      return answers.isEmpty ? nil : try drawn(Array(answers), source: .fresh, step: step)
+    }
+  }
+
+  private func drawn(_ indices: [Int], source: BatchSource, step: Int) throws -> StepBatch {
+    let drawn = try outputs.draw(indices)
     return StepBatch(source: source, examples: drawn.map(\.example), staleness: drawn.map { step - $0.birthStep })
   }
 

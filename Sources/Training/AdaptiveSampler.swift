@@ -85,6 +85,9 @@ public struct AdaptiveSampler: Sendable, Equatable, Codable {
   /// Decides sources and replay draws.
   public private(set) var stream: RandomStream
 
+  /// Whether any step could be on what the student writes.
+  package var asksStudent: Bool { phi > 0 }
+
   public init(settings: Settings, seed: UInt64) {
     self.settings = settings
     phi = settings.studentShare ?? settings.initialPhi

@@ -23,6 +23,17 @@ package protocol ExampleSource: AnyObject {
   ///
   /// - Parameter version: ``SourceState/replayVersion`` of the oldest checkpoint that is kept.
   func prune(resumableAt version: Int) throws
+
+  /// Whether a checkpoint is written, before a step of a run of `total`, for another process to read.
+  func publishesCheckpoint(at step: Int, of total: Int) -> Bool
+
+  /// Whether that process has still to read it: until then it stays.
+  func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool
+}
+
+extension ExampleSource {
+  package func publishesCheckpoint(at step: Int, of total: Int) -> Bool { false }
+  package func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool { false }
 }
 
 /// What a step learns from.
@@ -71,7 +82,7 @@ package final class DataExamples: ExampleSource {
   }
 
   /// Numbers of the samples of a step.
-  func numbers(at step: Int) -> [Int] { order.batch(at: step) }
+  package func numbers(at step: Int) -> [Int] { order.batch(at: step) }
 
   private func examples(at step: Int, of total: Int) throws -> [Example] {
     guard let teacher else {

@@ -5,51 +5,36 @@ import Methods
 package final class PairedExamples: ExampleSource {
   private let data: DataExamples
   private let outputs: StudentOutputs
-  private let prompt: (_ sample: Int) throws -> [Int32]
-  private let round: Int
-  private let keep: Int?
-  private var replayVersion: Int
+  private let rounds: RoundOutputs
+  private let pruning: OutputPruning?
 
-  /// - Parameters:
-  ///   - round: Steps whose prompts are answered together.
-  ///   - replayVersion: Newest version that belongs to the run.
-  ///   - keep: Fewest versions of outputs that stay when those go that cannot be drawn any more; nil to keep all.
-  ///   - prompt: The prompt of a sample of the data, by its number.
-  package init(
-    _ data: DataExamples, outputs: StudentOutputs, round: Int, replayVersion: Int, keep: Int?,
-    prompt: @escaping (_ sample: Int) throws -> [Int32]
-  ) {
+  /// - Parameter pruning: Removes versions that cannot be drawn any more; nil where all stay or another process does it.
+  package init(_ data: DataExamples, outputs: StudentOutputs, rounds: RoundOutputs, pruning: OutputPruning?) {
     self.data = data
     self.outputs = outputs
-    self.round = round
-    self.replayVersion = replayVersion
-    self.keep = keep
-    self.prompt = prompt
+    self.rounds = rounds
+    self.pruning = pruning
   }
 
-  package var state: SourceState { SourceState(replayVersion: replayVersion) }
+  package var state: SourceState { SourceState(replayVersion: outputs.version) }
 
   package func observe(validationLoss: Double) {}
 
-  package func prune(resumableAt version: Int) throws {
-    guard let keep else { return }
-    // A round is one version, and the newest is all that a step asks for.
-    try outputs.prune(drawnFrom: 1, keep: keep, resumableAt: version)
+  package func prune(resumableAt version: Int) throws { try pruning?.prune(outputs, resumableAt: version) }
+
+  package func publishesCheckpoint(at step: Int, of total: Int) -> Bool {
+    rounds.publishesCheckpoint(at: step, of: total)
+  }
+
+  package func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool {
+    try rounds.isAwaited(checkpoint: step, of: total)
   }
 
   package func batch(step: Int, of total: Int) throws -> StepBatch {
-    let first = step / round * round
-    if outputs.newestStep != first {
-      let steps = first..<min(first + round, total)
-      _ = try outputs.generate(
-        prompts: steps.flatMap(data.numbers).map(prompt), step: first, of: total)
-      replayVersion = outputs.version
-    }
-    let before = (first..<step).reduce(0) { $0 + data.numbers(at: $1).count }
-    let start = outputs.samples(since: first).lowerBound + before
-    let written = try outputs.draw(Array(start..<start + data.numbers(at: step).count)).map(\.example)
+    try rounds.begin(step: step, of: total, answers: true)
+    let written = try outputs.draw(Array(rounds.answers(at: step)))
     return StepBatch(
-      source: .paired, examples: try data.batch(step: step, of: total).examples + written,
-      staleness: written.map { _ in step - first })
+      source: .paired, examples: try data.batch(step: step, of: total).examples + written.map(\.example),
+      staleness: written.map { step - $0.birthStep })
   }
 }

@@ -18,8 +18,8 @@ public final class Regenerator {
   public let teacher: any Teacher
   /// Entries that the teacher keeps of each position.
   public let topK: Int
-  /// How responses are sampled; may change from one call to the next.
-  public var settings: SamplingSettings
+  /// How responses are sampled, where a call does not name another length.
+  public let settings: SamplingSettings
   /// What ends a response.
   public let endOfText: EndOfText
   /// The ids that the student may write: those that the teacher can score.
@@ -62,14 +62,15 @@ public final class Regenerator {
   /// - Parameters:
   ///   - stream: Prompt i draws from `stream.split(i)` only, whatever shares its batch.
   ///   - birthStep: The student's training step, recorded with each sample.
+  ///   - maximumNewTokens: Of a response; nil for that of the settings.
   /// - Throws: a `Diagnostic` for a prompt that is empty or leaves no room in the context, and what `onResponse` throws;
   ///   `Interrupted` where a signal asks to stop: what is half done is not kept.
   public func respond(
-    to prompts: [[Int32]], stream: RandomStream, birthStep: Int,
+    to prompts: [[Int32]], stream: RandomStream, birthStep: Int, maximumNewTokens: Int? = nil,
     onResponse: () throws -> Void = {}
   ) throws -> [ReplaySample] {
     var completions = [Completion?](repeating: nil, count: prompts.count)
-    try generator(stream).generate(
+    try generator(stream, sampling(maximumNewTokens)).generate(
       prompts: prompts, streamIndices: prompts.indices.map(UInt64.init), onPass: Interruption.check
     ) {
       index, completion in
@@ -88,13 +89,19 @@ public final class Regenerator {
   /// What writing the responses will take of memory beside the models; nil where there are no prompts. Scoring them,
   /// afterwards, is not counted.
   package func memory(prompts: [[Int32]]) throws -> DecodingMemory? {
-    try generator(RandomStream(key: 0, position: 0)).memory(prompts: prompts)
+    try generator(RandomStream(key: 0, position: 0), settings).memory(prompts: prompts)
   }
 
   /// Bytes of the parameters of student and teacher.
   package var parameterBytes: Int { student.parameters.bytes + teacher.parameterBytes }
 
-  private func generator(_ stream: RandomStream) throws -> Generator {
+  private func sampling(_ maximumNewTokens: Int?) -> SamplingSettings {
+    var sampling = settings
+    sampling.maximumNewTokens = maximumNewTokens ?? settings.maximumNewTokens
+    return sampling
+  }
+
+  private func generator(_ stream: RandomStream, _ settings: SamplingSettings) throws -> Generator {
     try Generator(
       model: student, settings: settings, eosTokenIDs: endOfText.stops, vocabulary: vocabulary, batchSize: batchSize,
       stream: stream, mixture: mixture)
@@ -102,14 +109,16 @@ public final class Regenerator {
 
   /// What a version of these responses is recorded with.
   ///
-  /// - Parameter data: Fingerprint of the data set that the prompts came from.
-  package func origin(data: Fingerprint, seed: UInt64, step: Int) -> ReplayOrigin {
+  /// - Parameters:
+  ///   - data: Fingerprint of the data set that the prompts came from.
+  ///   - maximumNewTokens: Of a response; nil for that of the settings.
+  package func origin(data: Fingerprint, seed: UInt64, step: Int, maximumNewTokens: Int? = nil) -> ReplayOrigin {
     let teacher = teacher.identity
     return ReplayOrigin(
       student: ModelStore.fingerprint(of: student), teacher: teacher.model,
       decoding: .init(
         temperature: Double(settings.temperature), topP: Double(settings.topP), topK: settings.topK,
-        maximumNewTokens: settings.maximumNewTokens),
+        maximumNewTokens: maximumNewTokens ?? settings.maximumNewTokens),
       seed: seed, step: step, codec: .compact, topK: topK, vocabularySize: teacher.vocabularySize,
       numerics: teacher.numerics, tokenizer: teacher.tokenizer, data: data, endOfText: endOfText.stops)
   }

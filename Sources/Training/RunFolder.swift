@@ -42,8 +42,36 @@ public struct RunFolder: Sendable {
     return try FileLock(path: "\(path)/lock", owner: "the run folder \(path)")
   }
 
+  /// Takes the lock that keeps a second process from writing what the run's student writes.
+  package func followLock() throws -> FileLock {
+    try FileLock(path: "\(path)/follow.lock", owner: "what the student of \(path) writes")
+  }
+
   /// Steps of the complete checkpoints, ascending.
   public func checkpointSteps() throws -> [Int] { try entries().compactMap(\.step).sorted() }
+
+  /// The state of a step's checkpoint, whose files are as they were written, for another process than the trainer.
+  ///
+  /// - Returns: nil where it is not there yet, or the validation that belongs to it is still to be done.
+  /// - Throws: a `Diagnostic` where it is damaged, or gone: there is a later one.
+  package func published(step: Int) throws -> TrainerState? {
+    let steps = try checkpointSteps()
+    guard steps.contains(step) else {
+      guard let later = steps.last(where: { $0 > step }) else { return nil }
+      throw Diagnostic.failure(
+        "is gone, but one of step \(later) is there", file: checkpoint(step: step),
+        remedy: "put it back, or remove those behind it and resume the run")
+    }
+    let state = try TrainerState.read("\(checkpoint(step: step))/\(Checkpoint.stateFile)", remedy: nil)
+    guard state.validationDue != true else { return nil }
+    _ = try Checkpoint.verify(checkpoint(step: step), remedy: remedy(forDamaged: step))
+    return state
+  }
+
+  /// Version of the replay store that the oldest checkpoint has taken up; 0 where there is no checkpoint.
+  package func oldestReplayVersion() throws -> Int {
+    try checkpointSteps().first.map { try Checkpoint.replayVersion(in: checkpoint(step: $0)) } ?? 0
+  }
 
   /// Names that begin as a checkpoint's does and stand for none: another spelling of the number, or a folder that was
   /// copied in part.
@@ -170,11 +198,13 @@ public struct RunFolder: Sendable {
     try File.remove(old)
   }
 
-  /// Points `best` at a step's checkpoint and removes all but the newest `keep` and the best.
-  func prune(keep: Int, best step: Int?) throws {
+  /// Points `best` at a step's checkpoint and removes all but the newest `keep`, the best and those that are awaited.
+  func prune(keep: Int, best step: Int?, isAwaited: (_ step: Int) throws -> Bool) throws {
     let steps = try checkpointSteps()
     if let step, steps.contains(step) { try File.link(best, to: Self.name(step: step)) }
-    for old in steps.dropLast(keep) where old != step { try File.remove(checkpoint(step: old)) }
+    for old in try steps.dropLast(keep).filter({ try $0 != step && !isAwaited($0) }) {
+      try File.remove(checkpoint(step: old))
+    }
   }
 
   private static func name(step: Int) -> String {

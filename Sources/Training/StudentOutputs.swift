@@ -1,68 +1,74 @@
 import Diagnostics
-package import Fingerprints
-import Generation
+import Fingerprints
 import Methods
 import Models
-import RandomStreams
-import Replay
+package import Replay
 import Sequences
 import TeacherSignal
 import Teachers
 
-/// Stage three inside training: fresh responses go into the run's replay store, batches come out of it.
+/// What a run's student has written, as its steps draw from it: the versions of the run's replay store that it has taken up.
 package final class StudentOutputs {
-  private let regenerator: Regenerator
-  private let writer: ReplayWriter
-  private let data: Fingerprint
+  private let store: ReplayStore
+  private let limits: SequenceLimits
   private let seed: UInt64
-  private let lengths: ResponseLengths
+  private let teacher: Fingerprint
   private var history: ReplayHistory
 
   /// - Parameters:
-  ///   - directory: The run's replay store; made where missing.
-  ///   - data: Fingerprint of the data set that prompts are taken from.
+  ///   - regenerator: Of the run: whoever writes a version has its like.
   ///   - seed: Of the run.
-  ///   - lengths: Of the responses of each step.
-  ///   - resumingAfter: Newest version that belongs to the checkpoint resumed from. Later ones were published by steps
-  ///     that will be taken again, to the same bytes, and are taken back.
-  /// - Throws: a `Diagnostic` where the store never had that version, holds versions of another run, or is damaged.
-  package init(
-    _ regenerator: Regenerator, directory: String, data: Fingerprint, seed: UInt64, lengths: ResponseLengths,
-    resumingAfter version: Int
-  ) throws {
-    self.regenerator = regenerator
-    self.data = data
+  ///   - version: Newest that the run has taken up; later ones are not looked at.
+  /// - Throws: a `Diagnostic` where the store holds versions of another run, or is damaged.
+  package init(_ store: ReplayStore, of regenerator: Regenerator, seed: UInt64, upTo version: Int) throws {
+    let identity = regenerator.teacher.identity
+    self.store = store
     self.seed = seed
-    self.lengths = lengths
-    writer = try ReplayWriter(directory: directory)
-    try writer.rollBack(to: version)
-    let teacher = regenerator.teacher.identity
+    teacher = identity.model
+    limits = SequenceLimits(regenerator.student.configuration, role: "the student")
     history = try ReplayHistory(
-      of: writer, topK: regenerator.topK, vocabularySize: teacher.vocabularySize
-    ) { version in
-      guard version.origin.teacher != teacher.model || version.origin.seed != seed else { return }
-      throw Diagnostic.input(
-        "was made by another run: teacher \(version.origin.teacher) and seed \(version.origin.seed) there, "
-          + "\(teacher.model) and \(seed) here", file: directory, field: "version \(version.number)",
-        remedy: "put the run's own replay folder back, or choose another `output`")
+      of: store, upTo: version, topK: regenerator.topK, vocabularySize: identity.vocabularySize
+    ) { [teacher] in
+      try Self.check($0, teacher: teacher, seed: seed, in: store.directory)
+    }
+    guard history.version == version else {
+      throw Diagnostic.failure(
+        "the run has taken up version \(version), which is not there", file: store.directory,
+        remedy: "put the run's own replay folder back, or resume from a checkpoint before it")
     }
   }
 
-  /// Newest published version, 0 before the first.
-  var version: Int { history.version }
+  private static func check(
+    _ version: ReplayVersion, teacher: Fingerprint, seed: UInt64, in directory: String
+  ) throws {
+    guard version.origin.teacher != teacher || version.origin.seed != seed else { return }
+    throw Diagnostic.input(
+      "was made by another run: teacher \(version.origin.teacher) and seed \(version.origin.seed) there, "
+        + "\(teacher) and \(seed) here", file: directory, field: "version \(version.number)",
+      remedy: "put the run's own replay folder back, or choose another `output`")
+  }
 
-  /// The step at which the student wrote last; nil before the first time.
-  var newestStep: Int? { history.newestStep }
+  /// Newest version that was taken up, 0 before the first.
+  var version: Int { history.version }
 
   /// Samples over all versions that were written at a step or later, oldest first: indices of ``draw(_:)``.
   func samples(since step: Int) -> Range<Int> { history.samples(since: step) }
 
-  /// Lets the student answer, publishes the scored answers as the next version and returns them.
-  func generate(prompts: [[Int32]], step: Int, of total: Int) throws -> [Example] {
-    let stream = RandomStream(seed: seed, name: "regeneration").split(UInt64(step))
-    regenerator.settings.maximumNewTokens = lengths.tokens(step: step, of: total)
-    let samples = try regenerator.respond(to: prompts, stream: stream, birthStep: step)
-    let version = try writer.publish(regenerator.origin(data: data, seed: seed, step: step)) { try $0.append(samples) }
+  /// Samples of the newest version.
+  var newestSamples: Range<Int> { history.newestSamples }
+
+  /// Takes up the next version.
+  ///
+  /// - Throws: a `Diagnostic` where another run made it, or it is damaged.
+  func take(_ version: ReplayVersion) throws {
+    try Self.check(version, teacher: teacher, seed: seed, in: store.directory)
+    try history.append(version)
+  }
+
+  /// Takes up a version that has just been written.
+  ///
+  /// - Returns: its samples.
+  func take(_ version: ReplayVersion, samples: [ReplaySample]) throws -> [Example] {
     try history.append(version)
     return samples.enumerated().map { index, sample in
       Self.example(sample, name: Self.name(version: version.number, index: index))
@@ -81,19 +87,18 @@ package final class StudentOutputs {
     }
   }
 
-  /// Removes versions that no draw can reach; see `ReplayHistory/prune(drawnFrom:keep:resumableAt:)`.
-  func prune(drawnFrom capacity: Int, keep: Int, resumableAt version: Int) throws {
-    try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version)
+  /// Removes versions that no draw can reach; see `ReplayHistory/prune(drawnFrom:keep:resumableAt:with:)`.
+  func prune(drawnFrom capacity: Int, keep: Int, resumableAt version: Int, with writer: ReplayWriter) throws {
+    try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version, with: writer)
   }
 
   private func check(_ sample: ScoredSample, name: String) throws {
-    let limits = SequenceLimits(regenerator.student.configuration, role: "the student")
     do {
       try limits.check(sample.sequence.tokenIDs, inputs: sample.sequence.count, name: "it")
     } catch let fault as Diagnostic {
       // Not a row of the user's: what the student wrote itself.
       throw Diagnostic.failure(
-        fault.message, file: writer.store.directory, field: name, remedy: "put the run's own replay folder back")
+        fault.message, file: store.directory, field: name, remedy: "put the run's own replay folder back")
     }
   }
 

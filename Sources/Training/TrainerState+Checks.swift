@@ -78,11 +78,14 @@ extension TrainerState {
     /// The state before the first step, which holds the settings and seeds of sampler and dropout.
     package var initial: TrainerState
     package var hasDropout: Bool
+    /// Where the student writes in rounds.
+    package var rounds: Rounds?
 
-    package init(totalSteps: Int, initial: TrainerState, hasDropout: Bool) {
+    package init(totalSteps: Int, initial: TrainerState, hasDropout: Bool, rounds: Rounds? = nil) {
       self.totalSteps = totalSteps
       self.initial = initial
       self.hasDropout = hasDropout
+      self.rounds = rounds
     }
   }
 
@@ -116,10 +119,17 @@ extension TrainerState {
     try require(bestLoss?.isFinite ?? true, "best_loss", "is \(bestLoss ?? 0)")
     try require(dropout.key == run.initial.dropout.key, "dropout", "is the stream of another seed")
     try require(run.hasDropout || dropout.position == 0, "dropout", "has moved in a run without dropout")
-    let fresh = sources[BatchSource.fresh.rawValue] ?? 0, paired = sources[BatchSource.paired.rawValue] ?? 0
-    try require(
-      replayVersion >= fresh && (replayVersion == 0) == (fresh == 0 && paired == 0), "replay_version",
-      "is \(replayVersion) after \(fresh) generating steps" + (paired == 0 ? "" : " and \(paired) on pairs"))
+    if let rounds = run.rounds {
+      let taken = rounds.taken(before: step)
+      try require(
+        replayVersion == taken, "replay_version",
+        "is \(replayVersion) where the rounds of \(rounds.length) steps make it \(taken)")
+    } else {
+      let fresh = sources[BatchSource.fresh.rawValue] ?? 0
+      try require(
+        replayVersion >= fresh && (replayVersion == 0) == (fresh == 0), "replay_version",
+        "is \(replayVersion) after \(fresh) generating steps")
+    }
     if let staleness {
       try require(
         (0...1 << 40).contains(staleness.samples) && (0...1 << 40).contains(staleness.steps)

@@ -29,6 +29,9 @@ package struct TrainerState: Codable, Equatable, Sendable {
   /// Wall time of all sittings, seconds.
   var seconds = 0.0
 
+  /// Whether nothing has been done yet, not even the validation before the first step.
+  package var isFirst: Bool { step == 0 && validationDue == true }
+
   /// The state before the first step.
   package init(sampler: AdaptiveSampler?, dropout: RandomStream) {
     self.sampler = sampler

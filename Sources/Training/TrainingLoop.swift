@@ -110,7 +110,8 @@ package final class TrainingLoop {
     state.validationDue = nil
     clock()
     let isLast = state.step == work.totalSteps
-    if state.step > 0 && (isLast || improved || isDue(work.checkpoints.every)) { try checkpoint() }
+    let isAsked = source.publishesCheckpoint(at: state.step, of: work.totalSteps)
+    if isAsked || state.step > 0 && (isLast || improved || isDue(work.checkpoints.every)) { try checkpoint() }
   }
 
   private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
@@ -179,11 +180,11 @@ package final class TrainingLoop {
           to: hidden, student: work.student, companions: work.companions, endToken: work.endToken,
           trained: work.method.trained, optimizers: optimizers, state: state)
       }
-      try folder.prune(keep: work.checkpoints.keep, best: state.bestStep)
+      try folder.prune(keep: work.checkpoints.keep, best: state.bestStep) {
+        try source.isAwaited(checkpoint: $0, of: work.totalSteps)
+      }
     }
-    if let oldest = try folder.checkpointSteps().first {
-      try source.prune(resumableAt: Checkpoint.replayVersion(in: folder.checkpoint(step: oldest)))
-    }
+    try source.prune(resumableAt: folder.oldestReplayVersion())
   }
 
   /// Refuses to save a student that has diverged: the step after the last one would have found it, but nobody takes that.

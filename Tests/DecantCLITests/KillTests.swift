@@ -9,11 +9,11 @@ import Replay
 import TestSupport
 import Testing
 
-/// How often processes are killed: a few times in `make test`, often in `make faults`.
-private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
-
 /// Killed with SIGKILL at random moments and run again, a job ends as if nothing had happened.
 @Suite("Verbs that are killed", .serialized, .timeLimit(.minutes(30))) struct KillTests {
+  /// How often processes are killed: a few times in `make test`, often in `make faults`.
+  static let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
+
   let world: TinyWorld
   var folder: TemporaryFolder { world.folder }
 
@@ -43,7 +43,7 @@ private let kills = Int(environment("DECANT_FAULTS") ?? "") ?? 2
       try job.prepare(path)
       return path
     }
-    let whole = try path("whole")
+    let whole = try path("whole"), kills = Self.kills
     let start = ContinuousClock.now
     try DecantProcess.run(job.words(whole), in: folder.path, sourceLocation: sourceLocation)
     let duration = (ContinuousClock.now - start) / .seconds(1)

@@ -126,7 +126,7 @@ import Training
   }
 
   @Test("pairs are each row and what the student wrote to its prompt when the round began") func pairs() throws {
-    let outcome = try train("source: {paired: {round: 5}}\nreplay: {max_new_tokens: 6}", as: "pairs")
+    let outcome = try train("source: paired\nreplay: {round: 5, max_new_tokens: 6}", as: "pairs")
     #expect(outcome.sources == [.paired: 12])
     #expect(outcome.staleness?.samples == 72 && outcome.staleness?.most == 4)
     let versions = try ReplayStore(directory: "\(world.folder.file("pairs"))/replay").versions()
@@ -135,7 +135,7 @@ import Training
     _ = try train("source: on-policy\nreplay: {max_new_tokens: 6}", as: "own")
     func prompts(_ run: String, from first: Int) throws -> [[Int32]] {
       let writer = try ReplayWriter(directory: "\(world.folder.file(run))/replay")
-      let history = try ReplayHistory(of: writer, topK: 16, vocabularySize: 300)
+      let history = try ReplayHistory(of: writer.store, topK: 16, vocabularySize: 300)
       return try (first..<first + 6).map { index in
         let sequence = try history.sample(at: index).sample.scored.sequence
         return Array(sequence.tokenIDs.prefix(sequence.promptLength ?? 0))
@@ -192,8 +192,11 @@ import Training
       "source: on-policy\nreplay: {max_new_tokens: {from: 2, to: 8}}",
       "source: {mixed: {student: 0.5}}\nreplay: {max_new_tokens: 6, mode: released}",
       "validation: {every: 2}\nreplay: {initial_phi: 0.8, max_new_tokens: 6, mode: paper, max_staleness: 4}",
-      "source: {paired: {round: 4}}\nreplay: {max_new_tokens: 6, keep: 1}",
-      "source: {paired: {round: 5}}\nreplay: {max_new_tokens: 6}",
+      "source: paired\nreplay: {round: 4, max_new_tokens: 6, keep: 1}",
+      "source: paired\nreplay: {round: 5, max_new_tokens: 6}",
+      "source: paired\nreplay: {round: 3, lag: 2, max_new_tokens: 6}",
+      "source: {mixed: {student: 0.5}}\nreplay: {round: 3, max_new_tokens: 6, mode: released}",
+      "validation: {every: 2}\nreplay: {round: 2, lag: 1, initial_phi: 0, epsilon: -0.5, max_new_tokens: 6, mode: paper}",
       "validation: {every: 2}\nreplay: {initial_phi: 0.8, epsilon: -0.5, max_new_tokens: 6, mode: released, capacity: 12}",
     ])
   func resumes(extra: String) throws {
@@ -218,7 +221,11 @@ import Training
       ("source: teacherless", "source", "'teacherless' is none of"),
       ("source: {mixed: {student: 1.5}}", "source.mixed", "from 0.0 to 1.0"),
       ("source: {mixed: {teacher: 0.5}}", "source.mixed.student", "is missing"),
-      ("source: {paired: {round: 0}}", "source.paired", "from 1"),
+      ("replay: {round: 0}", "replay.round", "from 1"),
+      ("replay: {lag: 1}", "replay.lag", "needs rounds"),
+      ("replay: {writer: process}", "replay.writer", "needs rounds"),
+      ("replay: {round: 4, writer: nobody}", "replay.writer", "process"),
+      ("replay: {round: 4, lag: 1, max_staleness: 6}", "replay.max_staleness", "less than the 7 steps"),
       ("source: {}", "source.mixed", "is missing"),
       ("replay: {mode: other}", "replay.mode", "paper"),
       ("replay: {max_new_tokens: {from: 0, to: 3}}", "replay.max_new_tokens", "from 1"),

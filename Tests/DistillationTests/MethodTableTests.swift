@@ -86,6 +86,24 @@ import Training
     expectClose(twice, try step(name, all).gradient.map { 2 * $0 }, absolute: 1e-7, relative: 1e-5)
   }
 
+  @Test(
+    "nothing flows into a teacher that runs beside the student, though it could be trained",
+    arguments: MethodChoice.names)
+  func liveTeacher(name: String) throws {
+    let loaded = try ModelStore.load(world.teacher, trainable: true), teacher = loaded.model
+    let gradients = try #require(teacher.parameters.gradients), weights = teacher.parameters.values.array()
+    gradients.fill(0)
+    let live = LiveTeacher(teacher, identity: try OpenTeacher(loaded, topK: 12).teacher.identity)
+    let asked = try examples(4).enumerated().map {
+      AskedSequence($1.lesson.sequence, name: "row \($0)")
+    }
+    let all = try live.signals(for: asked).map { Example($0, name: "live") }
+    let first = try step(name, all), second = try step(name, all)
+    #expect(gradients.array().allSatisfy { $0 == 0 } && teacher.parameters.values.array() == weights)
+    #expect(first.gradient == second.gradient && first.gradient.contains { $0 != 0 })
+    #expect(first.loss.offender == nil && first.loss.objective.isFinite)
+  }
+
   @Test("with a weight of nothing on the divergence it is fine-tuning, to the bit", arguments: MethodChoice.names)
   func switchedOff(name: String) throws {
     let all = try examples(4)
@@ -141,8 +159,8 @@ import Training
         student: {from: \(world.student)}
         teacher: {model: \(world.teacher), cache: \(cache)}
         data: {train: \(world.train)}
-        source: \(["distillm-2": "{paired: {round: 4}}", "minillm": "on-policy"][name] ?? "fixed")
-        replay: {max_new_tokens: 6}
+        source: \(["distillm-2": "paired", "minillm": "on-policy"][name] ?? "fixed")
+        replay: {max_new_tokens: 6\(name == "distillm-2" ? ", round: 4" : "")}
         objective: {name: \(name)}
         training: {steps: 6, batch_size: 4, dropout: 0.1, log_every: 1}
         checkpoints: {every: 3}

@@ -15,7 +15,7 @@ import Testing
     for (step, count) in counts.enumerated() {
       try writer.publish(replaySamples(count, step: step + 1), of: replayOrigin(step: step + 1))
     }
-    return (writer, try ReplayHistory(of: writer, topK: 8, vocabularySize: 300))
+    return (writer, try ReplayHistory(of: writer.store, topK: 8, vocabularySize: 300))
   }
 
   /// The newest `capacity` samples, which draws are from, with the versions they stand in.
@@ -54,12 +54,12 @@ import Testing
   ) throws {
     let folder = try TemporaryFolder()
     var (writer, history) = try Self.history(counts, in: folder)
-    let pruned = try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version)
+    let pruned = try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version, with: writer)
     #expect(pruned.removed == removed && pruned.held.isEmpty)
     #expect(try writer.store.versions().map(\.number) == Array(removed.count + 1..<counts.count + 1))
     #expect(history.count == counts.dropFirst(removed.count).reduce(0, +))
     #expect(history.version == counts.count)
-    #expect(try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version).removed.isEmpty)
+    #expect(try history.prune(drawnFrom: capacity, keep: keep, resumableAt: version, with: writer).removed.isEmpty)
   }
 
   @Test("draws are those of a store that is never pruned, in one go and resumed") func draws() throws {
@@ -76,7 +76,7 @@ import Testing
       if step % checkpointed == 0 {
         checkpoints = Array((checkpoints + [step]).suffix(kept))
         let oldest = checkpoints.count == kept ? checkpoints[0] : 0
-        try history.prune(drawnFrom: Self.capacity, keep: 2, resumableAt: oldest)
+        try history.prune(drawnFrom: Self.capacity, keep: 2, resumableAt: oldest, with: writer)
       }
       #expect(try Self.drawable(history) == Self.drawable(complete))
     }
@@ -85,8 +85,8 @@ import Testing
     for version in checkpoints.reversed() {
       try writer.rollBack(to: version)
       try other.rollBack(to: version)
-      history = try ReplayHistory(of: writer, topK: 8, vocabularySize: 300)
-      complete = try ReplayHistory(of: other, topK: 8, vocabularySize: 300)
+      history = try ReplayHistory(of: writer.store, topK: 8, vocabularySize: 300)
+      complete = try ReplayHistory(of: other.store, topK: 8, vocabularySize: 300)
       #expect(try Self.drawable(history) == Self.drawable(complete))
       #expect(history.version == version && complete.count == counts[..<version].reduce(0, +))
       #expect(try writer.store.versions().count >= 2)
@@ -98,14 +98,14 @@ import Testing
     var (writer, history) = try Self.history([4, 3, 6, 5], in: folder)
     let expected = try Self.drawable(history)
     var reader: ReplayReader? = try writer.store.open(version: 2)
-    var pruned = try history.prune(drawnFrom: Self.capacity, keep: 1, resumableAt: 4)
+    var pruned = try history.prune(drawnFrom: Self.capacity, keep: 1, resumableAt: 4, with: writer)
     #expect(pruned.removed == [1] && pruned.held == [2])
     #expect(history.count == 14)
     #expect(try Self.drawable(history) == expected)
     #expect(try history.sample(at: 0).sample == replaySamples(3, step: 2)[0])
     withExtendedLifetime(reader) {}
     reader = nil
-    pruned = try history.prune(drawnFrom: Self.capacity, keep: 1, resumableAt: 4)
+    pruned = try history.prune(drawnFrom: Self.capacity, keep: 1, resumableAt: 4, with: writer)
     #expect(pruned.removed == [2] && pruned.held.isEmpty)
     #expect(try Self.drawable(history) == expected)
     #expect(history.count == 11)

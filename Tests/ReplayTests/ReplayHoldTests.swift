@@ -20,7 +20,7 @@ import Testing
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       let writer = try ReplayWriter(directory: path)
       let readers = try (1...120).map { try writer.store.open(version: $0) }
-      let history = try ReplayHistory(of: writer, topK: 8, vocabularySize: 300)
+      let history = try ReplayHistory(of: writer.store, topK: 8, vocabularySize: 300)
       for (index, reader) in readers.enumerated() {
         let sample = try reader.sample(at: 0)
         let same = try history.sample(at: index).sample

@@ -116,7 +116,7 @@ import Testing
       if field == "samples" {
         let writer = try ReplayWriter(directory: path)
         expectDiagnostic(.failure, field: "version 2", saying: "has not the") {
-          _ = try ReplayHistory(of: writer, topK: 8, vocabularySize: 300)
+          _ = try ReplayHistory(of: writer.store, topK: 8, vocabularySize: 300)
         }
       }
       try tamper(version: 2) { $0 = kept }

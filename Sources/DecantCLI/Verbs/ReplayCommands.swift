@@ -1,4 +1,5 @@
 import Diagnostics
+import Distillation
 import Fingerprints
 import JSON
 import LogitCache
@@ -9,7 +10,10 @@ import Telemetry
 /// `decant replay ...`: look into a replay store.
 let replayCommands = CommandGroup(
   "replay", "look after a replay store",
-  [.command(ReplayInfo()), .command(ReplayVerify()), .command(ReplayShow()), .command(ReplayPrune())])
+  [
+    .command(ReplayInfo()), .command(ReplayVerify()), .command(ReplayShow()), .command(ReplayPrune()),
+    .command(ReplayFollow()),
+  ])
 
 private let storeFolder = Parameter<String>.positional("DIR", "The replay store.")
 
@@ -53,6 +57,39 @@ struct ReplayInfo: Command {
       ("student", .string("\(origin.student)")), ("teacher", .string("\(origin.teacher)")),
       ("content", .string("\(version.content)")), ("created_at", .string(version.createdAt)),
     ] + ids.compactMap { name, value in value.map { (name, $0) } }
+  }
+}
+
+/// `decant replay follow`.
+struct ReplayFollow: Command {
+  let folder = Parameter<String>.positional("RUN", "The folder of the training run; it may not be there yet.")
+  let json = Parameter<Bool>.json
+
+  var declaration: Declaration {
+    Declaration(
+      "follow", "write what the student of a training run writes, beside it",
+      discussion: """
+        For a run whose configuration has `writer: process` and `round` under `replay`: at the beginning of each round it publishes
+        a checkpoint, from which this lets the student answer the round's prompts and the teacher score the answers; the run takes
+        them up at the step that its rounds say, and waits for them where it has to. Started before the run or after it, stopped,
+        killed and run again, it ends in the same versions. It ends with the run's last round.
+        """,
+      parameters: [folder.specification, json.specification],
+      examples: [Example("decant replay follow runs/student", "beside decant train, in the same working folder")])
+  }
+
+  func run(_ arguments: Arguments) throws {
+    Interruption.install()
+    let outcome = try ReplayFollowing(run: arguments[folder]).run()
+    try interrupted(
+      outcome.interrupted, kept: "\(outcome.versions) versions are published",
+      remedy: "run the same command again to go on")
+    try arguments.output.summary(
+      json: arguments[json],
+      [
+        ("run", .string(arguments[folder])), ("versions", .integer(Int64(outcome.versions))),
+        ("samples", .integer(Int64(outcome.samples))),
+      ])
   }
 }
 

@@ -148,7 +148,7 @@ extension Regeneration {
   public static let name = "regenerate"
   public static let filled = [(key: "replay", value: FilledValue.entry("replay")), (key: "seed", value: .seed)]
 
-  public var productIsThere: Bool { File.exists("\(replay)/data.mdb") }
+  public var productIsThere: Bool { ReplayStore.isThere(replay) }
 
   public func inputs() throws -> Provenance {
     var made = Provenance()

@@ -11,47 +11,37 @@ public enum DataSource: Sendable, Equatable {
   case onPolicy
   /// What the student writes at that step, for a share of the steps; the rows else (GKD's lambda, arXiv 2306.13649, algorithm 1).
   case mixed(student: Double)
-  /// The rows, and beside each what the student writes to its prompt at the beginning of a round of so many steps (DistiLLM-2,
-  /// arXiv 2503.07067).
-  case paired(round: Int)
+  /// The rows, and beside each what the student writes to its prompt, in rounds (DistiLLM-2, arXiv 2503.07067).
+  case paired
   /// The rows, what the student writes and what it wrote before, as the validation loss moves (DistiLLM, arXiv 2402.03898,
   /// algorithm 1).
   case adaptive
 }
 
 extension DataSource: Codable {
-  private enum CodingKeys: String, CodingKey { case mixed, paired }
+  private enum CodingKeys: String, CodingKey { case mixed }
 
   /// What is mixed in.
   private struct Mixture: Codable {
     var student: Double
   }
 
-  /// How long what is beside the rows stays.
-  private struct Pairs: Codable {
-    var round: Int
-  }
-
   private static let words: [(String, DataSource)] = [
-    ("fixed", .fixed), ("teacher", .teacher), ("on-policy", .onPolicy), ("adaptive", .adaptive),
+    ("fixed", .fixed), ("teacher", .teacher), ("on-policy", .onPolicy), ("paired", .paired), ("adaptive", .adaptive),
   ]
 
   public init(from decoder: any Decoder) throws {
     if let word = try? decoder.singleValueContainer().decode(String.self) {
       guard let found = Self.words.first(where: { $0.0 == word }) else {
         throw Diagnostic.input(
-          "'\(word)' is none of \(Self.words.map(\.0).joined(separator: ", ")), {mixed: {student: 0.5}} and {paired: {round: 100}}"
+          "'\(word)' is none of \(Self.words.map(\.0).joined(separator: ", ")) and {mixed: {student: 0.5}}"
         )
       }
       self = found.1
       return
     }
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    if let pairs = try keys.decodeIfPresent(Pairs.self, forKey: .paired) {
-      self = .paired(round: pairs.round)
-    } else {
-      self = .mixed(student: try keys.decode(Mixture.self, forKey: .mixed).student)
-    }
+    self = .mixed(student: try keys.decode(Mixture.self, forKey: .mixed).student)
     try keys.checked(validate)
   }
 
@@ -61,19 +51,11 @@ extension DataSource: Codable {
       return try value.encode(word)
     }
     var keys = encoder.container(keyedBy: CodingKeys.self)
-    switch self {
-    case .mixed(let share): try keys.encode(Mixture(student: share), forKey: .mixed)
-    case .paired(let round): try keys.encode(Pairs(round: round), forKey: .paired)
-    case .fixed, .teacher, .onPolicy, .adaptive: break
-    }
+    if case .mixed(let share) = self { try keys.encode(Mixture(student: share), forKey: .mixed) }
   }
 
   /// Checks the share.
   func validate() throws {
-    switch self {
-    case .mixed(let share): try CodingKeys.mixed.check(share, in: 0...1)
-    case .paired(let round): try CodingKeys.paired.checkPositive(round)
-    case .fixed, .teacher, .onPolicy, .adaptive: break
-    }
+    if case .mixed(let share) = self { try CodingKeys.mixed.check(share, in: 0...1) }
   }
 }

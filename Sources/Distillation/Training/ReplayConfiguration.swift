@@ -13,12 +13,27 @@ public struct ReplayConfiguration: Sendable, Codable {
     case released
   }
 
+  /// Who lets the student write.
+  public enum Writer: String, Sendable, Codable, CaseIterable {
+    /// The run itself, between two steps.
+    case trainer
+    /// Another process, ``ReplayFollowing``, from the checkpoint that the run publishes at the beginning of each round; the run
+    /// waits for what it takes up. The bytes are the same.
+    case process
+  }
+
   public var mode: Mode?
   public var sampler = AdaptiveSampler.Settings()
   public var decoding = DecodingConfiguration()
   /// Tokens of the first step's longest responses; they grow from there to those of ``decoding``. Nil for the same
   /// throughout.
   public var initialNewTokens: Int?
+  /// Steps whose prompts are answered together, at the first of them; nil for each step by itself.
+  public var round: Int?
+  /// Rounds between the student's writing and the learning: what a round learns from is written at the beginning of one so many
+  /// before.
+  public var lag = 0
+  public var writer = Writer.trainer
   /// Fewest versions that stay on disk when those go from which nothing can be drawn any more, neither now nor from a
   /// checkpoint that is kept; nothing goes where absent.
   public var keep: Int?
@@ -29,6 +44,7 @@ public struct ReplayConfiguration: Sendable, Codable {
     case phiSteps = "phi_steps"
     case freshBatch = "fresh_batch"
     case warmFill = "warm_fill"
+    case round, lag, writer
     case maximumStaleness = "max_staleness"
     case maximumNewTokens = "max_new_tokens"
   }
@@ -37,6 +53,9 @@ public struct ReplayConfiguration: Sendable, Codable {
   public var lengths: ResponseLengths {
     ResponseLengths(first: initialNewTokens ?? decoding.maximumNewTokens, last: decoding.maximumNewTokens)
   }
+
+  /// The rounds; nil where each step is by itself.
+  var rounds: Rounds? { round.map { Rounds(length: $0, lag: lag) } }
 
   public init() {}
 
@@ -53,6 +72,9 @@ public struct ReplayConfiguration: Sendable, Codable {
     sampler.warmFill = try keys.decode(.warmFill, default: sampler.warmFill)
     sampler.capacity = try keys.decode(.capacity, default: sampler.capacity)
     sampler.maximumStaleness = try keys.decodeIfPresent(Int.self, forKey: .maximumStaleness)
+    round = try keys.decodeIfPresent(Int.self, forKey: .round)
+    lag = try keys.decode(.lag, default: lag)
+    writer = try keys.decode(.writer, default: writer)
     keep = try keys.decodeIfPresent(Int.self, forKey: .keep)
     let length = try keys.decode(.maximumNewTokens, default: ResponseLength(decoding.maximumNewTokens))
     decoding = try DecodingConfiguration(from: decoder, maximumNewTokens: length.to)
@@ -86,10 +108,31 @@ public struct ReplayConfiguration: Sendable, Codable {
     try CodingKeys.phiSteps.checkPositive(sampler.phiSteps)
     try CodingKeys.capacity.checkPositive(sampler.capacity)
     try CodingKeys.maximumStaleness.checkPositive(sampler.maximumStaleness)
+    try checkRounds()
     try CodingKeys.keep.checkPositive(keep)
     try CodingKeys.maximumNewTokens.check(initialNewTokens, in: 1...Limits.sequence)
     try decoding.validate()
   }
+
+  private func checkRounds() throws {
+    try CodingKeys.round.checkPositive(round)
+    try CodingKeys.lag.check(lag, in: 0...Self.mostLag)
+    guard let round else {
+      if lag == 0 && writer == .trainer { return }
+      throw Diagnostic.input(
+        "needs rounds", field: (lag > 0 ? CodingKeys.lag : .writer).stringValue,
+        remedy: "say with `round` how many steps' prompts are answered together")
+    }
+    let oldest = (lag + 1) * round - 1
+    guard let bound = sampler.maximumStaleness, bound < oldest else { return }
+    throw Diagnostic.input(
+      "\(bound) is less than the \(oldest) steps that a text is old at the end of its round",
+      field: CodingKeys.maximumStaleness.stringValue,
+      remedy: "set it to at least \(oldest), or make `round` or `lag` smaller")
+  }
+
+  /// More rounds than anybody would look back.
+  private static let mostLag = 1000
 
   public func encode(to encoder: any Encoder) throws {
     var keys = encoder.container(keyedBy: CodingKeys.self)
@@ -103,6 +146,9 @@ public struct ReplayConfiguration: Sendable, Codable {
     try keys.encode(sampler.warmFill, forKey: .warmFill)
     try keys.encode(sampler.capacity, forKey: .capacity)
     try keys.encodeIfPresent(sampler.maximumStaleness, forKey: .maximumStaleness)
+    try keys.encodeIfPresent(round, forKey: .round)
+    try keys.encode(lag, forKey: .lag)
+    try keys.encode(writer, forKey: .writer)
     try keys.encodeIfPresent(keep, forKey: .keep)
     try decoding.encode(
       to: encoder, maximumNewTokens: ResponseLength(from: initialNewTokens, to: decoding.maximumNewTokens))

@@ -46,7 +46,17 @@ struct TrainingChecks {
     if configuration.objective.settings.needsPairs, !configuration.isPaired {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) needs what teacher and student write to the same prompts",
-        field: "source", remedy: "write `source: {paired: {round: 100}}`")
+        field: "source", remedy: "write `source: paired`, and `round` under `replay`")
+    }
+    if configuration.isPaired, configuration.outputs?.round == nil {
+      throw Diagnostic.input(
+        "what stands beside the rows is written in rounds", field: "replay.round",
+        remedy: "say how many steps a round has, such as those of a pass over the rows")
+    }
+    if configuration.source == .onPolicy, configuration.outputs?.round != nil {
+      throw Diagnostic.input(
+        "what is written before its step is not on-policy", field: "replay.round",
+        remedy: "leave it out, or write `source: {mixed: {student: 1}}`")
     }
     if configuration.objective.settings.needsOwnTexts, configuration.source != .onPolicy {
       throw Diagnostic.input(

@@ -37,10 +37,7 @@ public struct TrainingConfiguration: Sendable, Codable {
   }
 
   /// Whether each row has what the student wrote beside it.
-  var isPaired: Bool {
-    guard case .paired = source else { return false }
-    return true
-  }
+  var isPaired: Bool { source == .paired }
 
   /// What chooses between the data and the student's outputs; nil where there is no choice.
   var sampler: AdaptiveSampler.Settings? { isPaired ? nil : outputs?.sampler }

@@ -15,21 +15,21 @@ import Training
 /// What a training run works on: models, tokenizer, samples and teachers, loaded and checked against each other before the
 /// first step.
 final class TrainingSetup {
-  private let configuration: TrainingConfiguration
-  private let parts: TrainingParts
+  let configuration: TrainingConfiguration
+  let parts: TrainingParts
   private let method: any Method
   /// Files that travel into every checkpoint, read at the start: the folder they came from may go, or be a checkpoint that
   /// is removed in its turn.
   private let companions: [Companion]
-  private let source: SampleSource
-  private let samples: TrainingData
+  let source: SampleSource
+  let samples: TrainingData
   private let validation: IndexedSamples?
   /// The part of the vocabulary that teacher and student share.
-  private let vocabulary: Int
+  let vocabulary: Int
   /// What the run is made from, by content.
   let provenance: Provenance
 
-  private var student: any CausalLanguageModel { parts.student }
+  var student: any CausalLanguageModel { parts.student }
 
   /// - Parameters:
   ///   - student: The checkpoint to go on from; nil makes the student that the configuration asks for.
@@ -119,13 +119,13 @@ final class TrainingSetup {
     )
   }
 
-  private var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
+  var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
 
   private var bounds: TrainerState.Bounds {
     let sampler = configuration.sampler.map { AdaptiveSampler(settings: $0, seed: configuration.seed) }
     return TrainerState.Bounds(
       totalSteps: totalSteps, initial: TrainerState(sampler: sampler, dropout: Self.dropoutStream(configuration)),
-      hasDropout: student.dropout != nil)
+      hasDropout: student.dropout != nil, rounds: configuration.outputs?.rounds)
   }
 
   /// What the steps will hold in memory.
@@ -142,41 +142,9 @@ final class TrainingSetup {
   }
 
   /// The order in which the samples are visited.
-  private static func order(_ samples: TrainingData, _ configuration: TrainingConfiguration) -> DataOrder {
+  static func order(_ samples: TrainingData, _ configuration: TrainingConfiguration) -> DataOrder {
     DataOrder(
       counts: samples.sets.map(\.count), weights: samples.weights, batchSize: configuration.training.batchSize,
       seed: configuration.seed)
-  }
-
-  /// Where the examples of the steps behind a state come from.
-  ///
-  /// - Parameter folder: Holds the replay store, where the run has one.
-  func examples(from state: TrainerState, in folder: RunFolder) throws -> any ExampleSource {
-    let data = DataExamples(
-      samples, order: Self.order(samples, configuration),
-      teacher: configuration.objective.settings.needsTeacher ? try parts.teachers.ofData(vocabulary: vocabulary) : nil)
-    guard let replay = configuration.outputs,
-      let (teacher, topK) = try parts.teachers.ofOutputs(vocabulary: vocabulary)
-    else { return data }
-    let training = configuration.training
-    let regenerator = Regenerator(
-      student: student, teacher: teacher, topK: topK, settings: replay.decoding.settings,
-      tokenizer: parts.tokenizer.tokenizer, endOfText: source.endOfText,
-      mixture: try parts.teachers.mixture(configuration.objective.settings.mixedIn), batchSize: training.batchSize,
-      scoringTokens: training.microBatchTokens)
-    let outputs = try StudentOutputs(
-      regenerator, directory: folder.replay, data: samples.fingerprint, seed: configuration.seed,
-      lengths: replay.lengths,
-      resumingAfter: state.replayVersion)
-    let prompt = { [samples, source] number in
-      try source.prompt(of: samples.sample(number), newTokens: replay.lengths.most)
-    }
-    if case .paired(let round) = configuration.source {
-      return PairedExamples(
-        data, outputs: outputs, round: round, replayVersion: state.replayVersion, keep: replay.keep, prompt: prompt)
-    }
-    guard let sampler = state.sampler else { return data }
-    return AdaptiveExamples(
-      data, outputs: outputs, sampler: sampler, replayVersion: state.replayVersion, keep: replay.keep, prompt: prompt)
   }
 }

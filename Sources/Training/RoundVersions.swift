@@ -1,0 +1,50 @@
+import Diagnostics
+import Glibc
+package import Replay
+import Telemetry
+
+/// Who writes the versions of a run's rounds. Whoever it is, they are the same.
+package enum RoundVersions {
+  /// The run itself.
+  case written(RoundWriter, in: ReplayStore)
+  /// Another process, which reads the checkpoints of a run's folder.
+  case awaited(in: ReplayStore, of: RunFolder)
+
+  /// A version that is due: one that another process writes is waited for.
+  ///
+  /// - Throws: a `Diagnostic` where the run's own is gone, or one is damaged; `Interrupted` while it waits.
+  func version(_ number: Int) throws -> ReplayVersion {
+    switch self {
+    case .written(_, let store):
+      if let version = try store.version(number) { return version }
+      throw Diagnostic.failure(
+        "version \(number), which the run has published, is not there", file: store.directory,
+        remedy: "put the run's own replay folder back, or choose another `output`")
+    case .awaited(let store, let run):
+      if let version = try store.version(number) { return version }
+      Log.info(
+        "waits for version \(number) of what the student writes, which `decant replay follow \(run.path)` publishes")
+      while true {
+        try Waiting.pause()
+        if let version = try store.version(number) { return version }
+      }
+    }
+  }
+
+  /// Whether one of some versions has not been published by another process yet.
+  func areAwaited(_ numbers: Range<Int>) throws -> Bool {
+    guard case .awaited(let store, _) = self else { return false }
+    return try store.latest()?.number ?? 0 < numbers.upperBound - 1
+  }
+}
+
+/// Waiting for another process.
+package enum Waiting {
+  /// A tenth of a second.
+  ///
+  /// - Throws: `Interrupted` where a signal asks to stop.
+  package static func pause() throws {
+    try Interruption.check()
+    usleep(100_000)
+  }
+}
