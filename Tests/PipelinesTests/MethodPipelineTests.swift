@@ -51,11 +51,33 @@ import Testing
   @Test("the world of the experiments is the quickstart's") func experiments() throws {
     let root = "\(SharedData.packageRoot)/pipelines"
     let quickstart = try PipelineFile(path: "\(root)/quickstart.yaml", output: "same").pipeline.stages
-    let world = try PipelineFile(path: "\(root)/experiments/world.yaml", output: "same").pipeline.stages
+    let world = try PipelineFile(path: "\(root)/experiments/small.yaml", output: "same").pipeline.stages
     #expect(world.map(\.name) == ["data", "teacher", "start", "teacher-cache"])
     for (mine, theirs) in zip(world, quickstart) {
       #expect(try ConfigurationFile.text(of: mine.stage) == ConfigurationFile.text(of: theirs.stage))
     }
+  }
+
+  @Test(
+    "a student of the experiments runs with any loss and source",
+    arguments: [
+      ["objective={name: skl, alpha: 0.3}"],
+      ["source=adaptive", "replay={initial_phi: 0.5, max_new_tokens: 4}"],
+      ["source=teacher", "teacher.cache=", "teacher.live=true", "data.empty_responses=skip"],
+    ])
+  func student(settings: [String]) throws {
+    let places = ["data", "start", "teacher", "cache"].map { name in
+      "variables.\(name)=\(quickstart)/"
+        + (["start": "start/checkpoints/last", "teacher": "teacher/checkpoints/last", "cache": "teacher-cache/cache"][
+          name]
+          ?? name)
+    }
+    let file = try PipelineFile(
+      path: "\(SharedData.packageRoot)/pipelines/experiments/student.yaml", output: world.folder.file("cell"),
+      overrides: places + ["variables.steps=4", "variables.every=2", "variables.tokens=6"]
+        + ["stages.student.sweep.learning_rates=[1.0e-3]"] + settings.map { "stages.student.sweep.train.\($0)" })
+    let table = try #require(PipelineRunner(file).run().last?.text)
+    #expect(table.contains("student") && !table.contains("nan"), "\(table)")
   }
 
   @Test("each has a row of docs/methods.md, and each row its pipeline") func documented() throws {
