@@ -117,6 +117,8 @@ extension TrainerState {
     try require((bestStep == nil) == (bestLoss == nil), "best_step", "comes without best_loss, or the other way round")
     try require(bestStep.map { $0 >= 1 && $0 <= step } ?? true, "best_step", "is \(bestStep ?? 0) after step \(step)")
     try require(bestLoss?.isFinite ?? true, "best_loss", "is \(bestLoss ?? 0)")
+    try require(
+      bestScore.map { (0...1).contains($0) && bestStep != nil } ?? true, "best_score", "is \(bestScore ?? 0)")
     try require(dropout.key == run.initial.dropout.key, "dropout", "is the stream of another seed")
     try require(run.hasDropout || dropout.position == 0, "dropout", "has moved in a run without dropout")
     if let rounds = run.rounds {

@@ -16,7 +16,10 @@ package struct TrainerState: Codable, Equatable, Sendable {
   /// What the method keeps; nil where that is nothing.
   var method: MethodState?
   var bestStep: Int?
+  /// The validation loss of the best step.
   var bestLoss: Double?
+  /// What made it the best, where that is not the loss; more is better.
+  var bestScore: Double?
   var tokens = 0
   var skippedSteps = 0
   /// True where the validation that belongs to this step has still to be done: at the start, and where a signal came
@@ -37,5 +40,16 @@ package struct TrainerState: Codable, Equatable, Sendable {
     self.sampler = sampler
     self.dropout = dropout
     validationDue = true
+  }
+
+  /// Whether a validation of this step is better than all of steps before.
+  func improves(by result: ValidationSet.Result) -> Bool {
+    guard step > 0, result.loss.isFinite else { return false }
+    return result.score > bestScore ?? bestLoss.map { -$0 } ?? -.infinity
+  }
+
+  mutating func takeBest(_ result: ValidationSet.Result) {
+    (bestStep, bestLoss) = (step, result.loss)
+    bestScore = result.responses == nil ? nil : result.score
   }
 }

@@ -150,22 +150,22 @@ package final class TrainingLoop {
     (state.sampler, state.replayVersion) = (source.state.sampler, source.state.replayVersion)
   }
 
-  /// Cross-entropy on the validation rows; moves phi.
+  /// Measures the student on the validation rows; the loss moves phi.
   ///
-  /// - Returns: true where the loss is the lowest so far.
+  /// - Returns: true where it is the best so far.
   @discardableResult
   private func validate() throws -> Bool {
     // In the memory of the steps, and no more of it than they take: a forward pass needs less than a step of as many rows.
     let tokens = min(max(work.forecast.tokens, 1), 4096)
     guard let validation = work.validation, validation.count > 0 else { return false }
-    let loss = try validation.loss(of: work.student, tokensPerBatch: tokens, in: gradients.arena)
-    validationLoss = loss
-    if loss.isFinite { source.observe(validationLoss: loss) }
+    let result = try validation.measure(work.student, tokensPerBatch: tokens, in: gradients.arena)
+    validationLoss = result.loss
+    if result.loss.isFinite { source.observe(validationLoss: result.loss) }
     keepSourceState()
-    let improved = loss < state.bestLoss ?? .infinity
-    if improved && state.step > 0 { (state.bestStep, state.bestLoss) = (state.step, loss) }
-    try collective.once { try reports.validated(step: state.step, loss: loss, phi: state.sampler?.phi) }
-    return improved && state.step > 0
+    let improved = state.improves(by: result)
+    if improved { state.takeBest(result) }
+    try collective.once { try reports.validated(step: state.step, result, phi: state.sampler?.phi) }
+    return improved
   }
 
   private func checkpoint() throws {

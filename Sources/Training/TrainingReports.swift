@@ -1,3 +1,4 @@
+import Evaluation
 import JSON
 import Methods
 import Telemetry
@@ -78,14 +79,23 @@ final class TrainingReports {
     try events.append(step: step.step, (measured + clocked).map { (tag: "train/\($0)", value: $1) })
   }
 
-  func validated(step: Int, loss: Double, phi: Double?) throws {
+  func validated(step: Int, _ result: ValidationSet.Result, phi: Double?) throws {
+    let responses = result.responses
     Log.info(
-      "step \(step): validation loss \(Readable.decimals(loss, 4))"
-        + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
-    var object: JSONObject = ["step": .integer(Int64(step)), Self.validationLoss: .double(loss)]
+      "step \(step): validation loss \(Readable.decimals(result.loss, 4))"
+        + (responses.map {
+          ", ROUGE-L \(Readable.decimals($0.rougeL, 4)), exact \(Readable.decimals($0.exactMatch, 4))"
+        } ?? "") + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
+    var object: JSONObject = ["step": .integer(Int64(step)), Self.validationLoss: .double(result.loss)]
+    var scalars = [(tag: "validation/loss", value: result.loss)]
+    if let responses {
+      object["validation_rouge_l"] = .double(responses.rougeL)
+      object["validation_exact_match"] = .double(responses.exactMatch)
+      scalars += [("validation/rouge_l", responses.rougeL), ("validation/exact_match", responses.exactMatch)]
+    }
     if let phi { object["phi"] = .double(phi) }
     try metrics.append(object)
-    try events.append(step: step, [(tag: "validation/loss", value: loss)])
+    try events.append(step: step, scalars)
   }
 
   /// Makes everything reported so far durable.

@@ -1,29 +1,55 @@
-import Evaluation
-import Models
+package import Evaluation
+package import Models
 package import Samples
 import Telemetry
 import Tensor
 
-/// The rows that a run is validated with.
-package struct ValidationSet: Sendable {
+/// The rows that a run is validated with, and what decides between its checkpoints.
+package struct ValidationSet {
+  /// What a validation found.
+  package struct Result: Equatable {
+    /// Mean cross-entropy per scored position, nats.
+    var loss: Double
+    /// Of greedy responses, where the metric is of those.
+    var responses: EvaluationReport.Responses?
+    /// In the metric's measure; more is better.
+    var score: Double
+  }
+
   private let samples: IndexedSamples
+  private let metric: ValidationConfiguration.Metric
+  private let answer: (any CausalLanguageModel, _ count: Int) throws -> EvaluationReport.Responses?
   /// Samples that count, from the front.
   package let count: Int
 
-  /// - Parameter limit: At most so many count; all where nil.
-  package init(_ samples: IndexedSamples, limit: Int?) {
+  /// - Parameters:
+  ///   - configuration: Its limit and metric.
+  ///   - answer: Lets a model answer the prompts of so many samples from the front, and compares with their responses.
+  package init(
+    _ samples: IndexedSamples, _ configuration: ValidationConfiguration,
+    answer: @escaping (any CausalLanguageModel, _ count: Int) throws -> EvaluationReport.Responses?
+  ) {
     self.samples = samples
-    count = min(samples.count, limit ?? .max)
+    self.answer = answer
+    metric = configuration.metric
+    count = min(samples.count, configuration.limit ?? .max)
   }
 
-  /// Mean cross-entropy per scored position, nats.
+  /// Measures a student.
   ///
   /// - Parameter tokensPerBatch: Decides time and memory, and no bit of the loss.
-  /// - Throws: `Interrupted` where a signal asks to stop.
-  func loss(of student: any CausalLanguageModel, tokensPerBatch: Int, in arena: Arena) throws -> Double {
-    try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
+  /// - Throws: `Interrupted` where a signal asks to stop, and what the answering throws.
+  func measure(_ student: any CausalLanguageModel, tokensPerBatch: Int, in arena: Arena) throws -> Result {
+    let loss = try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
       .evaluate(count: count, onProgress: { _ in try Interruption.check() }) {
         try samples.index.sample(at: $0).sequence
       }.nll
+    if metric == .loss { return Result(loss: loss, score: -loss) }
+    // A student whose logits are no numbers writes nothing.
+    guard loss.isFinite, let responses = try answer(student, count) else {
+      return Result(loss: loss, score: -.infinity)
+    }
+    return Result(
+      loss: loss, responses: responses, score: metric == .rougeL ? responses.rougeL : responses.exactMatch)
   }
 }

@@ -1,5 +1,7 @@
 import Diagnostics
+import Evaluation
 import Fingerprints
+import Generation
 import Methods
 import Models
 import NN
@@ -8,6 +10,7 @@ import RandomStreams
 import Samples
 import Sequences
 import Teachers
+import Telemetry
 import Tensor
 import Tokenizers
 import Training
@@ -107,7 +110,9 @@ final class TrainingSetup {
 
   /// What the steps work on.
   func work() throws -> TrainingWork {
-    let validation = validation.map { ValidationSet($0, limit: configuration.validation.limit) }
+    let validation = validation.map { samples in
+      ValidationSet(samples, configuration.validation) { [self] in try answer(samples, of: $0, count: $1) }
+    }
     let tokenizer = parts.tokenizer.tokenizer, end = source.endOfText.appended
     return TrainingWork(
       student: student, method: method, data: samples, validation: validation, companions: companions,
@@ -117,6 +122,23 @@ final class TrainingSetup {
       summary: try parts.summary(
         samples: samples.count, validation: validation?.count ?? 0, vocabulary: vocabulary, endOfText: source.endOfText)
     )
+  }
+
+  /// Greedy responses to the first prompts of the validation rows, against their own.
+  private func answer(
+    _ samples: IndexedSamples, of model: any CausalLanguageModel, count: Int
+  ) throws -> EvaluationReport.Responses? {
+    let tokenizer = parts.tokenizer.tokenizer, newTokens = configuration.validation.maximumNewTokens
+    let cases = try (0..<count).map { number in
+      let sample = try samples.index.sample(at: number)
+      return ResponseEvaluation.Case(
+        prompt: try source.prompt(of: sample, newTokens: newTokens),
+        references: [try tokenizer.decode(sample.responseTokenIDs)])
+    }
+    return try ResponseEvaluation(
+      model: model, tokenizer: tokenizer, settings: SamplingSettings(temperature: 0, maximumNewTokens: newTokens),
+      ends: source.endOfText.stops, batchSize: 32, stream: RandomStream(seed: 1, name: "decoding")
+    ).evaluate(cases, onPass: Interruption.check)
   }
 
   var totalSteps: Int { configuration.training.totalSteps(sampleCount: samples.count) }
