@@ -67,6 +67,9 @@ public struct Divergence: Sendable, Equatable {
   /// The parameters that it takes.
   public var taken: [DivergenceParameter] { type(of: formula).parameters }
 
+  /// Whether it has to know which token follows; ``Outcomes/target`` then.
+  var needsTarget: Bool { type(of: formula).needsTarget }
+
   /// The largest value it can take in nats; nil where there is none.
   public var upperBound: Double? { formula.upperBound }
 
@@ -96,6 +99,9 @@ public protocol DivergenceFormula: Sendable {
   /// The numbers it takes beside the two distributions.
   static var parameters: [DivergenceParameter] { get }
 
+  /// Whether it has to know which token follows, and so is none of ``Divergence/table``.
+  static var needsTarget: Bool { get }
+
   /// Throws a `Diagnostic` where values that are within their bounds cannot stand together.
   static func check(_ parameters: DivergenceParameters) throws
 
@@ -114,6 +120,7 @@ public protocol DivergenceFormula: Sendable {
 
 extension DivergenceFormula {
   public static var parameters: [DivergenceParameter] { [] }
+  public static var needsTarget: Bool { false }
   public static func check(_ parameters: DivergenceParameters) throws {}
   public var upperBound: Double? { nil }
   public var fusedForm: FusedForm? { nil }

@@ -128,6 +128,10 @@ public struct HeadLoss: Sendable {
     precondition(
       targets.allSatisfy { $0 >= 0 && $0 < vocabulary },
       "a target is outside the common vocabulary of \(vocabulary)")
+    precondition(
+      targets.count == rows
+        || !([divergence].compactMap(\.self) + (rowDivergences ?? [])).contains(where: \.needsTarget),
+      "a divergence that needs the token that follows, and \(targets.count) targets for \(rows) rows")
     precondition((rowDivergences?.count ?? rows) == rows, "\(rowDivergences?.count ?? 0) divergences for \(rows) rows")
     precondition(
       (divergenceRowWeights?.count ?? rows) == rows && (crossEntropyRowWeights?.count ?? rows) == rows,

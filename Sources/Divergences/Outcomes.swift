@@ -9,6 +9,8 @@ public struct Outcomes: Sendable, Equatable {
   public let student: [Double]
   /// Whether the last outcome is "any other", not an id.
   public let hasTail: Bool
+  /// The outcome that is the token that follows, where that is asked for.
+  public let target: Int?
 
   /// A teacher's log-prob below this counts as this, so a token that the teacher rules out costs reverse KL at most a
   /// thousand nats and never an infinity. The other divergences are bounded or weigh such a token with 0.
@@ -18,13 +20,15 @@ public struct Outcomes: Sendable, Equatable {
   ///   - teacher: log p, which may hold minus infinities.
   ///   - student: log q, as many.
   ///   - hasTail: Whether the last outcome is "any other".
-  public init(teacher: [Double], student: [Double], hasTail: Bool = false) {
+  ///   - target: The outcome that is the token that follows; an id, not "any other".
+  public init(teacher: [Double], student: [Double], hasTail: Bool = false, target: Int? = nil) {
     precondition(teacher.count == student.count, "\(teacher.count) outcomes of the teacher, \(student.count) others")
     let floor = Double(Self.teacherLogFloor)
     // Not max(), which loses a NaN.
     self.teacher = teacher.map { $0 < floor ? floor : $0 }
     self.student = student
     self.hasTail = hasTail
+    self.target = target
   }
 
   /// Adds up a divergence whose terms are outcomes apart.

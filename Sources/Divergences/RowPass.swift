@@ -18,6 +18,8 @@ struct RowFactors: Sendable {
   private let kernels: UnsafePointer<LossKernels>
   private let divergence: Divergence?
   private let fusedForm: FusedForm?
+  /// Whether ``dense`` and ``sparse`` have to be told the token that follows.
+  let needsTarget: Bool
   private let temperature: Float
 
   /// - Parameters:
@@ -27,6 +29,7 @@ struct RowFactors: Sendable {
     unsafe kernels = lossKernels()
     self.temperature = temperature
     self.divergence = divergence
+    needsTarget = divergence?.needsTarget ?? false
     fusedForm = divergence?.formula.fusedForm
   }
 
@@ -61,9 +64,11 @@ struct RowFactors: Sendable {
   }
 
   /// Against teacher logits over the same vocabulary, which are overwritten.
+  ///
+  /// - Parameter following: The token that follows, of a divergence that needs it.
   func dense(
     _ logits: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, _ count: Int, target: Int32?,
-    factors: RowFactors, gradient: Bool
+    factors: RowFactors, following: Int32? = nil, gradient: Bool
   ) -> RowLoss {
     guard temperature == 1 else {
       return unsafe tempered(logits, teacher: teacher, count, target: target, factors: factors, gradient: gradient)
@@ -72,7 +77,8 @@ struct RowFactors: Sendable {
     let q = unsafe kernels.pointee.lossNormalizer(logits, count)
     var value = unsafe RowLoss(crossEntropy: crossEntropy(logits, target, q.logSumExp))
     value.divergence = unsafe compare(
-      logits, q, teacher: teacher, p, count, hasTail: false, factors: factors, gradient: gradient)
+      logits, q, teacher: teacher, p, count, hasTail: false, target: following.map(Int.init), factors: factors,
+      gradient: gradient)
     if gradient { unsafe addTarget(logits, target, factors) }
     return value
   }
@@ -102,9 +108,12 @@ struct RowFactors: Sendable {
   }
 
   /// Against the teacher's top-k and tail. With as many ids as the vocabulary has, the full divergence.
+  ///
+  /// - Parameter following: The place among the ids of the token that follows, of a divergence that needs it.
   func sparse(
     _ logits: UnsafeMutablePointer<Float>, _ count: Int, ids: UnsafeBufferPointer<Int32>,
-    logProbs: UnsafeBufferPointer<Float>, tail: Float, target: Int32?, factors: RowFactors, gradient: Bool
+    logProbs: UnsafeBufferPointer<Float>, tail: Float, target: Int32?, factors: RowFactors, following: Int? = nil,
+    gradient: Bool
   ) -> RowLoss {
     let k = ids.count
     return unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * (k + 1)) { scratch in
@@ -127,8 +136,8 @@ struct RowFactors: Sendable {
       let q = unsafe kernels.pointee.lossNormalizer(student, outcomes)
       let value = unsafe RowLoss(
         divergence: compare(
-          student, q, teacher: teacher, .logProbs, outcomes, hasTail: outcomes > k, factors: factors,
-          gradient: gradient),
+          student, q, teacher: teacher, .logProbs, outcomes, hasTail: outcomes > k, target: following,
+          factors: factors, gradient: gradient),
         crossEntropy: target == nil ? 0 : q.logSumExp + Double(origin) - targetLogit)
       guard gradient else { return value }
       // What stands at the last outcome is the gradient of the whole tail, which its logits share by their softmax.
@@ -146,11 +155,11 @@ struct RowFactors: Sendable {
   /// cross-entropy's share but for the target's; the teacher's logits are overwritten.
   private func compare(
     _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
-    _ p: LossNormalizer, _ count: Int, hasTail: Bool, factors: RowFactors, gradient: Bool
+    _ p: LossNormalizer, _ count: Int, hasTail: Bool, target: Int? = nil, factors: RowFactors, gradient: Bool
   ) -> Double {
     guard let fusedForm else {
       return unsafe define(
-        student, q, teacher: teacher, p, count, hasTail: hasTail, factors: factors, gradient: gradient)
+        student, q, teacher: teacher, p, count, hasTail: hasTail, target: target, factors: factors, gradient: gradient)
     }
     var row = LossRow(fusedForm, student: q, teacher: p)
     let sums = unsafe kernels.pointee.lossTerms(&row, teacher, student, count)
@@ -165,14 +174,15 @@ struct RowFactors: Sendable {
   /// As `compare`, by the divergence's definition: slower, for those that have no kernel.
   private func define(
     _ student: UnsafeMutablePointer<Float>, _ q: LossNormalizer, teacher: UnsafeMutablePointer<Float>,
-    _ p: LossNormalizer, _ count: Int, hasTail: Bool, factors: RowFactors, gradient: Bool
+    _ p: LossNormalizer, _ count: Int, hasTail: Bool, target: Int?, factors: RowFactors, gradient: Bool
   ) -> Double {
     guard let divergence else { preconditionFailure("a row is compared by no divergence") }
     func logProbs(_ logits: UnsafeMutablePointer<Float>, _ normalizer: LossNormalizer) -> [Double] {
       let logSumExp = normalizer.logSumExp
       return (0..<count).map { unsafe Double(logits[$0]) - logSumExp }
     }
-    let outcomes = unsafe Outcomes(teacher: logProbs(teacher, p), student: logProbs(student, q), hasTail: hasTail)
+    let outcomes = unsafe Outcomes(
+      teacher: logProbs(teacher, p), student: logProbs(student, q), hasTail: hasTail, target: target)
     let (value, slopes) = divergence.evaluate(outcomes)
     if gradient {
       for i in 0..<count {

@@ -1,5 +1,33 @@
+import Glibc
 import TeacherSignal
 import Tensor
+
+/// What a sparse teacher says of a row, with the token that follows as one of the ids: where it is none of those that are kept it
+/// comes out of the tail.
+private struct SplitSignal {
+  var ids: [Int32]
+  var logProbs: [Float]
+  var tail: Float
+  let place: Int
+
+  init(_ signal: SparseSignal, row: Int, target: Int32) {
+    let entries = signal.entries(at: row)
+    (ids, logProbs, tail) = (
+      Array(signal.ids[entries]), Array(signal.logProbs[entries]), signal.tailLogProb[row]
+    )
+    if let found = ids.firstIndex(of: target) {
+      place = found
+      return
+    }
+    place = ids.count
+    let own = signal.targetLogProb[row]
+    // log(e^tail - e^own); rounded values may leave less than nothing.
+    let rest = Double(own) - Double(tail)
+    tail = rest >= 0 ? -.infinity : tail + Float(log1p(-exp(rest)))
+    ids.append(target)
+    logProbs.append(own)
+  }
+}
 
 /// What one evaluation does to each of its rows.
 struct RowPlan {
@@ -79,9 +107,20 @@ struct RowPlan {
     }
     if let rowOfTeacher = unsafe rowOfTeacher {
       return unsafe pass.dense(
-        logits, teacher: rowOfTeacher, count, target: target, factors: factors, gradient: gradient)
+        logits, teacher: rowOfTeacher, count, target: target, factors: factors,
+        following: pass.needsTarget ? targets[row] : nil, gradient: gradient)
     }
     guard case .sparse(let signal) = teacher else { preconditionFailure("row \(row) has no teacher") }
+    if pass.needsTarget {
+      let split = SplitSignal(signal, row: row, target: targets[row])
+      return unsafe split.ids.withUnsafeBufferPointer { ids in
+        unsafe split.logProbs.withUnsafeBufferPointer { logProbs in
+          unsafe pass.sparse(
+            logits, count, ids: ids, logProbs: logProbs, tail: split.tail, target: target, factors: factors,
+            following: split.place, gradient: gradient)
+        }
+      }
+    }
     let entries = signal.entries(at: row)
     return unsafe signal.ids.withUnsafeBufferPointer { ids in
       unsafe signal.logProbs.withUnsafeBufferPointer { logProbs in

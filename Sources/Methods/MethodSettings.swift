@@ -18,6 +18,9 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   var needsOwnTexts: Bool { get }
   /// The teacher's say in each token that the student writes, from 0 to below 1.
   var mixedIn: Float { get }
+  /// The share of the data's positions that count as hard, those whose token the teacher finds the least probable: the method is
+  /// given where it begins, as `1 - p`, in its state as ``MethodState/hardFrom``. Nil where it does not ask.
+  var hardShare: Double? { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -34,6 +37,7 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
 
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
+  public var hardShare: Double? { nil }
   public var writtenByTeacher: String? { nil }
   public var needsPairs: Bool { false }
   public var needsOwnTexts: Bool { false }
@@ -43,7 +47,7 @@ extension MethodSettings {
 /// The methods there are: a new one is a file with its settings and its steps, and a row here.
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
-  ContrastiveDistillation.Settings.self, MiniLLM.Settings.self,
+  ContrastiveDistillation.Settings.self, MiniLLM.Settings.self, AdaptiveTeaching.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

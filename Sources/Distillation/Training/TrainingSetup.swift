@@ -82,6 +82,10 @@ final class TrainingSetup {
     student.recomputing = configuration.training.recompute
     student.dropout = Self.dropout(configuration)
     method = configuration.objective.settings.method(training: student, vocabulary: vocabulary)
+    // A run that goes on has it in its checkpoint.
+    if checkpoint == nil, let share = configuration.objective.settings.hardShare {
+      method.state.hardFrom = try hardFrom(share)
+    }
   }
 
   /// The files that travel with the student, with the chat template that it was taught with in the place of another one.
