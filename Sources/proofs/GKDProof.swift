@@ -5,7 +5,7 @@ import Telemetry
 /// texts that the teacher wrote as the student would.
 ///
 /// Claim: reverse KL to the truth on the student's own texts at .5 is at most .7 of that at 0, of each loss.
-struct GKDProof {
+struct GKDProof: Proof {
   private static let losses = ["fkl": "{name: fkl}", "jsd": "{name: jsd, beta: 0.5}", "rkl": "{name: rkl}"]
   private static let shares = ["0", "0.5", "1"]
   private static let seeds: [UInt64] = [1, 2, 3]

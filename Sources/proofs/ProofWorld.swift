@@ -19,8 +19,6 @@ struct ProofWorld {
   let language: TopicLanguage
   let seed: UInt64
 
-  /// Texts that the student is given.
-  static let few = 60
   private static let plenty = 3000
   private static let heldOut = 256
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef").map(String.init)
@@ -31,34 +29,46 @@ struct ProofWorld {
   var rows: String { "\(folder)/few.jsonl" }
 
   /// Makes what is missing of it.
-  init(folder: String, seed: UInt64) throws {
+  ///
+  /// - Parameters:
+  ///   - few: Texts that the student is given.
+  ///   - width: Columns of the student.
+  init(folder: String, seed: UInt64, few: Int = 60, width: Int = 16) throws {
     self.folder = folder
     self.seed = seed
     language = TopicLanguage(seed: seed)
     try File.makeFolder(folder)
     var stream = RandomStream(seed: seed, name: "texts")
-    for (name, count) in [("plenty", Self.plenty), ("few", Self.few), ("test", Self.heldOut)] {
+    for (name, count) in [("plenty", Self.plenty), ("few", few), ("test", Self.heldOut)] {
       let lines = (0..<count).map { _ in Self.row(language.text(&stream)) }
       try File.write(Array(lines.joined().utf8), to: "\(folder)/\(name).jsonl")
     }
     try Self.writeTokenizer(to: "\(folder)/tokenizer")
     try train("teacher", width: 64, layers: 2, data: "plenty", steps: 1500)
-    try train("start", width: 16, layers: 1, data: "few", steps: 100)
+    try train("start", width: width, layers: 1, data: "few", steps: 100)
     var stage = Precompute(teacher: .model(teacher), data: DataFiles(rows), cache: cache)
     stage.topK = TopicLanguage.words
     _ = try stage.run()
   }
 
   /// A run of the student; gives back its folder of weights.
-  func student(_ name: String, objective: String, source: String, steps: Int = 1000, data: String? = nil) throws
-    -> String
-  {
+  ///
+  /// - Parameters:
+  ///   - data: Rows in the place of the world's, of which the teacher is asked at each step.
+  ///   - cache: What is said of the world's rows in the place of what the teacher says.
+  func student(
+    _ name: String, objective: String, source: String, steps: Int = 1000, data: String? = nil, cache: String? = nil
+  ) throws -> String {
+    let teacher =
+      if let cache { "{cache: \(cache)}" } else if data == nil {
+        "{model: \(teacher), cache: \(self.cache), top_k: \(TopicLanguage.words)}"
+      } else { "{model: \(teacher), live: true, top_k: \(TopicLanguage.words)}" }
     let output = "\(folder)/\(name)"
     let configuration = try ConfigurationFile(
       text: """
         seed: \(seed)
         student: {from: \(start)}
-        teacher: {model: \(teacher)\(data == nil ? ", cache: \(cache)" : ", live: true"), top_k: \(TopicLanguage.words)}
+        teacher: \(teacher)
         data: {train: \(data ?? rows), empty_responses: skip}
         objective: \(objective)
         source: \(source)

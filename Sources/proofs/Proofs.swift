@@ -25,10 +25,19 @@ import Telemetry
   }
 
   private static func run(_ ledger: Ledger, work: String) throws {
-    for proof in [GKDProof()] { try proof.run(ledger, work: work) }
+    let proofs: [any Proof] = [GKDProof(), ATKDProof()]
+    for proof in proofs { try proof.run(ledger, work: work) }
     let missed = try ledger.verdicts()
     if missed > 0 { throw Diagnostic.failure("\(missed) claims are not met: see \(ledger.path)") }
   }
+}
+
+/// A claim, or some that are measured together.
+protocol Proof {
+  /// Measures what is not in the ledger yet, and judges.
+  ///
+  /// - Parameter work: A folder for what is in between.
+  func run(_ ledger: Ledger, work: String) throws
 }
 
 /// The file of results.
