@@ -33,7 +33,7 @@ public final class ContrastiveDistillation: Method {
     public init() {}
 
     public var needsTeacher: Bool { true }
-    public var needsPairs: Bool { true }
+    public var texts: TextNeed { .pairs }
 
     private enum CodingKeys: String, CodingKey {
       case name, alpha

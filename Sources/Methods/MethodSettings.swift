@@ -12,10 +12,8 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// The key that makes the method need a teacher's whole distributions, which a live one has alone; nil where kept signals
   /// are enough.
   var needsWholeDistributions: String? { get }
-  /// Whether every step needs what teacher and student write to the same prompts.
-  var needsPairs: Bool { get }
-  /// Whether every step needs what the student has just written.
-  var needsOwnTexts: Bool { get }
+  /// Which texts its steps have to learn from.
+  var texts: TextNeed { get }
   /// The teacher's say in each token that the student writes, from 0 to below 1.
   var mixedIn: Float { get }
   /// The share of the data's positions that count as hard, those whose token the teacher finds the least probable: the method is
@@ -35,12 +33,21 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method
 }
 
+/// Which texts a method's steps have to learn from.
+public enum TextNeed: Sendable {
+  /// Whatever the source gives.
+  case any
+  /// What teacher and student write to the same prompts.
+  case pairs
+  /// What the student has just written.
+  case own
+}
+
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
   public var hardShare: Double? { nil }
   public var writtenByTeacher: String? { nil }
-  public var needsPairs: Bool { false }
-  public var needsOwnTexts: Bool { false }
+  public var texts: TextNeed { .any }
   public var mixedIn: Float { 0 }
 }
 

@@ -29,7 +29,7 @@ public final class MiniLLM: Method {
     public init() {}
 
     public var needsTeacher: Bool { true }
-    public var needsOwnTexts: Bool { true }
+    public var texts: TextNeed { .own }
     public var mixedIn: Float { teacherMix }
 
     private enum CodingKeys: String, CodingKey {

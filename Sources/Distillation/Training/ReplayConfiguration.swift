@@ -76,9 +76,9 @@ public struct ReplayConfiguration: Sendable, Codable {
     lag = try keys.decode(.lag, default: lag)
     writer = try keys.decode(.writer, default: writer)
     keep = try keys.decodeIfPresent(Int.self, forKey: .keep)
-    let length = try keys.decode(.maximumNewTokens, default: ResponseLength(decoding.maximumNewTokens))
-    decoding = try DecodingConfiguration(from: decoder, maximumNewTokens: length.to)
-    initialNewTokens = length.from
+    let lengths = try keys.decode(.maximumNewTokens, default: self.lengths)
+    decoding = try DecodingConfiguration(from: decoder, maximumNewTokens: lengths.last)
+    initialNewTokens = lengths.first == lengths.last ? nil : lengths.first
     try keys.checked(validate)
   }
 
@@ -151,6 +151,6 @@ public struct ReplayConfiguration: Sendable, Codable {
     try keys.encode(writer, forKey: .writer)
     try keys.encodeIfPresent(keep, forKey: .keep)
     try decoding.encode(
-      to: encoder, maximumNewTokens: ResponseLength(from: initialNewTokens, to: decoding.maximumNewTokens))
+      to: encoder, maximumNewTokens: lengths)
   }
 }

@@ -43,7 +43,7 @@ struct TrainingChecks {
           remedy: "name teacher.model with live: true and a fixed source, or leave \(key) out")
       }
     }
-    if configuration.objective.settings.needsPairs, !configuration.isPaired {
+    if configuration.objective.settings.texts == .pairs, !configuration.isPaired {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) needs what teacher and student write to the same prompts",
         field: "source", remedy: "write `source: paired`, and `round` under `replay`")
@@ -58,7 +58,7 @@ struct TrainingChecks {
         "what is written before its step is not on-policy", field: "replay.round",
         remedy: "leave it out, or write `source: {mixed: {student: 1}}`")
     }
-    if configuration.objective.settings.needsOwnTexts, configuration.source != .onPolicy {
+    if configuration.objective.settings.texts == .own, configuration.source != .onPolicy {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) learns from what the student has just written alone",
         field: "source", remedy: "write `source: on-policy`")
