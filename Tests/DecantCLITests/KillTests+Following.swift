@@ -117,6 +117,12 @@ extension KillTests {
     }
     trainer.process.terminate()
     #expect(try trainer.wait().status == 75)
+    // It writes for what the run began with alone.
+    let rows = try File.read(world.train)
+    try File.write(rows + Array(rows.prefix { $0 != UInt8(ascii: "\n") }) + [UInt8(ascii: "\n")], to: world.train)
+    let changed = try DecantProcess.run(["replay", "follow", beside], in: folder.path, expecting: 2)
+    #expect(changed.errors.contains("data.train is") && changed.errors.contains("bring back"), "\(changed.errors)")
+    try File.write(rows, to: world.train)
     // One that is alone waits too.
     let follower = try DecantProcess(["replay", "follow", beside, "--json"], in: folder.path)
     while follower.process.isRunning, try !follower.errorsSoFar().contains("waits for its checkpoint of step 8") {
