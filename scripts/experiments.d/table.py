@@ -121,6 +121,18 @@ def speed(cells):
     return lines
 
 
+def hours(runs):
+    """What each experiment took: students trained, and their time."""
+    lines = ["| experiment | students trained | hours of one core |", "| --- | --- | --- |"]
+    for name in ("methods", "losses", "losses-large", "losses-stories", "sources", "alpha", "replay", "turn"):
+        folders = sorted(runs.glob("seed-*")) if name == "methods" else [runs / name]
+        states = [state for folder in folders for state in folder.glob("**/student/lr-*/checkpoints/last/trainer_state.json")]
+        if states:
+            seconds = sum(json.loads(state.read_text())["seconds"] for state in states)
+            lines.append(f"| `{name}` | {len(states)} | {seconds / 3600:.1f} |")
+    return lines
+
+
 def draw(runs, folder):
     try:
         import matplotlib
@@ -187,7 +199,7 @@ def main():
         cells = experiment(runs, source)
         if cells:
             text = put(text, name, rows(cells))
-    document.write_text(text)
+    document.write_text(put(text, "hours", hours(runs)))
     draw(runs, docs / "experiments")
 
 
