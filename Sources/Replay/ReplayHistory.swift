@@ -46,9 +46,6 @@ public struct ReplayHistory: Sendable {
   /// Number of the newest version, 0 before the first.
   public var version: Int { numbers.last ?? 0 }
 
-  /// The training step at which the newest version was written; nil before the first.
-  public var newestStep: Int? { steps.last }
-
   /// The samples of the newest version; none before the first.
   public var newestSamples: Range<Int> { (starts.last ?? 0)..<count }
 

@@ -21,13 +21,9 @@ package enum RoundVersions {
         "version \(number), which the run has published, is not there", file: store.directory,
         remedy: "put the run's own replay folder back, or choose another `output`")
     case .awaited(let store, let run):
-      if let version = try store.version(number) { return version }
-      Log.info(
-        "waits for version \(number) of what the student writes, which `decant replay follow \(run.path)` publishes")
-      while true {
-        try Waiting.pause()
-        if let version = try store.version(number) { return version }
-      }
+      return try Waiting.until(
+        "waits for version \(number) of what the student writes, which `decant replay follow \(run.path)` publishes"
+      ) { try store.version(number) }
     }
   }
 
@@ -40,11 +36,16 @@ package enum RoundVersions {
 
 /// Waiting for another process.
 package enum Waiting {
-  /// A tenth of a second.
+  /// Asks ten times a second until there is a value; where it is not there at once, the log says so.
   ///
-  /// - Throws: `Interrupted` where a signal asks to stop.
-  package static func pause() throws {
-    try Interruption.check()
-    usleep(100_000)
+  /// - Throws: `Interrupted` where a signal asks to stop, and what `value` throws.
+  package static func until<Value>(_ notice: @autoclosure () -> String, _ value: () throws -> Value?) throws -> Value {
+    if let value = try value() { return value }
+    Log.info(notice())
+    while true {
+      try Interruption.check()
+      usleep(100_000)
+      if let value = try value() { return value }
+    }
   }
 }

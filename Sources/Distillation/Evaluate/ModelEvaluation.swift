@@ -139,11 +139,7 @@ public struct ModelEvaluation: Stage {
   private func answer(
     _ samples: [Sample], _ model: any CausalLanguageModel, _ tokenizer: Tokenizer, _ source: SampleSource
   ) throws -> EvaluationReport.Responses? {
-    let cases = try samples.map { sample in
-      ResponseEvaluation.Case(
-        prompt: try source.prompt(of: sample, newTokens: maximumNewTokens),
-        references: [try tokenizer.decode(sample.responseTokenIDs)])
-    }
+    let cases = try samples.map { try ResponseEvaluation.Case($0, source, tokenizer, newTokens: maximumNewTokens) }
     let vocabulary = WritableVocabulary(model: model.configuration, tokenizer: tokenizer, ends: source.endOfText.stops)
     if let notice = vocabulary.notice(model.configuration, role: "the model") { Log.info(notice) }
     let progress = Progress(
@@ -158,6 +154,15 @@ public struct ModelEvaluation: Stage {
     }
     progress.finish()
     return EvaluationReport.mean(of: responses)
+  }
+}
+
+extension ResponseEvaluation.Case {
+  /// A sample's prompt, with room for so many tokens, and its own response.
+  init(_ sample: Sample, _ source: SampleSource, _ tokenizer: Tokenizer, newTokens: Int) throws {
+    self.init(
+      prompt: try source.prompt(of: sample, newTokens: newTokens),
+      references: [try tokenizer.decode(sample.responseTokenIDs)])
   }
 }
 

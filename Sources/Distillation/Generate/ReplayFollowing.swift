@@ -67,7 +67,9 @@ public struct ReplayFollowing: Sendable {
       let step = rounds.writingStep(of: round)
       let state = try awaited("its checkpoint of step \(step)") { try folder.published(step: step) }
       if written.step != step { written = (step, try setup.student(at: folder.checkpoint(step: step))) }
-      guard let regenerator = try setup.regenerator(of: written.student) else { return }
+      guard let regenerator = try setup.regenerator(of: written.student) else {
+        preconditionFailure("a run whose student writes, and nobody who scores it")
+      }
       let version = try setup.roundWriter(setup.output(regenerator, to: writer), rounds: rounds).write(
         round, of: total, answers: state.sampler?.asksStudent ?? true)
       outcome.versions = version.number
@@ -88,9 +90,8 @@ public struct ReplayFollowing: Sendable {
     let newest = try ReplayStore(directory: folder.replay).latest()?.number
     let next = rounds.writingStep(of: newest ?? 0)
     while true {
-      let step = try awaited("its checkpoint of step \(next)") {
-        try folder.checkpointSteps().contains(next) ? next : newest == nil ? nil : folder.checkpointSteps().last
-      }
+      let steps = try folder.checkpointSteps()
+      guard let step = steps.contains(next) ? next : steps.last else { continue }
       do {
         return try Interruption.endingAtOnce {
           let before = try Provenance(path: folder.provenance)
@@ -108,12 +109,7 @@ public struct ReplayFollowing: Sendable {
   }
 
   private func awaited<Value>(_ what: String, _ value: () throws -> Value?) throws -> Value {
-    if let value = try value() { return value }
-    Log.info("\(folder): waits for \(what)")
-    while true {
-      try Waiting.pause()
-      if let value = try value() { return value }
-    }
+    try Waiting.until("\(folder): waits for \(what)", value)
   }
 
   /// What the run would remove, had it written by itself.

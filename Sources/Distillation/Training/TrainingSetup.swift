@@ -133,11 +133,8 @@ final class TrainingSetup {
     _ samples: IndexedSamples, of model: any CausalLanguageModel, count: Int
   ) throws -> EvaluationReport.Responses? {
     let tokenizer = parts.tokenizer.tokenizer, newTokens = configuration.validation.maximumNewTokens
-    let cases = try (0..<count).map { number in
-      let sample = try samples.index.sample(at: number)
-      return ResponseEvaluation.Case(
-        prompt: try source.prompt(of: sample, newTokens: newTokens),
-        references: [try tokenizer.decode(sample.responseTokenIDs)])
+    let cases = try (0..<count).map {
+      try ResponseEvaluation.Case(samples.index.sample(at: $0), source, tokenizer, newTokens: newTokens)
     }
     return try ResponseEvaluation(
       model: model, tokenizer: tokenizer, settings: SamplingSettings(temperature: 0, maximumNewTokens: newTokens),
