@@ -77,8 +77,8 @@ public final class AdaptiveTeaching: Method {
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      AdaptiveTeaching(student, self, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      AdaptiveTeaching(parts.student, self, vocabulary: parts.vocabulary)
     }
   }
 

@@ -71,8 +71,8 @@ public final class ContrastiveDistillation: Method {
       try keys.encode(lastBeta, forKey: .lastBeta)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      ContrastiveDistillation(student, self, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      ContrastiveDistillation(parts.student, self, vocabulary: parts.vocabulary)
     }
 
     /// The weight of what the student wrote, so far into the run.

@@ -70,8 +70,8 @@ public final class DivergenceDistillation: Method {
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      DivergenceDistillation(student, self, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      DivergenceDistillation(parts.student, self, vocabulary: parts.vocabulary)
     }
   }
 

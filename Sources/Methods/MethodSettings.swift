@@ -27,10 +27,23 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// - Throws: a `Diagnostic` of category `input`, whose field is the key of one number where it is at fault alone.
   func validate() throws
 
-  /// The method over a student.
-  ///
-  /// - Parameter vocabulary: Leading ids that student, teacher and data share.
-  func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method
+  /// The method over its parts.
+  func method(of parts: MethodParts) -> any Method
+}
+
+/// What a method is made of.
+public struct MethodParts {
+  public let student: any CausalLanguageModel
+  /// Leading ids that student, teacher and data share.
+  public let vocabulary: Int
+  /// Seeds the random streams of whatever a method makes for itself.
+  public let seed: UInt64
+
+  public init(_ student: any CausalLanguageModel, vocabulary: Int, seed: UInt64 = 1) {
+    self.student = student
+    self.vocabulary = vocabulary
+    self.seed = seed
+  }
 }
 
 /// Which texts a method's steps have to learn from.

@@ -57,8 +57,8 @@ public final class MiniLLM: Method {
       try keys.encode(longWeight, forKey: .longWeight)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      MiniLLM(student, self, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      MiniLLM(parts.student, self, vocabulary: parts.vocabulary)
     }
 
     /// w of a token that was drawn from the mixture.

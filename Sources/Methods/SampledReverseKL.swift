@@ -44,8 +44,8 @@ public final class SampledReverseKL: Method {
       try keys.encodeIfPresent(fineTunedOn, forKey: .fineTunedOn)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      SampledReverseKL(student, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      SampledReverseKL(parts.student, vocabulary: parts.vocabulary)
     }
   }
 

@@ -44,8 +44,8 @@ public final class SupervisedFineTuning: Method {
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
     }
 
-    public func method(training student: any CausalLanguageModel, vocabulary: Int) -> any Method {
-      SupervisedFineTuning(student, self, vocabulary: vocabulary)
+    public func method(of parts: MethodParts) -> any Method {
+      SupervisedFineTuning(parts.student, self, vocabulary: parts.vocabulary)
     }
   }
 

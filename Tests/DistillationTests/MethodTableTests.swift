@@ -22,7 +22,7 @@ import Training
 
   private func method(_ name: String, keys: String = "", on student: any CausalLanguageModel) throws -> any Method {
     let choice = try ConfigurationFile(text: "{name: \(name)\(keys)}", path: "test.yaml").decode(MethodChoice.self)
-    return choice.settings.method(training: student, vocabulary: student.configuration.vocabularySize)
+    return choice.settings.method(of: MethodParts(student, vocabulary: student.configuration.vocabularySize))
   }
 
   private func student() throws -> any CausalLanguageModel {

@@ -81,7 +81,8 @@ final class TrainingSetup {
     provenance = made
     student.recomputing = configuration.training.recompute
     student.dropout = Self.dropout(configuration)
-    method = configuration.objective.settings.method(training: student, vocabulary: vocabulary)
+    method = configuration.objective.settings.method(
+      of: MethodParts(student, vocabulary: vocabulary, seed: configuration.seed))
     // A run that goes on has it in its checkpoint.
     if checkpoint == nil, let share = configuration.objective.settings.hardShare {
       method.state.hardFrom = try hardFrom(share)
