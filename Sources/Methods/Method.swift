@@ -1,3 +1,4 @@
+public import Models
 public import RandomStreams
 public import Teachers
 public import Tensor
@@ -7,8 +8,7 @@ public import Tensor
 /// A method is one flat file, like a recipe: two may say the same where they do the same. It knows a teacher's signals and no
 /// store; whoever runs the steps knows this protocol and no method. ``MethodChoice`` has the table of all.
 public protocol Method: AnyObject {
-  /// What its steps train, the student first. Each has an optimizer of its own; all take part in one step, and their
-  /// gradients are clipped by one norm.
+  /// What its steps train, the student first. Each has an optimizer of its own; all take part in one step.
   var trained: [TrainedParameters] { get }
 
   /// What a checkpoint holds of it beside those parameters and their optimizers.
@@ -35,13 +35,29 @@ public struct TrainedParameters {
   /// The student's, whose parameters a checkpoint keeps as a model.
   public static let student = "student"
 
-  /// A plain name: that of a file without its suffix.
+  /// A plain name: that of a file without its suffix, or of a folder.
   public let name: String
   public let parameters: ParameterBuffer
+  /// The model that they are all of, which a checkpoint keeps as a folder that loads; nil for those of a part beside a model.
+  public let model: (any CausalLanguageModel)?
+  /// Whether their gradients are clipped by a norm of their own and not, with the student's, by one. So it is with what has a
+  /// loss of its own: whatever that is, the student's steps are the same.
+  public let clipsApart: Bool
 
-  public init(_ name: String, _ parameters: ParameterBuffer) {
+  /// A part that is trained beside the student, or the student itself.
+  public init(_ name: String, _ parameters: ParameterBuffer, clipsApart: Bool = false) {
     self.name = name
     self.parameters = parameters
+    model = nil
+    self.clipsApart = clipsApart
+  }
+
+  /// Another model that learns beside the student, by a loss of its own.
+  public init(_ name: String, _ model: any CausalLanguageModel) {
+    self.name = name
+    parameters = model.parameters
+    self.model = model
+    clipsApart = true
   }
 }
 

@@ -19,6 +19,8 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// The share of the data's positions that count as hard, those whose token the teacher finds the least probable: the method is
   /// given where it begins, as `1 - p`, in its state as ``MethodState/hardFrom``. Nil where it does not ask.
   var hardShare: Double? { get }
+  /// Whether another model learns beside the student: ``MethodParts/partner``.
+  var needsPartner: Bool { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -38,11 +40,16 @@ public struct MethodParts {
   public let vocabulary: Int
   /// Seeds the random streams of whatever a method makes for itself.
   public let seed: UInt64
+  /// The model that learns beside the student, where the settings ask for one.
+  public let partner: (any CausalLanguageModel)?
 
-  public init(_ student: any CausalLanguageModel, vocabulary: Int, seed: UInt64 = 1) {
+  public init(
+    _ student: any CausalLanguageModel, vocabulary: Int, seed: UInt64 = 1, partner: (any CausalLanguageModel)? = nil
+  ) {
     self.student = student
     self.vocabulary = vocabulary
     self.seed = seed
+    self.partner = partner
   }
 }
 
@@ -59,6 +66,7 @@ public enum TextNeed: Sendable {
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
   public var hardShare: Double? { nil }
+  public var needsPartner: Bool { false }
   public var writtenByTeacher: String? { nil }
   public var texts: TextNeed { .any }
   public var mixedIn: Float { 0 }
@@ -68,6 +76,7 @@ extension MethodSettings {
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
   ContrastiveDistillation.Settings.self, MiniLLM.Settings.self, AdaptiveTeaching.Settings.self,
+  CoDistillation.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

@@ -23,41 +23,66 @@ public struct StepMemory {
 extension StepMemory {
   /// One forward pass of a student, its fused head and loss, and the backward pass.
   ///
-  /// Two small passes of the models at hand tell it (`RowMemory`), with dropout and recomputation as they are set; the head's
-  /// part is known by `HeadLoss.scratchBytes`. The student's gradients are zero afterwards; its parameters and its dropout's
-  /// stream are as they were.
+  /// - Parameter teacher: The live teacher; nil where signals are read.
   package init(student: any CausalLanguageModel, head: Head, loss: HeadLoss, teacher: (any DenseTeacher)?) {
-    let stream = student.dropout?.stream
-    let probes = RowMemory.probed.map { Self.train(student, rows: $0) }
-    if let stream { student.dropout?.stream = stream }
-    student.parameters.gradients?.fill(0)
-    // What the forward pass leaves for the backward pass, and the most that this one takes beside it.
-    let kept = RowMemory(probes.map(\.kept)), backward = RowMemory(probes.map(\.backward))
-    let width = student.configuration.hiddenSize
-    let dense = teacher?.memory
+    let pass = RecordedPass(student), dense = teacher.map { LiveSignals($0.memory) }
     self.init { rows, scored in
-      let states = Self.bytes(scored * width)
-      var scratch = loss.scratchBytes(rows: scored, head: head, teacher: dense?.head)
-      if let dense {
-        scratch = max(
-          dense.forward.peak(rows), dense.forward.kept(rows) + Self.bytes(scored * dense.width) + scratch)
-      }
-      // The gradient of the scored rows has memory of its own, which that of all rows takes over where it is as large.
-      let gradients = backward(rows) + (scored == rows ? 0 : states)
-      return kept(rows) + 2 * states + max(scratch, gradients)
+      let scratch = loss.scratchBytes(rows: scored, head: head, teacher: dense?.memory.head)
+      let teacher = dense?.bytes(rows: rows, scored: scored, scratch: scratch) ?? 0
+      return pass.kept(rows) + 2 * pass.states(scored) + max(scratch, teacher, pass.gradients(rows, scored: scored))
+    }
+  }
+
+  /// What a recorded pass of a model takes of an arena, by its rows.
+  ///
+  /// Two small passes of the model at hand tell it (`RowMemory`), with dropout and recomputation as they are set. The model's
+  /// gradients are zero afterwards; its parameters and its dropout's stream are as they were.
+  struct RecordedPass {
+    /// What the forward pass leaves for the backward pass.
+    let kept: RowMemory
+    /// The most that the backward pass takes beside it.
+    private let backward: RowMemory
+    private let width: Int
+
+    init(_ model: any CausalLanguageModel) {
+      let stream = model.dropout?.stream
+      let probes = RowMemory.probed.map { Self.train(model, rows: $0) }
+      if let stream { model.dropout?.stream = stream }
+      model.parameters.gradients?.fill(0)
+      kept = RowMemory(probes.map(\.kept))
+      backward = RowMemory(probes.map(\.backward))
+      width = model.configuration.hiddenSize
+    }
+
+    /// Hidden states of some rows, or their gradients.
+    func states(_ rows: Int) -> Int { StepMemory.bytes(rows * width) }
+
+    /// The gradient of the scored rows has memory of its own, which that of all rows takes over where it is as large.
+    func gradients(_ rows: Int, scored: Int) -> Int { backward(rows) + (scored == rows ? 0 : states(scored)) }
+
+    private static func train(_ model: any CausalLanguageModel, rows: Int) -> (kept: Int, backward: Int) {
+      let arena = Arena()
+      let tape = Tape(arena: arena, recording: true, precision: model.precision)
+      let states = model.hiddenStates([Int32](repeating: 0, count: rows), RowMemory.packing(rows, model), on: tape)
+      let kept = arena.usedBytes
+      let gradient = arena.zeros(states.value.shape)
+      let before = arena.usedBytes
+      tape.backward(from: states, gradient: gradient)
+      return (kept, arena.peakBytes - before)
+    }
+  }
+
+  /// What a live teacher takes of an arena while a loss looks at it.
+  struct LiveSignals {
+    let memory: DenseTeacherMemory
+
+    init(_ memory: DenseTeacherMemory) { self.memory = memory }
+
+    /// - Parameter scratch: What the loss takes, the teacher's logits included.
+    func bytes(rows: Int, scored: Int, scratch: Int) -> Int {
+      max(memory.forward.peak(rows), memory.forward.kept(rows) + StepMemory.bytes(scored * memory.width) + scratch)
     }
   }
 
   private static func bytes(_ elements: Int) -> Int { elements * MemoryLayout<Float>.stride }
-
-  private static func train(_ model: any CausalLanguageModel, rows: Int) -> (kept: Int, backward: Int) {
-    let arena = Arena()
-    let tape = Tape(arena: arena, recording: true, precision: model.precision)
-    let states = model.hiddenStates([Int32](repeating: 0, count: rows), RowMemory.packing(rows, model), on: tape)
-    let kept = arena.usedBytes
-    let gradient = arena.zeros(states.value.shape)
-    let before = arena.usedBytes
-    tape.backward(from: states, gradient: gradient)
-    return (kept, arena.peakBytes - before)
-  }
 }

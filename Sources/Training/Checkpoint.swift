@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Methods
 import Models
 import Optimizers
@@ -22,7 +23,11 @@ enum Checkpoint {
   ) throws {
     try ModelStore.save(student, to: folder, companions: companions, endToken: endToken)
     for (trained, optimizer) in zip(trained, optimizers) {
-      if trained.name != TrainedParameters.student {
+      if let model = trained.model {
+        let place = "\(folder)/\(trained.name)"
+        try File.makeFolder(place)
+        try ModelStore.save(model, to: place, companions: companions, endToken: endToken)
+      } else if trained.name != TrainedParameters.student {
         try write([(values, trained.parameters.values)], to: "\(folder)/\(trained.name).safetensors")
       }
       try write(
@@ -91,8 +96,8 @@ enum Checkpoint {
       "is missing from the checkpoint", file: "\(folder)/\(FolderChecksums.fileName)", remedy: remedy)
   }
 
-  /// Reads the trainer's state and restores the optimizers, and whatever is trained beside the student, whose weights are
-  /// loaded by `ModelStore`.
+  /// Reads the trainer's state and restores the optimizers, and whatever is trained beside the student but models, whose
+  /// weights, as the student's, are loaded by `ModelStore`.
   ///
   /// - Parameters:
   ///   - step: The step that the folder is named after.
@@ -110,7 +115,8 @@ enum Checkpoint {
       try read(firstMoment, of: file, into: optimizer.firstMoments, least: -.infinity, remedy: remedy)
       try read(secondMoment, of: file, into: optimizer.secondMoments, least: 0, remedy: remedy)
       optimizer.stepCount = state.optimizerSteps
-      if trained.name == TrainedParameters.student { continue }
+      // Models are loaded from the checkpoint by whoever makes the method.
+      if trained.name == TrainedParameters.student || trained.model != nil { continue }
       let own = try SafeTensorsFile(path: "\(folder)/\(trained.name).safetensors")
       try read(values, of: own, into: trained.parameters.values, least: -.infinity, remedy: remedy)
     }

@@ -18,11 +18,14 @@ package struct Collective: Sendable {
   /// A step's loss over its whole batch.
   func loss(own: StepLoss) -> StepLoss { own }
 
-  /// Makes the gradients those of the whole batch, and scales them down together where their norm is larger than allowed.
+  /// Makes the gradients those of the whole batch, and scales those of a group down together where their norm is larger than
+  /// allowed.
   ///
-  /// - Parameter maximumNorm: 0 for none.
-  /// - Returns: The norm before: that of all parameters that take part, as if they were one vector.
-  func clip(_ optimizers: [AdamW], maximumNorm: Float) -> Float {
-    AdamW.clipGradients(of: optimizers, maximumNorm: maximumNorm > 0 ? maximumNorm : .infinity)
+  /// - Parameters:
+  ///   - groups: The student's first.
+  ///   - maximumNorm: 0 for none.
+  /// - Returns: Each group's norm before: that of all its parameters, as if they were one vector.
+  func clip(_ groups: [[AdamW]], maximumNorm: Float) -> [Float] {
+    groups.map { AdamW.clipGradients(of: $0, maximumNorm: maximumNorm > 0 ? maximumNorm : .infinity) }
   }
 }

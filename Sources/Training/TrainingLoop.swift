@@ -127,9 +127,9 @@ package final class TrainingLoop {
     for trained in work.method.trained { trained.parameters.gradients?.fill(0) }
     let loss = gradients.accumulate(
       batch.examples, progress: Double(state.step) / Double(max(work.totalSteps - 1, 1)))
-    let norm = collective.clip(optimizers, maximumNorm: Float(work.training.gradientClip))
+    let norms = collective.clip(work.clipped(optimizers), maximumNorm: Float(work.training.gradientClip))
     let rate = learningRates.rate(step: state.step)
-    let skipped = loss.offender != nil || !norm.isFinite
+    let skipped = loss.offender != nil || !norms.allSatisfy(\.isFinite)
     if skipped {
       state.skippedSteps += 1
     } else {
@@ -140,7 +140,7 @@ package final class TrainingLoop {
     state.tokens += loss.tokens
     state.sources[batch.source.rawValue, default: 0] += 1
     return StepMetrics(
-      step: state.step, source: batch.source, loss: loss, gradientNorm: norm, learningRate: rate,
+      step: state.step, source: batch.source, loss: loss, gradientNorm: norms[0], learningRate: rate,
       phi: state.sampler?.phi, staleness: batch.staleness, skipped: skipped,
       offender: loss.offender ?? (skipped ? batch.examples.first?.name : nil),
       seconds: (ContinuousClock.now - start) / .seconds(1))

@@ -9,7 +9,7 @@ struct StepMetrics: Sendable {
   var step: Int
   var source: BatchSource
   var loss: StepLoss
-  /// Before clipping.
+  /// Of the student's gradients, and those that are clipped with them, before clipping.
   var gradientNorm: Float
   var learningRate: Float
   var phi: Double?

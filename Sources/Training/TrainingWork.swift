@@ -54,6 +54,12 @@ package struct TrainingWork {
     }
   }
 
+  /// Those of the optimizers whose gradients are clipped by one norm, the student's first.
+  func clipped(_ optimizers: [AdamW]) -> [[AdamW]] {
+    let all = Array(zip(method.trained, optimizers))
+    return [all.filter { !$0.0.clipsApart }.map(\.1)] + all.filter(\.0.clipsApart).map { [$0.1] }
+  }
+
   var learningRates: LearningRateSchedule {
     LearningRateSchedule(
       shape: training.schedule, peak: Float(training.learningRate), warmupSteps: training.warmupSteps,

@@ -1,32 +1,25 @@
 import Configuration
 import Distillation
 import Files
-import Glibc
-import Generation
-import JSON
-import Models
 import RandomStreams
 import Samples
-import Sequences
 import Teachers
-import TeacherSignal
-import Tokenizers
 import Training
 
 /// A folder with a topic language, a teacher that has seen plenty of it, and a student that has to make do with little.
 struct ProofWorld {
-  let folder: String
-  let language: TopicLanguage
-  let seed: UInt64
+  let texts: ProofTexts
 
   private static let plenty = 3000
   private static let heldOut = 256
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef").map(String.init)
 
+  var folder: String { texts.folder }
+  var seed: UInt64 { texts.seed }
+  var language: TopicLanguage { texts.language }
   var teacher: String { "\(folder)/teacher/checkpoints/last" }
   var start: String { "\(folder)/start/checkpoints/last" }
   var cache: String { "\(folder)/cache" }
-  var rows: String { "\(folder)/few.jsonl" }
+  var rows: String { texts.rows("few") }
 
   /// Makes what is missing of it.
   ///
@@ -34,18 +27,13 @@ struct ProofWorld {
   ///   - few: Texts that the student is given.
   ///   - width: Columns of the student.
   init(folder: String, seed: UInt64, few: Int = 60, width: Int = 16) throws {
-    self.folder = folder
-    self.seed = seed
-    language = TopicLanguage(seed: seed)
-    try File.makeFolder(folder)
-    var stream = RandomStream(seed: seed, name: "texts")
-    for (name, count) in [("plenty", Self.plenty), ("few", few), ("test", Self.heldOut)] {
-      let lines = (0..<count).map { _ in Self.row(language.text(&stream)) }
-      try File.write(Array(lines.joined().utf8), to: "\(folder)/\(name).jsonl")
-    }
-    try Self.writeTokenizer(to: "\(folder)/tokenizer")
-    try train("teacher", width: 64, layers: 2, data: "plenty", steps: 1500)
-    try train("start", width: width, layers: 1, data: "few", steps: 100)
+    texts = try ProofTexts(
+      folder: folder, seed: seed, sets: ["plenty": Self.plenty, "few": few, "test": Self.heldOut])
+    _ = try texts.train(
+      "teacher", student: texts.shape(width: 64, layers: 2), keys: "objective: {name: sft}", data: "plenty", steps: 1500
+    )
+    _ = try texts.train(
+      "start", student: texts.shape(width: width, layers: 1), keys: "objective: {name: sft}", steps: 100)
     var stage = Precompute(teacher: .model(teacher), data: DataFiles(rows), cache: cache)
     stage.topK = TopicLanguage.words
     _ = try stage.run()
@@ -87,7 +75,7 @@ struct ProofWorld {
     let output = "\(folder)/written.jsonl", prompts = "\(folder)/prompts.jsonl"
     var stream = RandomStream(seed: seed, name: "prompts")
     // As many as a run of the student's own would write.
-    let lines = (0..<8000).map { _ in Self.row([stream.below(TopicLanguage.topics)]) }
+    let lines = (0..<8000).map { _ in ProofTexts.row([stream.below(TopicLanguage.topics)]) }
     try File.write(Array(lines.joined().utf8), to: prompts)
     var stage = BatchInference(model: teacher, data: DataFiles(prompts), output: output)
     (stage.seed, stage.batchSize) = (seed, 64)
@@ -96,99 +84,6 @@ struct ProofWorld {
     return output
   }
 
-  // MARK: Measuring
-
-  /// How far a model lies from the truth, in nats a word: KL(truth || model) on texts of the language, and KL(model || truth)
-  /// on texts that the model writes.
-  func distance(of model: String) throws -> (forward: Double, onPolicy: Double) {
-    let loaded = try ModelStore.load(model, trainable: false), bundle = try TokenizerBundle(directory: model)
-    let all = try OpenTeacher(loaded, topK: loaded.model.configuration.vocabularySize).teacher
-    var stream = RandomStream(seed: 99, name: "held out")
-    let truths = (0..<Self.heldOut).map { _ in language.text(&stream) }
-    let generator = try Generator(
-      model: loaded.model, settings: SamplingSettings(maximumNewTokens: TopicLanguage.length - 1), eosTokenIDs: [0],
-      batchSize: 64, stream: RandomStream(seed: 7, name: "decoding"))
-    let ids = try Self.alphabet.map { try bundle.tokenizer.encode($0)[0] }
-    let words = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
-    var written = [[Int]](repeating: [], count: Self.heldOut)
-    try generator.generate(
-      prompts: (0..<Self.heldOut).map { [ids[$0 % TopicLanguage.topics]] },
-      streamIndices: (0..<Self.heldOut).map(UInt64.init)
-    ) { number, completion in
-      written[number] = [number % TopicLanguage.topics] + completion.contentTokenIDs.compactMap { words[$0] }
-    }
-    return (
-      try mean(truths, all, ids) { p, logQ in zip(p, logQ).reduce(0) { $0 + $1.0 * (log($1.0) - $1.1) } },
-      try mean(written, all, ids) { p, logQ in zip(p, logQ).reduce(0) { $0 + exp($1.1) * ($1.1 - log($1.0)) } }
-    )
-  }
-
-  /// The mean of a divergence over the words behind the first of some texts, from the truth's probabilities and the model's
-  /// log-probs, which are made to sum to one over the words.
-  private func mean(
-    _ texts: [[Int]], _ model: any Teacher, _ ids: [Int32], _ divergence: ([Double], [Double]) -> Double
-  ) throws -> Double {
-    let sequences = texts.filter { $0.count > 1 }.map { text in
-      TokenSequence(tokenIDs: text.map { ids[$0] }, promptLength: 1)
-    }
-    var sum = 0.0, count = 0
-    for (text, sample) in zip(texts.filter { $0.count > 1 }, try model.samples(for: sequences)) {
-      for row in 0..<sample.positions.count {
-        var logProbs = [Int32: Double]()
-        for entry in sample.signal.entries(at: row) {
-          logProbs[sample.signal.ids[entry]] = Double(sample.signal.logProbs[entry])
-        }
-        let own = ids.map { logProbs[$0] ?? -50 }, total = log(own.reduce(0) { $0 + exp($1) })
-        sum += divergence(language.next(after: text[...row]), own.map { $0 - total })
-        count += 1
-      }
-    }
-    return sum / Double(max(count, 1))
-  }
-
-  // MARK: Files
-
-  private static func row(_ text: [Int]) -> String {
-    let words = text.map { alphabet[$0] }
-    return "{\"prompt\":\"\(words[0])\",\"response\":\"\(words.dropFirst().joined())\"}\n"
-  }
-
-  private static func writeTokenizer(to folder: String) throws {
-    try File.makeFolder(folder)
-    var ids: JSONObject = ["<|endoftext|>": 0]
-    for (number, word) in alphabet.enumerated() { ids[word] = JSONValue(number + 1) }
-    let tokenizer: JSONValue = [
-      "version": "1.0",
-      "added_tokens": [
-        [
-          "id": 0, "content": "<|endoftext|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false,
-          "normalized": false,
-        ]
-      ], "normalizer": nil, "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false, "use_regex": true],
-      "post_processor": nil, "decoder": ["type": "ByteLevel"],
-      "model": ["type": "BPE", "vocab": .object(ids), "merges": []],
-    ]
-    try File.write(tokenizer.serialized(), to: "\(folder)/tokenizer.json")
-    try File.write(Array(#"{"eos_token":"<|endoftext|>"}"#.utf8), to: "\(folder)/tokenizer_config.json")
-  }
-
-  private func train(_ name: String, width: Int, layers: Int, data: String, steps: Int) throws {
-    let configuration = try ConfigurationFile(
-      text: """
-        seed: \(seed)
-        student:
-          tokenizer: \(folder)/tokenizer
-          config: {model_type: llama, vocab_size: 33, hidden_size: \(width), num_hidden_layers: \(layers),
-            num_attention_heads: 4, num_key_value_heads: 4, intermediate_size: \(4 * width), max_position_embeddings: 64,
-            rms_norm_eps: 1.0e-5, rope_theta: 10000.0, hidden_act: silu, tie_word_embeddings: true,
-            initializer_range: 0.02, bos_token_id: null, eos_token_id: 0}
-        data: {train: \(folder)/\(data).jsonl}
-        objective: {name: sft}
-        training: {steps: \(steps), batch_size: 32, learning_rate: 3.0e-3, warmup_steps: 50, log_every: 100}
-        """, path: "\(name).yaml"
-    ).decode(TrainingConfiguration.self)
-    var stage = StudentTraining(configuration, output: "\(folder)/\(name)")
-    stage.resume = true
-    _ = try stage.run()
-  }
+  /// How far a model lies from the truth; see ``ProofTexts/distance(of:)``.
+  func distance(of model: String) throws -> (forward: Double, onPolicy: Double) { try texts.distance(of: model) }
 }

@@ -22,7 +22,9 @@ import Training
 
   private func method(_ name: String, keys: String = "", on student: any CausalLanguageModel) throws -> any Method {
     let choice = try ConfigurationFile(text: "{name: \(name)\(keys)}", path: "test.yaml").decode(MethodChoice.self)
-    return choice.settings.method(of: MethodParts(student, vocabulary: student.configuration.vocabularySize))
+    let partner = choice.settings.needsPartner ? try ModelStore.load(world.teacher, trainable: true).model : nil
+    return choice.settings.method(
+      of: MethodParts(student, vocabulary: student.configuration.vocabularySize, partner: partner))
   }
 
   private func student() throws -> any CausalLanguageModel {
@@ -118,7 +120,8 @@ import Training
       #expect(single.gradient == (try step("rkl", all)).gradient)
     }
     guard !["sft", "opd", "distillm-2", "minillm"].contains(name) else { return }
-    let off = try step(name, all, keys: ", divergence_weight: 0, cross_entropy_weight: 1")
+    let peer = name == "ctcd" ? ", alpha: 0" : ""
+    let off = try step(name, all, keys: "\(peer), divergence_weight: 0, cross_entropy_weight: 1")
     #expect(off.gradient == (try step("sft", all)).gradient)
   }
 
@@ -157,6 +160,7 @@ import Training
     let settings = try ConfigurationFile(
       text: """
         student: {from: \(world.student)}
+        \(name == "ctcd" ? "partner: {from: \(world.teacher)}" : "")
         teacher: {model: \(world.teacher), cache: \(cache)}
         data: {train: \(world.train)}
         source: \(["distillm-2": "paired", "minillm": "on-policy"][name] ?? "fixed")

@@ -62,7 +62,7 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     return (StepGradients(method, microBatchTokens: 8192), method.memory(teacher: teacher))
   }
 
-  private func liveTeacher() throws -> LiveTeacher {
+  func liveTeacher() throws -> LiveTeacher {
     let model = try model(width: 48, layers: 4, trainable: false)
     return LiveTeacher(
       model,
@@ -97,6 +97,27 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     _ = step.accumulate(examples)
     expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
     #expect(step.arena.allocations == 1)
+  }
+
+  @Test(
+    "so does one of two models that learn from each other, with a teacher beside them or without",
+    arguments: StepCase.all,
+    [[20], Array(repeating: 61, count: 20)])
+  func coDistillation(_ its: StepCase, _ lengths: [Int]) throws {
+    let models = try [(32, 3), (48, 2)].map { try its.model(width: $0.0, layers: $0.1, trainable: true) }
+    for model in models { model.recomputing = its.recomputing }
+    var settings = CoDistillation.Settings()
+    // Without a live teacher, without any.
+    settings.divergenceWeight = its.live ? 1 : 0
+    let method = CoDistillation(models[0], models[1], settings, vocabulary: StepCase.vocabulary)
+    let memory = method.memory(teacher: its.live ? try its.liveTeacher() : nil)
+    let step = StepGradients(method, microBatchTokens: 8192)
+    _ = try step.accumulate(its.examples(lengths))
+    let scored = lengths.reduce(0) {
+      $0 + ScoredPositions.response(promptLength: its.promptLength, tokenCount: $1).count
+    }
+    let forecast = memory.bytes(rows: lengths.reduce(0, +) - lengths.count, scored: scored)
+    expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
   }
 
   @Test("recomputing takes much less, whatever the teacher", arguments: ["gpt2", "llama"], [false, true])

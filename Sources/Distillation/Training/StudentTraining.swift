@@ -95,8 +95,10 @@ extension TrainingConfiguration {
       try made.pinIfThere(number == 0 ? "data.train" : "data.train.\(number + 1)", rows: part.path)
     }
     if let files = data.validation { try made.pinIfThere("data.validation", rows: files) }
-    if let path = student.from { try made.pinIfThere("student.from", model: path) }
-    if let path = student.config?.value.stringValue { try made.pinIfThere("student.config", rows: DataFiles(path)) }
+    for (role, model) in [("student", student)] + (partner.map { [("partner", $0)] } ?? []) {
+      if let path = model.from { try made.pinIfThere("\(role).from", model: path) }
+      if let path = model.config?.value.stringValue { try made.pinIfThere("\(role).config", rows: DataFiles(path)) }
+    }
     if let path = student.tokenizer { try made.pinIfThere("student.tokenizer", model: path) }
     if let source = teacher?.source { try made.pinIfThere("teacher.model", source) }
     if let path = teacher?.cache { try made.pinIfThere("teacher.cache", cache: path) }

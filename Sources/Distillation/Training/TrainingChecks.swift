@@ -9,6 +9,8 @@ import Training
 struct TrainingChecks {
   let configuration: TrainingConfiguration
   let student: ModelConfiguration
+  /// What learns beside the student; nil where nothing does.
+  let partner: ModelConfiguration?
   /// What whoever can be asked takes; nil where nobody can, or need be known.
   let teacher: SequenceLimits?
   /// Whether the teacher is asked about the data at each step.
@@ -71,8 +73,8 @@ struct TrainingChecks {
     }
     guard needsTeacher else {
       throw Diagnostic.input(
-        "objective sft would teach the student what it writes itself", field: "objective.name",
-        remedy: "choose a divergence such as srkl, or let the source be fixed")
+        "objective \(configuration.objective.settings.name) would teach the student what it writes itself",
+        field: "objective.name", remedy: "choose a divergence such as srkl, or let the source be fixed")
     }
   }
 
@@ -80,7 +82,9 @@ struct TrainingChecks {
   /// score.
   func check(_ samples: IndexedSamples, trains: Bool = true) throws {
     try samples.check(SequenceLimits(student, role: "the student"), lastIsTarget: true)
-    guard trains, let limits = teacher else { return }
+    guard trains else { return }
+    if let partner { try samples.check(SequenceLimits(partner, role: "the partner"), lastIsTarget: true) }
+    guard let limits = teacher else { return }
     if isAskedAlways { try samples.check(limits, lastIsTarget: true) }
     guard let replay = configuration.outputs else { return }
     do {

@@ -1,4 +1,5 @@
 import Configuration
+import Diagnostics
 public import Methods
 public import Tensor
 public import Training
@@ -12,6 +13,8 @@ public struct TrainingConfiguration: Sendable, Codable {
   /// Of the matrix products of student and teacher; the student's master weights are fp32 in both.
   public var precision = Precision.fp32
   public var student: StudentConfiguration
+  /// The model that learns beside the student, where the method has two learn from each other.
+  public var partner: StudentConfiguration?
   /// Absent for plain fine-tuning (`objective: {name: sft}`).
   public var teacher: TeacherConfiguration?
   public var data: DataConfiguration
@@ -36,6 +39,9 @@ public struct TrainingConfiguration: Sendable, Codable {
     }
   }
 
+  /// Whether a model is made of the teacher's layers.
+  var takesLayers: Bool { [student, partner].contains { $0?.layers != nil } }
+
   /// Whether each row has what the student wrote beside it.
   var isPaired: Bool { source == .paired }
 
@@ -43,7 +49,7 @@ public struct TrainingConfiguration: Sendable, Codable {
   var sampler: AdaptiveSampler.Settings? { isPaired ? nil : outputs?.sampler }
 
   private enum CodingKeys: String, CodingKey {
-    case seed, precision, student, teacher, data, objective, training, validation, checkpoints, source, replay
+    case seed, precision, student, partner, teacher, data, objective, training, validation, checkpoints, source, replay
   }
 
   public init(from decoder: any Decoder) throws {
@@ -51,6 +57,7 @@ public struct TrainingConfiguration: Sendable, Codable {
     seed = try keys.decode(.seed, default: seed)
     precision = try keys.decode(.precision, default: precision)
     student = try keys.decode(StudentConfiguration.self, forKey: .student)
+    partner = try keys.decodeIfPresent(StudentConfiguration.self, forKey: .partner)
     teacher = try keys.decodeIfPresent(TeacherConfiguration.self, forKey: .teacher)
     data = try keys.decode(DataConfiguration.self, forKey: .data)
     objective = try keys.decode(.objective, default: objective)
@@ -67,6 +74,14 @@ public struct TrainingConfiguration: Sendable, Codable {
   ///   `training.steps`.
   public func validate() throws {
     try CodingKeys.student.within(student.validate)
+    if let partner {
+      try CodingKeys.partner.within(partner.validate)
+      guard partner.tokenizer == nil else {
+        throw Diagnostic.input(
+          "the partner reads what the student reads", field: "partner.tokenizer", remedy: "leave it out")
+      }
+    }
+    try checkPartner()
     if let teacher { try CodingKeys.teacher.within(teacher.validate) }
     try CodingKeys.data.within(data.format.validate)
     try CodingKeys.objective.within(objective.settings.validate)
@@ -75,5 +90,21 @@ public struct TrainingConfiguration: Sendable, Codable {
     try CodingKeys.checkpoints.within(checkpoints.validate)
     if let source { try CodingKeys.source.within(source.validate) }
     if let replay { try CodingKeys.replay.within(replay.validate) }
+  }
+
+  private func checkPartner() throws {
+    let name = objective.settings.name
+    switch (partner == nil, objective.settings.needsPartner) {
+    case (true, true):
+      throw Diagnostic.input(
+        "objective \(name) trains two models, and there is one", field: "partner",
+        remedy:
+          "say what the other one starts from: `partner: {from: DIR}`, or `config` or `layers` as a student has them")
+    case (false, false):
+      throw Diagnostic.input(
+        "objective \(name) trains the student alone", field: "partner",
+        remedy: "leave it out, or choose ctcd")
+    default: break
+    }
   }
 }

@@ -6,6 +6,7 @@ import Fingerprints
 import Generation
 import Provenance
 import JSON
+import Methods
 import Models
 import RandomStreams
 import Samples
@@ -17,6 +18,8 @@ import Tokenizers
 struct TrainingParts {
   let configuration: TrainingConfiguration
   let student: any CausalLanguageModel
+  /// What learns beside the student; nil where nothing does.
+  let partner: (any CausalLanguageModel)?
   let teachers: TrainingTeachers
   let tokenizer: TokenizerBundle
   /// False where the student comes from a checkpoint of the run.
@@ -27,15 +30,24 @@ struct TrainingParts {
     self.configuration = configuration
     startsAfresh = checkpoint == nil
     let source = configuration.student
-    teachers = try TrainingTeachers(configuration, givesLayers: source.layers != nil && checkpoint == nil)
+    let givesLayers = checkpoint == nil && configuration.takesLayers
+    teachers = try TrainingTeachers(configuration, givesLayers: givesLayers)
     tokenizer = try Self.tokenizer(
       source.tokenizer ?? source.from ?? configuration.teacher?.source?.tokenizer, checkpoint: checkpoint)
-    student = try Self.student(configuration, checkpoint: checkpoint, teacher: teachers.loaded)
+    student = try Self.model(source, "student", configuration, checkpoint: checkpoint, teacher: teachers.loaded)
     student.precision = configuration.precision
-    guard tokenizer.tokenizer.vocabularySize <= student.configuration.vocabularySize else {
-      throw Diagnostic.input(
-        "the tokenizer has \(tokenizer.tokenizer.vocabularySize) entries, the student \(student.configuration.vocabularySize)",
-        field: "student", remedy: "give the student a vocab_size of at least the tokenizer's")
+    let kept = checkpoint.map { "\($0)/\(CoDistillation.partner)" }, teacher = teachers.loaded
+    partner = try configuration.partner.map {
+      try Self.model($0, "partner", configuration, checkpoint: kept, teacher: teacher)
+    }
+    partner?.precision = configuration.precision
+    for (role, model) in [("student", student)] + (partner.map { [("partner", $0)] } ?? []) {
+      let (tokens, ids) = (tokenizer.tokenizer.vocabularySize, model.configuration.vocabularySize)
+      guard tokens <= ids else {
+        throw Diagnostic.input(
+          "the tokenizer has \(tokens) entries, the \(role) \(ids)", field: role,
+          remedy: "give the \(role) a vocab_size of at least the tokenizer's")
+      }
     }
     try teachers.check(against: tokenizer)
   }
@@ -55,31 +67,35 @@ struct TrainingParts {
     return try TokenizerBundle(directory: try ModelStore.resolve(folder))
   }
 
-  private static func student(
-    _ configuration: TrainingConfiguration, checkpoint: String?, teacher: LoadedModel?
+  /// A model that is to be trained.
+  ///
+  /// - Parameter role: The section that says what it starts from.
+  private static func model(
+    _ source: StudentConfiguration, _ role: String, _ configuration: TrainingConfiguration, checkpoint: String?,
+    teacher: LoadedModel?
   ) throws -> any CausalLanguageModel {
-    let source = configuration.student
     if let existing = checkpoint ?? source.from { return try ModelStore.load(existing, trainable: true).model }
     if let layers = source.layers, let teacher {
       return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
     }
     let given = source.config?.value ?? .null
-    let object = try modelConfiguration(given)
-    var stream = RandomStream(seed: configuration.seed, name: "initialization")
+    let object = try modelConfiguration(given, role)
+    let name = role == "student" ? "initialization" : "initialization of the \(role)"
+    var stream = RandomStream(seed: configuration.seed, name: name)
     do { return try ModelStore.make(object, stream: &stream, trainable: true) } catch let fault as Diagnostic {
       if let path = given.stringValue { throw fault.located(file: path) }
       var inPlace = fault
-      inPlace.field = (["student.config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
+      inPlace.field = (["\(role).config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
       throw inPlace
     }
   }
 
   /// The keys of a `config.json`, given in place or as a path.
-  private static func modelConfiguration(_ given: JSONValue) throws -> JSONObject {
+  private static func modelConfiguration(_ given: JSONValue, _ role: String) throws -> JSONObject {
     if let object = given.objectValue { return object }
     guard let path = given.stringValue else {
       throw Diagnostic.input(
-        "is neither a path nor the keys of a config.json", field: "student.config", remedy: "name a model's config.json"
+        "is neither a path nor the keys of a config.json", field: "\(role).config", remedy: "name a model's config.json"
       )
     }
     guard let object = try JSONValue.parse(File.read(path), file: path).objectValue else {
@@ -119,16 +135,20 @@ struct TrainingParts {
     made.pin(engine: Engine.variant)
     if startsAfresh {
       made.pin("student", ModelStore.fingerprint(of: student), place: configuration.student.from)
+      if let partner {
+        made.pin("partner", ModelStore.fingerprint(of: partner), place: configuration.partner?.from)
+      }
     }
     return made
   }
 
-  /// The part of the vocabulary that teacher and student share.
+  /// The part of the vocabulary that teacher, student and partner share.
   ///
   /// Vocabularies padded to different sizes share their first entries; the rest is left out: on the teacher's side it
   /// stays in the tail.
   func commonVocabulary() throws -> Int {
-    let own = student.configuration.vocabularySize
+    let own = min(
+      student.configuration.vocabularySize, partner?.configuration.vocabularySize ?? Int.max)
     return min(own, try teachers.vocabularySize() ?? own)
   }
 
@@ -147,6 +167,11 @@ struct TrainingParts {
       "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
       "data: \(samples) samples to train on, \(validation) to validate",
     ]
+    if let partner = partner?.configuration {
+      lines.insert(
+        "partner: \(partner.family) of \(self.partner?.parameters.values.count ?? 0) parameters, vocabulary \(partner.vocabularySize)",
+        at: 1)
+    }
     if let theirs = try teachers.vocabularySize(), theirs != model.vocabularySize {
       lines.append(
         "vocabularies differ: the student's \(model.vocabularySize) entries, the teacher's \(theirs); "

@@ -53,7 +53,7 @@ final class TrainingSetup {
       data.format, tokenizer: parts.tokenizer, model: student.configuration, chat: chat,
       taught: try parts.teachers.taughtEnds())
     self.source = source
-    student.configuration.name(ends: source.endOfText.stops)
+    for model in [student, parts.partner].compactMap(\.self) { model.configuration.name(ends: source.endOfText.stops) }
     let newTokens = configuration.outputs?.lengths.most
     samples = TrainingData(
       try data.train.parts.map { try source.samples(of: $0.path, index: place, newTokens: newTokens) },
@@ -63,7 +63,7 @@ final class TrainingSetup {
     let used = (samples.sets.map(\.index) + [validation?.index].compactMap(\.self)).compactMap(\.chat).first
     companions = Self.companions(files, of: parts.tokenizer.tokenizer, taughtWith: used)
     let checks = TrainingChecks(
-      configuration: configuration, student: student.configuration,
+      configuration: configuration, student: student.configuration, partner: parts.partner?.configuration,
       teacher: try parts.teachers.limits(), isAskedAlways: parts.teachers.isAskedAlways,
       isWhole: parts.teachers.isLive,
       teachesData: parts.teachers.teachesData)
@@ -74,15 +74,19 @@ final class TrainingSetup {
     try parts.teachers.check(samples, endOfText: source.endOfText, chat: used, tokenizer: parts.tokenizer)
     if let path = configuration.objective.settings.writtenByTeacher { try parts.teachers.check(writing: path) }
     student.configuration.suppressedTokenIDs = parts.untaught(beyond: vocabulary)
+    parts.partner?.configuration.suppressedTokenIDs = student.configuration.suppressedTokenIDs
     var made = try parts.provenance(
       endOfText: source.endOfText, samples: samples.fingerprint, validation: validation?.index.fingerprint)
     if let used { made.pin(chat: used) }
     made.pin(Provenance.order, Self.order(samples, configuration).version)
     provenance = made
-    student.recomputing = configuration.training.recompute
-    student.dropout = Self.dropout(configuration)
+    for model in [student, parts.partner].compactMap(\.self) {
+      model.recomputing = configuration.training.recompute
+      // Each has masks of its own, and those that it would have in a run of its own.
+      model.dropout = Self.dropout(configuration)
+    }
     method = configuration.objective.settings.method(
-      of: MethodParts(student, vocabulary: vocabulary, seed: configuration.seed))
+      of: MethodParts(student, vocabulary: vocabulary, seed: configuration.seed, partner: parts.partner))
     // A run that goes on has it in its checkpoint.
     if checkpoint == nil, let share = configuration.objective.settings.hardShare {
       method.state.hardFrom = try hardFrom(share)

@@ -53,8 +53,8 @@ final class TrainingTeachers {
     }
     folder = isLive ? nil : settings?.cache
     if let model, isLive || configuration.outputs != nil || givesLayers {
-      // One that gives the student its layers keeps them in fp32, unrounded.
-      let layers = configuration.student.layers != nil
+      // One that gives a model its layers keeps them in fp32, unrounded.
+      let layers = configuration.takesLayers
       let loaded = try ModelStore.load(model, trainable: false, precision: layers ? .fp32 : configuration.precision)
       loaded.model.precision = configuration.precision
       self.loaded = loaded
