@@ -34,7 +34,7 @@ let rooms = """
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Interchange: Threads LogitCache TeacherSignal Sequences SafeTensors JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
-  Teachers: HTTP Threads Interchange Telemetry JSON Configuration Sequences LogitCache Models Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
+  Teachers: HTTP Threads Interchange Telemetry JSON Configuration Sequences LogitCache Models NN Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
   Evaluation: Teachers TeacherSignal Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
@@ -42,7 +42,7 @@ let rooms = """
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Interchange Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  proofs: Distillation Training Teachers Generation Models LogitCache TeacherSignal Sequences Samples Tokenizers Configuration Telemetry RandomStreams JSON Files Diagnostics
+  proofs: Distillation Training Methods Teachers Generation Models Divergences NN Optimizers Tensor LogitCache TeacherSignal Sequences Samples Tokenizers Configuration Telemetry RandomStreams JSON Files Diagnostics
   bench: Interchange Threads Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
   """
 
@@ -57,7 +57,7 @@ let testArrows = [
   "TeacherSignal": ["RandomStreams"],
   "Divergences": ["Files", "JSON", "RandomStreams"],
   "Models": ["Tokenizers", "Optimizers"],
-  "Methods": ["Files", "JSON"],
+  "Methods": ["Files", "JSON", "SafeTensors", "Fingerprints"],
   "Generation": ["Files", "JSON", "Tokenizers"],
   "Interchange": ["RandomStreams"],
   "LogitCache": ["RandomStreams"],

@@ -119,7 +119,7 @@ public struct Evaluator {
     let targets = batch.targets
     func hiddenStates(_ model: any CausalLanguageModel) -> Tensor {
       let tape = Tape(arena: arena, recording: false, precision: model.precision)
-      return tape.gatherRows(model.hiddenStates(batch.tokens, batch.packing, on: tape), batch.scoredRows).value
+      return tape.gatherRows(model.hiddenStates(batch, on: tape), batch.scoredRows).value
     }
     let hidden = hiddenStates(model)
     let vocabulary = model.configuration.vocabularySize

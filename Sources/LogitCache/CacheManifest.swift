@@ -40,6 +40,10 @@ public struct CacheManifest: Sendable, Equatable {
   /// The chat template that conversations were written with, and all that its text depends on, as its makers record it; nil
   /// where there are no conversations, and in caches that do not say.
   public var chat: JSONObject?
+  /// By which rule samples were mixed whose signals are there too, as whoever mixes them records it; nil where none were.
+  public var mixtures: JSONObject?
+  /// The same of samples some of whose tokens were replaced.
+  public var twins: JSONObject?
   /// Where the signals came from, as whoever brought them records it, where no model here computed them: a server, or a file of
   /// another tool. What tells one such teacher from another is in ``teacher``.
   public var origin: JSONObject?
@@ -145,6 +149,12 @@ public struct CacheManifest: Sendable, Equatable {
     if teacher == wanted.teacher { pairs.removeFirst() }
     if endOfText != nil, wanted.endOfText != nil {
       pairs.append(("end_of_text", text(endOfText), text(wanted.endOfText)))
+    }
+    if let mixtures, let wanted = wanted.mixtures {
+      pairs.append(("mixtures", JSONValue.object(mixtures).text(), JSONValue.object(wanted).text()))
+    }
+    if let twins, let wanted = wanted.twins {
+      pairs.append(("twins", JSONValue.object(twins).text(), JSONValue.object(wanted).text()))
     }
     if let chat, let wantedChat = wanted.chat {
       func text(_ key: String, _ chat: JSONObject) -> String { chat[key]?.stringValue ?? "none" }

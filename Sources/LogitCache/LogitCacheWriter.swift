@@ -49,8 +49,8 @@ public final class LogitCacheWriter: Sendable {
     cache = LogitCache(directory: directory, manifest: current, stores: stores)
   }
 
-  /// The manifest with the kernels of this process among its own, and with what ends the first responses and the chat
-  /// template of the first conversations.
+  /// The manifest with the kernels of this process among its own, and with what ends the first responses, the chat template of
+  /// the first conversations and the rules of the first mixtures and twins.
   private static func joined(
     _ found: CacheManifest, by wanted: CacheManifest, directory: String
   ) throws -> CacheManifest {
@@ -59,6 +59,8 @@ public final class LogitCacheWriter: Sendable {
     var manifest = found
     if !found.kernels.contains(wanted.kernels[0]) { manifest.kernels.append(wanted.kernels[0]) }
     manifest.chat = found.chat ?? wanted.chat
+    manifest.mixtures = found.mixtures ?? wanted.mixtures
+    manifest.twins = found.twins ?? wanted.twins
     if manifest != found { try manifest.write(to: directory) }
     return manifest
   }

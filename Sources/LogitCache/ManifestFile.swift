@@ -43,6 +43,8 @@ extension CacheManifest {
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
     chat = try json.optional("chat")?.object()
     origin = try json.optional("origin")?.object()
+    mixtures = try json.optional("mixtures")?.object()
+    twins = try json.optional("twins")?.object()
     formatVersion = version
     kernels = []
     if version > 1 {
@@ -103,6 +105,8 @@ extension CacheManifest {
     if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
     if let chat { json["chat"] = .object(chat) }
     if let origin { json["origin"] = .object(origin) }
+    if let mixtures { json["mixtures"] = .object(mixtures) }
+    if let twins { json["twins"] = .object(twins) }
     json["checksum"] = .string(Self.checksum(of: json).description)
     try File.write(JSONValue.object(json).serialized(pretty: true), to: "\(directory)/\(Self.fileName)")
   }

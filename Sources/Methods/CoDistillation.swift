@@ -149,7 +149,7 @@ public final class CoDistillation: Method {
     // Of each, [rows, hidden size] of all inputs, then [scored rows, hidden size].
     let passes = learners.map { learner in
       let tape = Tape(arena: arena, recording: true, precision: learner.model.precision)
-      let states = learner.model.hiddenStates(packed.tokens, packed.packing, on: tape)
+      let states = learner.model.hiddenStates(packed, on: tape)
       return (tape: tape, hidden: tape.gatherRows(states, packed.scoredRows))
     }
     let parts = parts(isStudentOutput: batch.isStudentOutput)

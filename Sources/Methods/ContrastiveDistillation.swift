@@ -115,7 +115,7 @@ public final class ContrastiveDistillation: Method {
     let packed = batch.packed
     let tape = Tape(arena: arena, recording: true, precision: student.precision)
     // [rows, hidden size] of all inputs, then [scored rows, hidden size].
-    let states = student.hiddenStates(packed.tokens, packed.packing, on: tape)
+    let states = student.hiddenStates(packed, on: tape)
     let hidden = tape.gatherRows(states, packed.scoredRows)
     let gradient = arena.zeros(hidden.value.shape)
     // Before the loss, whose memory this takes.

@@ -10,21 +10,34 @@ public struct Example {
   public let lesson: Lesson
   /// Whether the student wrote it: such an example takes no cross-entropy, which would teach the student to copy itself.
   public let isStudentOutput: Bool
+  /// Whether it stands beside a sample of the step, as another form of it: a mixture, or a twin. What comes of those is a mean of
+  /// its own, and has no cross-entropy: the tokens that follow are not theirs.
+  public let isBeside: Bool
   private let describe: @Sendable () -> String
 
   /// - Parameter name: What a message calls it, such as `data/train.jsonl line 12`; looked up for a message alone.
-  public init(_ lesson: Lesson, isStudentOutput: Bool = false, name: @escaping @Sendable @autoclosure () -> String) {
+  public init(
+    _ lesson: Lesson, isStudentOutput: Bool = false, isBeside: Bool = false,
+    name: @escaping @Sendable @autoclosure () -> String
+  ) {
     self.lesson = lesson
     self.isStudentOutput = isStudentOutput
+    self.isBeside = isBeside
     describe = name
   }
 
   /// What messages call it.
   public var name: String { describe() }
+
+  /// Whether both can be computed together.
+  package func isOfOneKind(with other: Example) -> Bool {
+    isStudentOutput == other.isStudentOutput && isBeside == other.isBeside
+      && (lesson.mixture == nil) == (other.lesson.mixture == nil)
+  }
 }
 
-/// Examples that are computed together. They are of one kind: all of the data, or all of the student's own making, since
-/// their losses differ.
+/// Examples that are computed together. They are of one kind, since their losses differ: all of the data, all of the student's own
+/// making, or all other forms of samples.
 public struct MicroBatch {
   public let examples: ArraySlice<Example>
   /// The examples' sequences laid end to end.
@@ -35,11 +48,17 @@ public struct MicroBatch {
   /// - Precondition: there is an example, and all are of one kind.
   public init(_ examples: ArraySlice<Example>, progress: Double = 0) {
     precondition(
-      examples.allSatisfy { $0.isStudentOutput == examples.first?.isStudentOutput }, "a micro-batch of two kinds")
+      examples.allSatisfy { example in examples.first.map(example.isOfOneKind(with:)) ?? true },
+      "a micro-batch of two kinds")
     self.examples = examples
     self.progress = progress
-    packed = PackedBatch(examples.map(\.lesson.sequence))
+    packed =
+      examples.first?.lesson.mixture == nil
+      ? PackedBatch(examples.map(\.lesson.sequence)) : PackedBatch(examples.compactMap(\.lesson.mixture))
   }
+
+  /// Whether the examples are other forms of the step's samples.
+  public var isBeside: Bool { examples.first?.isBeside ?? false }
 
   /// Whether the student wrote the examples.
   public var isStudentOutput: Bool { examples.first?.isStudentOutput ?? false }

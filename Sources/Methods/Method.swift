@@ -82,11 +82,14 @@ public struct StepLoss: Sendable, Equatable {
     public var weight: Float
     /// Summed over scored positions, nats.
     public var sum: Double
+    /// The scored positions that its mean is over; nil for all of the step.
+    public var positions: Int?
 
-    public init(_ name: String, weight: Float, sum: Double) {
+    public init(_ name: String, weight: Float, sum: Double, positions: Int? = nil) {
       self.name = name
       self.weight = weight
       self.sum = sum
+      self.positions = positions
     }
   }
 
@@ -106,7 +109,8 @@ public struct StepLoss: Sendable, Equatable {
 
   /// Mean of a term over scored positions, nats; 0 for one that the method does not have.
   public func mean(_ name: String) -> Double {
-    (terms.first { $0.name == name }?.sum ?? 0) / Double(max(scoredPositions, 1))
+    guard let term = terms.first(where: { $0.name == name }) else { return 0 }
+    return term.sum / Double(max(term.positions ?? scoredPositions, 1))
   }
 
   /// What was minimised: the terms' means times their weights, nats per scored position.
@@ -117,6 +121,7 @@ public struct StepLoss: Sendable, Equatable {
     for term in part.terms {
       if let index = sum.terms.firstIndex(where: { $0.name == term.name }) {
         sum.terms[index].sum += term.sum
+        if let own = term.positions { sum.terms[index].positions = (sum.terms[index].positions ?? 0) + own }
       } else {
         sum.terms.append(term)
       }

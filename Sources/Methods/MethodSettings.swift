@@ -19,6 +19,13 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// The share of the data's positions that count as hard, those whose token the teacher finds the least probable: the method is
   /// given where it begins, as `1 - p`, in its state as ``MethodState/hardFrom``. Nil where it does not ask.
   var hardShare: Double? { get }
+  /// Mixtures that each step has beside its samples; nil for none.
+  var mixing: MixingNeed? { get }
+  /// Twins that each step has beside its samples; nil for none.
+  var twins: TwinNeed? { get }
+  /// Whether slopes of the loss in the embeddings of student and teacher are compared, which have to be of one width then, and
+  /// exact.
+  var comparesEmbeddings: Bool { get }
   /// Whether another model learns beside the student: ``MethodParts/partner``.
   var needsPartner: Bool { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
@@ -63,9 +70,32 @@ public enum TextNeed: Sendable {
   case own
 }
 
+/// A mixture with another sample beside each sample of a step.
+public struct MixingNeed: Sendable, Equatable {
+  /// Shares come from Beta(beta, beta); nil for what the mixtures that are there were made with.
+  public let beta: Double?
+  /// Where nothing is said.
+  public static let standardBeta = 0.4
+
+  public init(beta: Double?) { self.beta = beta }
+}
+
+/// A twin beside each sample of a step: the sample with some of its tokens replaced.
+public struct TwinNeed: Sendable, Equatable {
+  /// The share that is replaced; nil for that of the twins that are there.
+  public let rate: Double?
+  /// Where nothing is said.
+  public static let standardRate = 0.15
+
+  public init(rate: Double?) { self.rate = rate }
+}
+
 extension MethodSettings {
   public var needsWholeDistributions: String? { nil }
   public var hardShare: Double? { nil }
+  public var mixing: MixingNeed? { nil }
+  public var twins: TwinNeed? { nil }
+  public var comparesEmbeddings: Bool { false }
   public var needsPartner: Bool { false }
   public var writtenByTeacher: String? { nil }
   public var texts: TextNeed { .any }
@@ -76,7 +106,8 @@ extension MethodSettings {
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
   ContrastiveDistillation.Settings.self, MiniLLM.Settings.self, AdaptiveTeaching.Settings.self,
-  CoDistillation.Settings.self,
+  CoDistillation.Settings.self, MixupDistillation.Settings.self,
+  GradientAlignment.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

@@ -4,7 +4,7 @@ package import Tensor
 ///
 /// Everything that a model makes has a row for each row that goes in, so two small passes tell what it takes, whatever
 /// its family.
-package struct RowMemory: Sendable {
+public struct RowMemory: Sendable {
   private let fixed: Int
   private let perRow: Int
 
@@ -17,7 +17,7 @@ package struct RowMemory: Sendable {
     fixed = bytes[0] - perRow * Self.probed[0]
   }
 
-  package func callAsFunction(_ rows: Int) -> Int { fixed + perRow * rows }
+  public func callAsFunction(_ rows: Int) -> Int { fixed + perRow * rows }
 
   /// That many rows in sequences that the model's context holds.
   package static func packing(_ rows: Int, _ model: any CausalLanguageModel) -> Packing {

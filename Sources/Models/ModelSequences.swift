@@ -1,3 +1,4 @@
+public import NN
 public import Sequences
 public import Tensor
 
@@ -20,4 +21,20 @@ extension SequenceLimits {
 extension PackedBatch {
   /// Where each sequence begins, for a model's attention and positions.
   public var packing: Packing { Packing(lengths: lengths) }
+}
+
+extension CausalLanguageModel {
+  /// Hidden states after the final norm, [rows, hidden], of a batch's inputs: its tokens, or the mixtures of their embeddings with
+  /// others'.
+  ///
+  /// - Parameter taps: Hidden states of other places to hand out.
+  /// - Precondition: as for ``hiddenStates(_:_:on:taps:)``.
+  public func hiddenStates(_ batch: PackedBatch, on tape: Tape, taps: Taps? = nil) -> Variable {
+    let pass = pass(batch.packing, on: tape, taps: taps)
+    var embeddings = embed(batch.tokens, pass)  // [rows, hidden]
+    if let mixture = batch.mixture {
+      embeddings = tape.mix(embeddings, embed(mixture.others, pass), shares: mixture.shares)
+    }
+    return body(embeddings, pass)
+  }
 }

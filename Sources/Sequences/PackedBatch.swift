@@ -12,8 +12,29 @@ public struct PackedBatch: Sendable {
   public let targets: [Int32]
   /// Sequence i owns `scoredRows[scoredRanges[i]]`.
   public let scoredRanges: [Range<Int>]
+  /// What the inputs are mixed with; nil where they are tokens alone.
+  public let mixture: Mixture?
 
-  public init(_ sequences: [TokenSequence]) {
+  /// The second sequences of mixtures, row by row.
+  public struct Mixture: Sendable {
+    /// As many as ``PackedBatch/tokens``.
+    public let others: [Int32]
+    /// Of the first sequence, in each row.
+    public let shares: [Float]
+  }
+
+  /// Mixtures laid end to end; ``targets`` are the first sequences'.
+  public init(_ mixtures: [SequenceMixture]) {
+    self.init(
+      mixtures.map(\.sequence),
+      mixture: Mixture(
+        others: mixtures.flatMap { $0.others.dropLast() },
+        shares: mixtures.flatMap { Array(repeating: $0.share, count: max($0.others.count - 1, 0)) }))
+  }
+
+  public init(_ sequences: [TokenSequence]) { self.init(sequences, mixture: nil) }
+
+  private init(_ sequences: [TokenSequence], mixture: Mixture?) {
     var tokens: [Int32] = []
     var rows: [Int] = []
     var targets: [Int32] = []
@@ -30,5 +51,6 @@ public struct PackedBatch: Sendable {
     lengths = sequences.map { max($0.count - 1, 0) }
     scoredRows = rows
     scoredRanges = ranges
+    self.mixture = mixture
   }
 }

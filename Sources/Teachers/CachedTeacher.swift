@@ -5,7 +5,7 @@ public import Sequences
 import TeacherSignal
 
 /// What a teacher said before, looked up in the cache that it was kept in.
-public final class CachedTeacher: Teacher {
+public final class CachedTeacher: MixtureTeacher {
   public let identity: TeacherIdentity
   public let parameterBytes = 0
   private let cache: LogitCache
@@ -36,6 +36,23 @@ public final class CachedTeacher: Teacher {
       }
       try check(sample, asked)
       return Lesson(sample)
+    }
+  }
+
+  /// The records of mixtures.
+  ///
+  /// - Throws: a `Diagnostic` where one is not there or is damaged, or its signal cannot be compared with.
+  public func lessons(of mixtures: [AskedMixture]) throws -> [Lesson] {
+    try mixtures.map { asked in
+      let mixture = try asked.mixture()
+      guard let keys, let sample = try cache.sample(asked.key(mixture, keys)) else {
+        throw Diagnostic.input(
+          "the mixture of \(asked.first.name) and \(asked.second.name) is not in the cache \(cache.directory)",
+          field: "teacher.cache",
+          remedy: "run precompute with the mixtures that the cache was made with, on these rows, until it is complete")
+      }
+      try check(sample, asked.first)
+      return Lesson(mixture, .sparse(sample))
     }
   }
 

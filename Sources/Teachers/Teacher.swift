@@ -62,17 +62,28 @@ public struct Lesson {
   /// Its scored positions are those that the signal is of: all that were asked about, or those that were selected of them.
   public let sequence: TokenSequence
   public let signal: Signal
+  /// What a model is given in the place of the sequence's tokens; nil for those.
+  public let mixture: SequenceMixture?
 
   /// A sequence without a teacher.
   public init(_ sequence: TokenSequence) {
     self.sequence = sequence
     signal = .none
+    mixture = nil
+  }
+
+  /// A mixture of two sequences, and what a teacher says of it.
+  public init(_ mixture: SequenceMixture, _ signal: Signal) {
+    sequence = mixture.sequence
+    self.signal = signal
+    self.mixture = mixture
   }
 
   /// A sequence with the signal that was kept, or has just been computed, of it.
   public init(_ sample: ScoredSample) {
     sequence = sample.trainedSequence
     signal = .sparse(sample)
+    mixture = nil
   }
 
   /// The signal, to keep.
@@ -87,5 +98,6 @@ public struct Lesson {
   public init(_ sequence: TokenSequence, live teacher: any DenseTeacher) {
     self.sequence = sequence
     signal = .dense(teacher)
+    mixture = nil
   }
 }

@@ -31,6 +31,8 @@ public final class Tape {
   public let recording: Bool
   /// What products of linear layers round their operands to, forward and backward, and attention its keys and values.
   public let precision: Precision
+  /// Whether a backward pass adds to the gradients of parameters, or goes to the inputs alone.
+  public let trains: Bool
   /// Weights laid out for products, where there are any; only for tapes that do not record.
   let packed: PackedWeights?
   private var nodes: [Node] = []
@@ -38,10 +40,12 @@ public final class Tape {
   /// Gradients no longer needed, by number of elements.
   private var spare: [Int: [Tensor]] = [:]
 
-  public init(arena: Arena, recording: Bool, precision: Precision = .fp32) {
+  /// - Parameter trains: False where the gradients of inputs are asked for and those of parameters are to stay as they are.
+  public init(arena: Arena, recording: Bool, precision: Precision = .fp32, trains: Bool = true) {
     self.arena = arena
     self.recording = recording
     self.precision = precision
+    self.trains = trains
     packed = nil
   }
 
@@ -49,6 +53,7 @@ public final class Tape {
   public init(arena: Arena, packed: PackedWeights) {
     self.arena = arena
     recording = false
+    trains = false
     precision = packed.precision
     self.packed = packed
   }
@@ -102,6 +107,9 @@ public final class Tape {
   /// The gradient of a variable made by ``input(_:)``, or named to ``keepGradient(of:)``, after a backward pass; nil
   /// where the roots do not depend on it.
   public func gradient(of variable: Variable) -> Tensor? { nodes[variable.index].gradient }
+
+  /// Where the gradient of a parameter adds up; nil where it does not train, or nothing does on this tape.
+  func gradient(of parameter: Parameter) -> Tensor? { trains ? parameter.gradient : nil }
 
   /// The gradient to add to, and whether it is new: then its contents are undefined and must be overwritten.
   func gradientTarget(of variable: Variable) -> (tensor: Tensor, isNew: Bool) {

@@ -76,6 +76,11 @@ struct ProofTexts {
     return "\(folder)/\(name)/checkpoints/last"
   }
 
+  /// The token ids of a text's words.
+  static func ids(_ text: [Int], _ tokenizer: Tokenizer) throws -> [Int32] {
+    try text.map { try tokenizer.encode(alphabet[$0])[0] }
+  }
+
   // MARK: Measuring
 
   /// How far a model lies from the truth, in nats a word: KL(truth || model) on texts of the language, and KL(model || truth)

@@ -17,6 +17,12 @@ struct PrecomputeCommand: StageCommand {
       .plain(
         "vocabulary", "N", without: "the teacher's",
         "Counts only the first N vocabulary entries, for a student whose vocabulary is padded less."),
+      .pairs(
+        "mixtures", key: "mixtures", isPlain: true, "KEY=VALUE",
+        "Scores mixtures of the samples too, for mixkd: per_sample=8 of each, beta=0.4, seed=1."),
+      .pairs(
+        "twins", key: "twins", isPlain: true, "KEY=VALUE",
+        "Scores samples with replaced tokens too, for kdiga: per_sample=4 of each, rate=0.15, seed=1."),
       .precision, .batchTokens,
     ]
   let dryRun = Parameter<Bool>.flag("dry-run", "Say what would be computed and how large the cache would be, and stop.")
@@ -60,6 +66,7 @@ struct PrecomputeCommand: StageCommand {
       [
         ("cache", .string(stage.cache)), ("samples", .integer(Int64(outcome.samples))),
         ("computed", .integer(Int64(outcome.computed))),
+      ] + (outcome.forms == 0 ? [] : [("forms", .integer(Int64(outcome.forms)))]) + [
         ("scored_positions", .integer(Int64(outcome.scoredPositions))), ("seconds", .double(outcome.seconds)),
       ] + data(outcome.account, json: arguments[json]))
     try interrupted(outcome.interrupted)

@@ -13,6 +13,7 @@ import Tokenizers
 public import TeacherSignal
 public import Tensor
 import Telemetry
+import Training
 import Threads
 
 /// Stage one: runs the teacher once over a data set and caches what it thinks of every response token.
@@ -33,6 +34,10 @@ public struct Precompute: Stage {
   public var codec = SignalCodec.compact
   /// Only the first so many vocabulary entries count, for a student whose vocabulary is padded less; all where nil.
   public var vocabulary: Int?
+  /// Mixtures of the samples that the teacher is asked about too; nil for none.
+  public var mixtures: MixtureConfiguration?
+  /// Twins of the samples that the teacher is asked about too; nil for none.
+  public var twins: TwinConfiguration?
   /// Of the teacher's matrix products; samples scored in one are not those scored in the other.
   public var precision = Precision.fp32
   /// Tokens computed together.
@@ -54,8 +59,11 @@ public struct Precompute: Stage {
   /// How a run ended.
   public struct Outcome: StageOutcome, Equatable {
     public var samples: Int
-    /// Samples that this run computed; the others were there.
+    /// Mixtures and twins of them.
+    public var forms: Int
+    /// What this run computed of both; the others were there.
     public var computed: Int
+    /// Of what this run computed.
     public var scoredPositions: Int
     public var seconds: Double
     public var interrupted: Bool
@@ -89,9 +97,10 @@ public struct Precompute: Stage {
         forecast.tokens += entry.tokenCount
         forecast.scoredPositions += entry.scoredCount
       }
-      forecast.bytes =
-        4 * forecast.tokens + forecast.scoredPositions
-        * codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize)
+      let perPosition = codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize)
+      // A mixture is about as long as its sample, and a twin as long.
+      let records = 1 + formsPerSample
+      forecast.bytes = records * (4 * forecast.tokens + forecast.scoredPositions * perPosition)
       return forecast
     }
   }
@@ -117,8 +126,11 @@ public struct Precompute: Stage {
     if left < samples.count {
       Log.info("\(cache): \(samples.count - left) of \(samples.count) samples are there already")
     }
+    let pools = pools(work, in: writer.cache)
+    let formsLeft = try Interruption.endingAtOnce { try self.left(of: pools, samples.count) }
+    let total = samples.count * (1 + formsPerSample)
     let progress = Progress(
-      "precompute", total: samples.count, unit: "samples", rateUnit: "tokens", done: samples.count - left)
+      "precompute", total: total, unit: "samples", rateUnit: "tokens", done: total - left - formsLeft)
     let written = Mutex((computed: 0, scoredPositions: 0))
     // A batch is encoded and made durable while the teacher computes the next one. It counts once it is committed.
     let interrupted = try BackgroundStage.running({ (batch: [ScoredSample]) in
@@ -131,14 +143,16 @@ public struct Precompute: Stage {
     }) { stage in
       do {
         try ask(work, keys, about: samples, in: writer.cache, stage)
+        for pool in pools { try ask(about: pool, samples.count) { try stage.submit($0) } }
         return false
       } catch is Interrupted { return true }
     }
     progress.finish()
     let totals = written.withLock(\.self)
     return Outcome(
-      samples: samples.count, computed: totals.computed, scoredPositions: totals.scoredPositions,
-      seconds: (ContinuousClock.now - start) / .seconds(1), interrupted: interrupted, account: work.samples.account)
+      samples: samples.count, forms: samples.count * formsPerSample, computed: totals.computed,
+      scoredPositions: totals.scoredPositions, seconds: (ContinuousClock.now - start) / .seconds(1),
+      interrupted: interrupted, account: work.samples.account)
   }
 
   /// Has the teacher asked about every sample that the cache lacks, and hands what it says to the stage that keeps it.
@@ -157,6 +171,54 @@ public struct Precompute: Stage {
       }
     }
     while let answered = try ahead.next() { try stage.submit(answered) }
+  }
+
+  // MARK: Pools
+
+  /// Other forms of the samples that are to be there.
+  private func pools(_ work: Work, in cache: LogitCache) -> [any SamplePool] {
+    let samples = work.samples
+    var pools: [any SamplePool] = []
+    if let mixtures, let teacher = work.teacher as? any MixtureTeacher {
+      pools.append(MixturePool(samples: samples, plan: mixtures.plan, cache: cache, teacher: teacher))
+    }
+    if let twins { pools.append(TwinPool(samples: samples, plan: twins.plan, cache: cache, teacher: work.teacher)) }
+    return pools
+  }
+
+  /// Forms of samples that the cache lacks, with those that are computed together with them.
+  private func left(of pools: [any SamplePool], _ count: Int) throws -> Int {
+    try pools.reduce(0) { sum, pool in
+      try Self.windows(count).reduce(sum) { sum, window in
+        try sum + pool.forms(of: window).missing(tokens: tokensPerBatch).reduce(0) { $0 + $1.count }
+      }
+    }
+  }
+
+  /// As ``ask(_:_:about:in:_:)``, about every form of a sample that the cache lacks.
+  private func ask(about pool: any SamplePool, _ count: Int, _ submit: (_ batch: [ScoredSample]) throws -> Void) throws
+  {
+    for window in Self.windows(count) {
+      let forms = try pool.forms(of: window)
+      for batch in forms.missing(tokens: tokensPerBatch) {
+        try Interruption.check()
+        try submit(forms.ask(batch))
+      }
+    }
+  }
+
+  /// Refuses mixtures where nobody can be asked about them, or that the cache has no names for.
+  private func checkMixtures(_ teacher: any Teacher, _ found: CacheManifest?) throws {
+    guard mixtures != nil else { return }
+    guard teacher is any MixtureTeacher else {
+      throw Diagnostic.input(
+        "the teacher is a server, which is not given the embeddings of mixtures", field: "mixtures",
+        remedy: "name the model itself as the teacher, or leave mixtures out")
+    }
+    guard let found, found.formatVersion == 1 else { return }
+    throw Diagnostic.input(
+      "the cache is of version 1, which has no names for mixtures", file: cache, field: "mixtures",
+      remedy: "run decant cache upgrade on it first")
   }
 
   // MARK: Windows
@@ -183,6 +245,8 @@ public struct Precompute: Stage {
       .map { batch in batch.map { window.lowerBound + $0 } }
   }
 
+  private var formsPerSample: Int { (mixtures?.perSample ?? 0) + (twins?.perSample ?? 0) }
+
   private func count(windows: [Range<Int>], _ batches: (Range<Int>) throws -> [[Int]]) rethrows -> Int {
     try windows.reduce(0) { sum, window in try sum + batches(window).reduce(0) { $0 + $1.count } }
   }
@@ -202,7 +266,9 @@ public struct Precompute: Stage {
     let source = try SampleSource(
       format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends,
       chat: format.chatTemplate(of: opened.tokenizer.tokenizer, begun: found?.chat?["date"]?.stringValue))
+    try checkMixtures(opened.teacher, found)
     var manifest = CacheManifest(opened.teacher, codec: codec, topK: topK)
+    (manifest.mixtures, manifest.twins) = (mixtures?.plan.record, twins?.plan.record)
     // Before the rows are read, which may take long. Whether they fit the vocabulary that was asked for is their own affair.
     if let found {
       var wanted = manifest
@@ -234,7 +300,7 @@ extension Precompute {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case teacher, data, cache, codec, vocabulary, precision
+    case teacher, data, cache, codec, vocabulary, mixtures, twins, precision
     case topK = "top_k"
     case tokensPerBatch = "batch_tokens"
   }
@@ -247,6 +313,8 @@ extension Precompute {
     topK = try keys.decode(.topK, default: topK)
     codec = try keys.decode(.codec, default: codec)
     vocabulary = try keys.decodeIfPresent(Int.self, forKey: .vocabulary)
+    mixtures = try keys.decodeIfPresent(MixtureConfiguration.self, forKey: .mixtures)
+    twins = try keys.decodeIfPresent(TwinConfiguration.self, forKey: .twins)
     precision = try keys.decode(.precision, default: precision)
     tokensPerBatch = try keys.decode(.tokensPerBatch, default: tokensPerBatch)
     try keys.checked(validate)
@@ -261,6 +329,8 @@ extension Precompute {
     try keys.encode(topK, forKey: .topK)
     try keys.encode(codec, forKey: .codec)
     try keys.encodeIfPresent(vocabulary, forKey: .vocabulary)
+    try keys.encodeIfPresent(mixtures, forKey: .mixtures)
+    try keys.encodeIfPresent(twins, forKey: .twins)
     try keys.encode(precision, forKey: .precision)
     try keys.encode(tokensPerBatch, forKey: .tokensPerBatch)
   }
@@ -269,6 +339,8 @@ extension Precompute {
     try format.validate()
     try CodingKeys.topK.checkPositive(topK)
     try CodingKeys.vocabulary.check(vocabulary, in: 2...Limits.count)
+    if let mixtures { try CodingKeys.mixtures.within(mixtures.validate) }
+    if let twins { try CodingKeys.twins.within(twins.validate) }
     try CodingKeys.tokensPerBatch.checkPositive(tokensPerBatch)
   }
 }

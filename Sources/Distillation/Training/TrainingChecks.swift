@@ -3,6 +3,7 @@ import Methods
 import Models
 import Samples
 import Sequences
+import Tensor
 import Training
 
 /// What can be known of student, teacher and data together is looked at here, before the first step.
@@ -17,10 +18,28 @@ struct TrainingChecks {
   let isAskedAlways: Bool
   /// Whether the teacher of the fixed data runs beside the student.
   let isWhole: Bool
+  /// Columns of the embeddings of a teacher that is loaded.
+  let teacherWidth: Int?
   /// Whether somebody can be asked about the fixed data.
   let teachesData: Bool
 
   private var needsTeacher: Bool { configuration.objective.settings.needsTeacher }
+
+  /// Refuses slopes in embeddings that cannot be compared.
+  private func checkEmbeddings() throws {
+    let settings = configuration.objective.settings
+    guard settings.comparesEmbeddings else { return }
+    guard configuration.precision == .fp32 else {
+      throw Diagnostic.input(
+        "objective \(settings.name) takes differences that bf16 rounds away", field: "precision",
+        remedy: "train in fp32, or without gradient_weight")
+    }
+    guard let width = teacherWidth, width != student.hiddenSize else { return }
+    throw Diagnostic.input(
+      "the slopes of the teacher are in embeddings of \(width) columns, the student's of \(student.hiddenSize)",
+      field: "objective.gradient_weight",
+      remedy: "make the student of the teacher's layers (student.layers), or set gradient_weight to 0")
+  }
 
   /// Refuses combinations that cannot train.
   ///
@@ -42,9 +61,10 @@ struct TrainingChecks {
         throw Diagnostic.input(
           "\(key) needs the teacher's whole distributions, and a cache, a server and what the student writes have the top-k alone",
           field: "objective.\(key)",
-          remedy: "name teacher.model with live: true and a fixed source, or leave \(key) out")
+          remedy: "name teacher.model with live: true and a fixed source, or do without \(key)")
       }
     }
+    try checkEmbeddings()
     if configuration.objective.settings.texts == .pairs, !configuration.isPaired {
       throw Diagnostic.input(
         "objective \(configuration.objective.settings.name) needs what teacher and student write to the same prompts",
@@ -66,6 +86,12 @@ struct TrainingChecks {
         field: "source", remedy: "write `source: on-policy`")
     }
     guard configuration.outputs != nil else { return }
+    let settings = configuration.objective.settings
+    guard settings.mixing == nil, settings.twins == nil else {
+      throw Diagnostic.input(
+        "objective \(settings.name) has other forms of the rows beside them, and learns from nothing that the student writes",
+        field: "source", remedy: "write `source: fixed`, and leave replay out")
+    }
     guard teacher != nil else {
       throw Diagnostic.input(
         "the teacher's model is needed to score what the student writes", field: "teacher.model",

@@ -14,6 +14,14 @@ extension TrainingSetup {
     let data = DataExamples(
       samples, order: Self.order(samples, configuration),
       teacher: configuration.objective.settings.needsTeacher ? try parts.teachers.ofData(vocabulary: vocabulary) : nil)
+    if let mixing = configuration.objective.settings.mixing {
+      let (teacher, plan) = try parts.teachers.ofMixtures(mixing, vocabulary: vocabulary)
+      return AugmentedExamples(data, Mixtures(of: samples, teacher: teacher, plan: plan))
+    }
+    if let need = configuration.objective.settings.twins {
+      let (teacher, plan) = try parts.teachers.ofTwins(need, vocabulary: vocabulary)
+      return AugmentedExamples(data, Twins(of: samples, teacher: teacher, plan: plan))
+    }
     guard let replay = configuration.outputs, let regenerator = try regenerator(of: student) else { return data }
     if replay.writer == .process, let rounds = replay.rounds {
       let store = try awaitedStore(startsAfresh: state.isFirst, in: folder)

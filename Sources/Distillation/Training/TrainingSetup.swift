@@ -65,7 +65,7 @@ final class TrainingSetup {
     let checks = TrainingChecks(
       configuration: configuration, student: student.configuration, partner: parts.partner?.configuration,
       teacher: try parts.teachers.limits(), isAskedAlways: parts.teachers.isAskedAlways,
-      isWhole: parts.teachers.isLive,
+      isWhole: parts.teachers.isLive, teacherWidth: parts.teachers.loaded?.model.configuration.hiddenSize,
       teachesData: parts.teachers.teachesData)
     try checks.checkSources()
     for set in samples.sets { try checks.check(set) }

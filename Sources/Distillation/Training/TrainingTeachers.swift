@@ -17,13 +17,13 @@ import Training
 /// Who teaches a run, by its configuration: who is asked about the data, and who scores what the student writes. This is the
 /// one place that tells a cache from a model and a server; the steps know teachers alone.
 final class TrainingTeachers {
-  private let configuration: TrainingConfiguration
+  let configuration: TrainingConfiguration
   /// The teacher's model, where it runs beside the student, scores student outputs, or gives the student its layers.
   let loaded: LoadedModel?
   /// Folder of the cache; nil where none is read.
-  private let folder: String?
+  let folder: String?
   /// What the teacher said of the data before; nil where there is no cache yet, or none is read.
-  private let cache: LogitCache?
+  let cache: LogitCache?
   /// Of whoever can be asked; nil where it need not be known.
   private let tokenizer: TokenizerBundle?
   /// Whoever can be asked, from when on it is needed.
@@ -34,7 +34,7 @@ final class TrainingTeachers {
   private(set) var missing = 0
 
   private var source: TeacherSource? { configuration.teacher?.source }
-  private var isServed: Bool { configuration.teacher?.served != nil }
+  var isServed: Bool { configuration.teacher?.served != nil }
   /// Whether the teacher runs beside the student.
   var isLive: Bool { configuration.teacher?.live == true && loaded != nil }
 
@@ -43,6 +43,7 @@ final class TrainingTeachers {
   init(_ configuration: TrainingConfiguration, givesLayers: Bool) throws {
     self.configuration = configuration
     let settings = configuration.teacher
+    try Self.checkForms(configuration)
     let isLive = settings?.live == true
     let model = settings?.model
     guard model != nil || !givesLayers && (settings?.served != nil || !isLive && configuration.outputs == nil) else {

@@ -5,7 +5,7 @@ private struct Embedding: Operation {
   let table: Parameter
 
   func backward(_ gradient: Tensor, on tape: Tape) {
-    guard let tableGradient = table.gradient else { return }
+    guard let tableGradient = tape.gradient(of: table) else { return }
     addRows(gradient, to: tableGradient, at: ids.map(Int.init))
   }
 }

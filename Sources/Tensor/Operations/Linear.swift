@@ -19,7 +19,7 @@ private struct Linear: Operation {
     Gemm.multiply(
       gradient, weight.weights, transposeB: layout == .inputByOutput, into: inputGradient, accumulate: !isNew,
       precision: tape.precision)
-    if let weightGradient = weight.gradient {
+    if let weightGradient = tape.gradient(of: weight) {
       switch layout {
       case .outputByInput:
         Gemm.multiply(
@@ -29,7 +29,7 @@ private struct Linear: Operation {
           input.value, transposeA: true, gradient, into: weightGradient, accumulate: true, precision: tape.precision)
       }
     }
-    if let biasGradient = bias?.gradient {
+    if let biasGradient = bias.flatMap(tape.gradient(of:)) {
       Engine.parallel(count: biasGradient.count, grain: columnGrain) { range in
         unsafe kernels.accumulateColumnSums(
           biasGradient.base + range.lowerBound, gradient.base + range.lowerBound, gradient.rows, range.count,

@@ -18,9 +18,10 @@ private struct LayerNorm: Operation {
           inverse.base + range.lowerBound, gain.value.base, range.count, x.columns)
       }
     }
-    guard gain.gradient != nil || bias.gradient != nil else { return }
-    let gainGradient = gain.gradient ?? tape.arena.zeros([x.columns])
-    let biasGradient = bias.gradient ?? tape.arena.zeros([x.columns])
+    let (ofGain, ofBias) = (tape.gradient(of: gain), tape.gradient(of: bias))
+    guard ofGain != nil || ofBias != nil else { return }
+    let gainGradient = ofGain ?? tape.arena.zeros([x.columns])
+    let biasGradient = ofBias ?? tape.arena.zeros([x.columns])
     Engine.parallel(count: x.columns, grain: columnGrain) { range in
       let start = range.lowerBound
       unsafe kernels.layerNormParametersBackward(
@@ -48,7 +49,7 @@ private struct RMSNorm: Operation {
           gain.value.base, gainOffset, range.count, columns)
       }
     }
-    guard let gainGradient = gain.gradient else { return }
+    guard let gainGradient = tape.gradient(of: gain) else { return }
     Engine.parallel(count: columns, grain: columnGrain) { range in
       let start = range.lowerBound
       unsafe kernels.rmsNormParametersBackward(

@@ -12,7 +12,7 @@ private struct Recomputed: Operation {
     // Outside the scratch memory, since it outlives this operation.
     let target = tape.gradientTarget(of: input)
     tape.arena.scratch {
-      let again = Tape(arena: tape.arena, recording: true, precision: tape.precision)
+      let again = Tape(arena: tape.arena, recording: true, precision: tape.precision, trains: tape.trains)
       let x = again.input(input.value)
       var stream = stream
       again.backward(from: body(again, x, &stream), gradient: gradient)
@@ -44,7 +44,7 @@ extension Tape {
     let start = stream
     let value = arena.keepingResult {
       // A recording tape, where this one records, so that both runs do the same: dropout, say, is for these alone.
-      let tape = recording ? Tape(arena: arena, recording: true, precision: precision) : self
+      let tape = recording ? Tape(arena: arena, recording: true, precision: precision, trains: trains) : self
       return body(tape, recording ? tape.input(x.value) : x, &stream).value
     }
     return record(value, Recomputed(input: x, stream: start, body: body))
