@@ -1,5 +1,4 @@
 import Diagnostics
-import Files
 import Methods
 import Models
 import Optimizers
@@ -14,20 +13,14 @@ enum Checkpoint {
 
   /// Writes all files of a checkpoint into a folder that nobody sees yet.
   ///
-  /// - Parameters:
-  ///   - companions: Files that travel with the student.
-  ///   - endToken: What the tokenizer's files are to name as the end of a text; nil leaves them as they are.
+  /// - Parameter model: Writes the student's own, and the folders of models that are trained beside it.
   static func write(
-    to folder: String, student: any CausalLanguageModel, companions: [Companion], endToken: String?,
-    trained: [TrainedParameters], optimizers: [AdamW], state: TrainerState
+    to folder: String, trained: [TrainedParameters], optimizers: [AdamW], state: TrainerState,
+    model: (_ folder: String) throws -> Void
   ) throws {
-    try ModelStore.save(student, to: folder, companions: companions, endToken: endToken)
+    try model(folder)
     for (trained, optimizer) in zip(trained, optimizers) {
-      if let model = trained.model {
-        let place = "\(folder)/\(trained.name)"
-        try File.makeFolder(place)
-        try ModelStore.save(model, to: place, companions: companions, endToken: endToken)
-      } else if trained.name != TrainedParameters.student {
+      if trained.name != TrainedParameters.student && trained.model == nil {
         try write([(values, trained.parameters.values)], to: "\(folder)/\(trained.name).safetensors")
       }
       try write(

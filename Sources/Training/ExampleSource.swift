@@ -4,36 +4,12 @@ package import Teachers
 
 /// Where the examples of a run's steps come from. There always is one: the fixed data alone, or the fixed data and the
 /// student's own outputs in turn.
-package protocol ExampleSource: AnyObject {
+package protocol ExampleSource: StepSource {
   /// The examples of a step, counted from 0, of a run of `total`.
   ///
   /// - Throws: a `Diagnostic` where an example is gone or damaged; `Interrupted` where a signal came while the student wrote:
   ///   nothing of the source has changed then.
   func batch(step: Int, of total: Int) throws -> StepBatch
-
-  /// Hears of a validation.
-  ///
-  /// - Parameter validationLoss: Cross-entropy on reference responses, nats per token.
-  func observe(validationLoss: Double)
-
-  /// What a checkpoint holds of it.
-  var state: SourceState { get }
-
-  /// Gives up what no step can ask for any more, after a checkpoint.
-  ///
-  /// - Parameter version: ``SourceState/replayVersion`` of the oldest checkpoint that is kept.
-  func prune(resumableAt version: Int) throws
-
-  /// Whether a checkpoint is written, before a step of a run of `total`, for another process to read.
-  func publishesCheckpoint(at step: Int, of total: Int) -> Bool
-
-  /// Whether that process has still to read it: until then it stays.
-  func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool
-}
-
-extension ExampleSource {
-  package func publishesCheckpoint(at step: Int, of total: Int) -> Bool { false }
-  package func isAwaited(checkpoint step: Int, of total: Int) throws -> Bool { false }
 }
 
 /// What a step learns from.
@@ -71,11 +47,6 @@ package final class DataExamples: ExampleSource {
     self.order = order
     self.teacher = teacher
   }
-
-  package var state: SourceState { SourceState() }
-
-  package func observe(validationLoss: Double) {}
-  package func prune(resumableAt version: Int) {}
 
   package func batch(step: Int, of total: Int) throws -> StepBatch {
     StepBatch(source: .data, examples: try examples(at: step, of: total))

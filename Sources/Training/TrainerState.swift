@@ -43,13 +43,12 @@ package struct TrainerState: Codable, Equatable, Sendable {
   }
 
   /// Whether a validation of this step is better than all of steps before.
-  func improves(by result: ValidationSet.Result) -> Bool {
+  func improves(by result: ValidationResult) -> Bool {
     guard step > 0, result.loss.isFinite else { return false }
-    return result.score > bestScore ?? bestLoss.map { -$0 } ?? -.infinity
+    return result.score ?? -result.loss > bestScore ?? bestLoss.map { -$0 } ?? -.infinity
   }
 
-  mutating func takeBest(_ result: ValidationSet.Result) {
-    (bestStep, bestLoss) = (step, result.loss)
-    bestScore = result.responses == nil ? nil : result.score
+  mutating func takeBest(_ result: ValidationResult) {
+    (bestStep, bestLoss, bestScore) = (step, result.loss, result.score)
   }
 }

@@ -8,8 +8,7 @@ import Samples
 import Telemetry
 import Tensor
 
-/// The steps of a run: step, validate, checkpoint, finish. It knows a method, a source of examples and a run folder, and none
-/// of what they are.
+/// The steps of a run: step, validate, checkpoint, finish. It knows a learner and a run folder, and not what is learnt.
 ///
 /// A killed run goes on from its last checkpoint to the same bytes as an uninterrupted one: data order and decoding are
 /// functions of (seed, step), and everything else that moves is in the checkpoint.
@@ -17,10 +16,9 @@ package final class TrainingLoop {
   private let work: TrainingWork
   private let folder: RunFolder
   private let collective = Collective.alone
-  private let gradients: StepGradients
+  private let learner: any Learner
   private let optimizers: [AdamW]
   private let learningRates: LearningRateSchedule
-  private let source: any ExampleSource
   private let reports: TrainingReports
   private var state: TrainerState
   private var validationLoss: Double?
@@ -30,10 +28,10 @@ package final class TrainingLoop {
   /// - Parameters:
   ///   - folder: The run's, which this process has locked.
   ///   - resumed: Step of the checkpoint to go on from, whose student `work` has; nil for a new run.
-  ///   - source: Makes the source of examples that goes with a state.
+  ///   - learner: Makes the learner that goes with a state.
   /// - Throws: a `Diagnostic` where the checkpoint does not belong to the run or is damaged.
   package init(
-    _ work: TrainingWork, in folder: RunFolder, resumed: Int?, source: (TrainerState) throws -> any ExampleSource
+    _ work: TrainingWork, in folder: RunFolder, resumed: Int?, learner: (TrainerState) throws -> any Learner
   ) throws {
     self.work = work
     self.folder = folder
@@ -45,19 +43,17 @@ package final class TrainingLoop {
     optimizers = work.optimizers()
     if let resumed {
       state = try Checkpoint.restore(
-        from: folder.checkpoint(step: resumed), step: resumed, of: work.bounds, trained: work.method.trained,
+        from: folder.checkpoint(step: resumed), step: resumed, of: work.bounds, trained: work.trained,
         optimizers: optimizers, remedy: folder.remedy(forDamaged: resumed))
-      if let kept = state.method { work.method.state = kept }
     } else {
       state = work.bounds.initial
     }
-    work.student.dropout?.stream = state.dropout
     learningRates = work.learningRates
-    gradients = StepGradients(
-      work.method, microBatchTokens: work.training.microBatchTokens, collective: collective)
+    self.learner = try learner(state)
+    if let kept = state.method { self.learner.methodState = kept }
+    self.learner.dropoutStream = state.dropout
     // A little more than expected: what is not used is not resident.
-    if shortage == nil { gradients.arena.reserve(bytes: work.forecast.step + work.forecast.step / 50) }
-    self.source = try source(state)
+    if shortage == nil { self.learner.arena.reserve(bytes: work.forecast.step + work.forecast.step / 50) }
     if resumed != nil { try folder.relink(step: state.step) }
     reports = try TrainingReports(
       folder: folder, total: work.totalSteps, resumed: resumed == nil ? nil : state, logEvery: work.training.logEvery)
@@ -80,7 +76,9 @@ package final class TrainingLoop {
         try Interruption.check()
         let metrics = try takeStep()
         nonFinite = metrics.skipped ? nonFinite + 1 : 0
-        try collective.once { try reports.stepped(metrics, logEvery: work.training.logEvery) }
+        try collective.once {
+          try reports.stepped(metrics, terms: learner.reportedTerms, logEvery: work.training.logEvery)
+        }
         if nonFinite == work.training.nonFiniteLimit { throw Self.nonFinite(metrics, count: nonFinite) }
         if state.step == total || isDue(work.validationSchedule.every) { state.validationDue = true }
         try finishStep(clock)
@@ -90,7 +88,7 @@ package final class TrainingLoop {
     let isStopped = state.step < total || state.validationDue == true
     if isStopped, try !folder.checkpointSteps().contains(state.step) { try checkpoint() }
     try collective.once {
-      try reports.finished(state: state, total: total, stepPeakBytes: gradients.arena.peakBytes)
+      try reports.finished(state: state, total: total, stepPeakBytes: learner.arena.peakBytes)
     }
     return TrainingOutcome(
       steps: state.step, interrupted: isStopped, validationLoss: validationLoss, bestStep: state.bestStep,
@@ -99,7 +97,7 @@ package final class TrainingLoop {
         uniqueKeysWithValues: state.sources.compactMap { name, count in
           BatchSource(rawValue: name).map { ($0, count) }
         }),
-      staleness: state.staleness, forecast: work.forecast, stepPeakBytes: gradients.arena.peakBytes)
+      staleness: state.staleness, forecast: work.forecast, stepPeakBytes: learner.arena.peakBytes)
   }
 
   /// What follows a step where it is due: the validation and the checkpoint.
@@ -110,23 +108,22 @@ package final class TrainingLoop {
     state.validationDue = nil
     clock()
     let isLast = state.step == work.totalSteps
-    let isAsked = source.publishesCheckpoint(at: state.step, of: work.totalSteps)
+    let isAsked = learner.source.publishesCheckpoint(at: state.step, of: work.totalSteps)
     if isAsked || state.step > 0 && (isLast || improved || isDue(work.checkpoints.every)) { try checkpoint() }
   }
 
   private func isDue(_ every: Int) -> Bool { every > 0 && state.step.isMultiple(of: every) }
 
-  /// One step of every optimizer, on the examples that the source gives.
+  /// One step of every optimizer.
   ///
   /// - Throws: `Interrupted` from writing the student's outputs, before anything of the step has changed.
   private func takeStep() throws -> StepMetrics {
     let start = ContinuousClock.now
-    let batch = try source.batch(step: state.step, of: work.totalSteps)
+    for trained in work.trained { trained.parameters.gradients?.fill(0) }
+    let learnt = try learner.learn(step: state.step, of: work.totalSteps)
+    let loss = learnt.loss
     keepSourceState()
-    if !batch.staleness.isEmpty { state.staleness = (state.staleness ?? Staleness()).adding(batch.staleness) }
-    for trained in work.method.trained { trained.parameters.gradients?.fill(0) }
-    let loss = gradients.accumulate(
-      batch.examples, progress: Double(state.step) / Double(max(work.totalSteps - 1, 1)))
+    if !learnt.staleness.isEmpty { state.staleness = (state.staleness ?? Staleness()).adding(learnt.staleness) }
     let norms = collective.clip(work.clipped(optimizers), maximumNorm: Float(work.training.gradientClip))
     let rate = learningRates.rate(step: state.step)
     let skipped = loss.offender != nil || !norms.allSatisfy(\.isFinite)
@@ -138,16 +135,17 @@ package final class TrainingLoop {
     }
     state.step += 1
     state.tokens += loss.tokens
-    state.sources[batch.source.rawValue, default: 0] += 1
+    state.sources[learnt.source.rawValue, default: 0] += 1
     return StepMetrics(
-      step: state.step, source: batch.source, loss: loss, gradientNorm: norms[0], learningRate: rate,
-      phi: state.sampler?.phi, staleness: batch.staleness, skipped: skipped,
-      offender: loss.offender ?? (skipped ? batch.examples.first?.name : nil),
+      step: state.step, source: learnt.source, loss: loss, gradientNorm: norms[0], learningRate: rate,
+      phi: state.sampler?.phi, staleness: learnt.staleness, skipped: skipped,
+      offender: loss.offender ?? (skipped ? learnt.first() : nil),
       seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   private func keepSourceState() {
-    (state.sampler, state.replayVersion) = (source.state.sampler, source.state.replayVersion)
+    let source = learner.source.state
+    (state.sampler, state.replayVersion) = (source.sampler, source.replayVersion)
   }
 
   /// Measures the student on the validation rows; the loss moves phi.
@@ -157,10 +155,9 @@ package final class TrainingLoop {
   private func validate() throws -> Bool {
     // In the memory of the steps, and no more of it than they take: a forward pass needs less than a step of as many rows.
     let tokens = min(max(work.forecast.tokens, 1), 4096)
-    guard let validation = work.validation, validation.count > 0 else { return false }
-    let result = try validation.measure(work.student, tokensPerBatch: tokens, in: gradients.arena)
+    guard let result = try learner.validate(tokensPerBatch: tokens) else { return false }
     validationLoss = result.loss
-    if result.loss.isFinite { source.observe(validationLoss: result.loss) }
+    if result.loss.isFinite { learner.source.observe(validationLoss: result.loss) }
     keepSourceState()
     let improved = state.improves(by: result)
     if improved { state.takeBest(result) }
@@ -170,33 +167,27 @@ package final class TrainingLoop {
 
   private func checkpoint() throws {
     try requireSound()
-    state.dropout = work.student.dropout?.stream ?? state.dropout
-    state.method = work.method.state.isEmpty ? nil : work.method.state
+    state.dropout = learner.dropoutStream ?? state.dropout
+    state.method = learner.methodState.isEmpty ? nil : learner.methodState
     try collective.once {
       // First, so that after a power cut no step is missing from the metrics of a checkpoint that is there.
       try reports.synchronize()
       try folder.publish(step: state.step) { hidden in
         try Checkpoint.write(
-          to: hidden, student: work.student, companions: work.companions, endToken: work.endToken,
-          trained: work.method.trained, optimizers: optimizers, state: state)
+          to: hidden, trained: work.trained, optimizers: optimizers, state: state, model: learner.save)
       }
       try folder.prune(keep: work.checkpoints.keep, best: state.bestStep) {
-        try source.isAwaited(checkpoint: $0, of: work.totalSteps)
+        try learner.source.isAwaited(checkpoint: $0, of: work.totalSteps)
       }
     }
-    try source.prune(resumableAt: folder.oldestReplayVersion())
+    try learner.source.prune(resumableAt: folder.oldestReplayVersion())
   }
 
   /// Refuses to save a student that has diverged: the step after the last one would have found it, but nobody takes that.
   private func requireSound() throws {
-    try Checkpoint.requireFinite(work.method.trained, optimizers, step: state.step)
-    // Weights can be finite and far too large. One sample may have no finite loss; a sound student has some that do.
-    let evaluator = Evaluator(model: work.student, tokensPerBatch: 1, arena: gradients.arena)
-    for number in 0..<min(work.data.count, 4) {
-      if try evaluator.evaluate([work.data.sample(number).sequence]).nll.isFinite { return }
-    }
-    throw Checkpoint.diverged(
-      "the loss of \(try work.data.name(0)), and of others, is not finite", step: state.step)
+    try Checkpoint.requireFinite(work.trained, optimizers, step: state.step)
+    // Weights can be finite and far too large.
+    if let fault = try learner.fault() { throw Checkpoint.diverged(fault, step: state.step) }
   }
 
   private static func nonFinite(_ metrics: StepMetrics, count: Int) -> Diagnostic {

@@ -53,7 +53,8 @@ final class TrainingReports {
     if state.step > 0 { Log.info("resuming \(folder.path) at step \(state.step)") }
   }
 
-  func stepped(_ step: StepMetrics, logEvery: Int) throws {
+  /// - Parameter terms: Parts of the loss that stand first, whether or not the step has them.
+  func stepped(_ step: StepMetrics, terms: [String], logEvery: Int) throws {
     let loss = Readable.decimals(step.loss.objective, 4)
     progress.advance(work: step.loss.tokens, message: "loss \(loss), \(step.source.rawValue)")
     if step.skipped {
@@ -65,8 +66,6 @@ final class TrainingReports {
       "learning_rate": .double(Double(step.learningRate)),
       "scored_positions": .integer(Int64(step.loss.scoredPositions)),
     ]
-    // The two that every method is read for, then its own.
-    let terms = ["divergence", "cross_entropy"]
     let names = terms + step.loss.terms.map(\.name).filter { !terms.contains($0) }
     let measured = (names.map { ($0, step.loss.mean($0)) } + [("gradient_norm", Double(step.gradientNorm))])
       .filter(\.1.isFinite)
@@ -79,7 +78,7 @@ final class TrainingReports {
     try events.append(step: step.step, (measured + clocked).map { (tag: "train/\($0)", value: $1) })
   }
 
-  func validated(step: Int, _ result: ValidationSet.Result, phi: Double?) throws {
+  func validated(step: Int, _ result: ValidationResult, phi: Double?) throws {
     let responses = result.responses
     Log.info(
       "step \(step): validation loss \(Readable.decimals(result.loss, 4))"

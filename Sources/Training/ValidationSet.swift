@@ -4,18 +4,22 @@ package import Samples
 import Telemetry
 import Tensor
 
+/// What a validation found.
+package struct ValidationResult: Equatable {
+  /// Mean cross-entropy per scored position, nats, or whatever else the steps lower.
+  package var loss: Double
+  /// Of greedy responses, where the metric is of those.
+  package var responses: EvaluationReport.Responses?
+  /// What decides between checkpoints, from 0 to 1, more is better, where that is not the loss.
+  package var score: Double?
+
+  package init(loss: Double, responses: EvaluationReport.Responses? = nil, score: Double? = nil) {
+    (self.loss, self.responses, self.score) = (loss, responses, score)
+  }
+}
+
 /// The rows that a run is validated with, and what decides between its checkpoints.
 package struct ValidationSet {
-  /// What a validation found.
-  package struct Result: Equatable {
-    /// Mean cross-entropy per scored position, nats.
-    var loss: Double
-    /// Of greedy responses, where the metric is of those.
-    var responses: EvaluationReport.Responses?
-    /// In the metric's measure; more is better.
-    var score: Double
-  }
-
   private let samples: IndexedSamples
   private let metric: ValidationConfiguration.Metric
   private let answer: (any CausalLanguageModel, _ count: Int) throws -> EvaluationReport.Responses?
@@ -39,17 +43,17 @@ package struct ValidationSet {
   ///
   /// - Parameter tokensPerBatch: Decides time and memory, and no bit of the loss.
   /// - Throws: `Interrupted` where a signal asks to stop, and what the answering throws.
-  func measure(_ student: any CausalLanguageModel, tokensPerBatch: Int, in arena: Arena) throws -> Result {
+  func measure(_ student: any CausalLanguageModel, tokensPerBatch: Int, in arena: Arena) throws -> ValidationResult {
     let loss = try Evaluator(model: student, tokensPerBatch: tokensPerBatch, arena: arena)
       .evaluate(count: count, onProgress: { _ in try Interruption.check() }) {
         try samples.index.sample(at: $0).sequence
       }.nll
-    if metric == .loss { return Result(loss: loss, score: -loss) }
+    if metric == .loss { return ValidationResult(loss: loss) }
     // A student whose logits are no numbers writes nothing.
     guard loss.isFinite, let responses = try answer(student, count) else {
-      return Result(loss: loss, score: -.infinity)
+      return ValidationResult(loss: loss, score: -.infinity)
     }
-    return Result(
+    return ValidationResult(
       loss: loss, responses: responses, score: metric == .rougeL ? responses.rougeL : responses.exactMatch)
   }
 }

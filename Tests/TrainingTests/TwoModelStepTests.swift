@@ -101,14 +101,18 @@ private final class TwoModels: Method {
     checkpoints.every = 2
     checkpoints.keep = 9
     let work = TrainingWork(
-      student: student, method: method, data: data, validation: nil, companions: [], endToken: nil, training: training,
-      validationSchedule: ValidationConfiguration(), checkpoints: checkpoints,
+      trained: method.trained, training: training, validationSchedule: ValidationConfiguration(),
+      checkpoints: checkpoints,
       bounds: TrainerState.Bounds(
         totalSteps: steps, initial: TrainerState(sampler: nil, dropout: RandomStream(seed: 2, name: "dropout")),
         hasDropout: false),
       forecast: MemoryForecast(method, teacher: nil, teacherBytes: 0, microBatches: sizes), summary: [])
-    _ = try TrainingLoop(work, in: folder, resumed: resumed) { _ in DataExamples(data, order: order, teacher: nil) }
-      .run()
+    _ = try TrainingLoop(work, in: folder, resumed: resumed) { _ in
+      LanguageLearner(
+        student, method, learningFrom: DataExamples(data, order: order, teacher: nil), data: data, validation: nil,
+        companions: [], endToken: nil, microBatchTokens: training.microBatchTokens)
+    }
+    .run()
   }
 
   @Test("a run goes on from a checkpoint to the same bytes: both models, both optimizers, the method's state")

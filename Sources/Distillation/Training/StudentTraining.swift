@@ -50,7 +50,7 @@ public struct StudentTraining: Stage {
     try folder.record(setup.provenance, resumedAt: resumed, acceptChangedData: acceptChangedData)
     setup.keepIndices()
     let loop = try TrainingLoop(setup.work(), in: folder, resumed: resumed) {
-      try setup.examples(from: $0, in: folder)
+      try setup.learner(from: $0, in: folder)
     }
     return try loop.run()
   }

@@ -117,20 +117,28 @@ final class TrainingSetup {
 
   // MARK: What the loop takes
 
-  /// What the steps work on.
+  /// What the steps work on, and how they are taken.
   func work() throws -> TrainingWork {
+    TrainingWork(
+      trained: method.trained, training: configuration.training, validationSchedule: configuration.validation,
+      checkpoints: configuration.checkpoints, bounds: bounds, forecast: try forecast(),
+      summary: try parts.summary(
+        samples: samples.count, validation: validation?.count ?? 0, vocabulary: vocabulary, endOfText: source.endOfText)
+    )
+  }
+
+  /// The student, its method and what it learns from behind a state.
+  ///
+  /// - Parameter folder: Holds the replay store, where the run has one.
+  func learner(from state: TrainerState, in folder: RunFolder) throws -> LanguageLearner {
     let validation = validation.map { samples in
       ValidationSet(samples, configuration.validation) { [self] in try answer(samples, of: $0, count: $1) }
     }
     let tokenizer = parts.tokenizer.tokenizer, end = source.endOfText.appended
-    return TrainingWork(
-      student: student, method: method, data: samples, validation: validation, companions: companions,
-      endToken: end == tokenizer.eosTokenID ? nil : end.flatMap(tokenizer.token), training: configuration.training,
-      validationSchedule: configuration.validation, checkpoints: configuration.checkpoints, bounds: bounds,
-      forecast: try forecast(),
-      summary: try parts.summary(
-        samples: samples.count, validation: validation?.count ?? 0, vocabulary: vocabulary, endOfText: source.endOfText)
-    )
+    return LanguageLearner(
+      student, method, learningFrom: try examples(from: state, in: folder), data: samples, validation: validation,
+      companions: companions, endToken: end == tokenizer.eosTokenID ? nil : end.flatMap(tokenizer.token),
+      microBatchTokens: configuration.training.microBatchTokens)
   }
 
   /// Greedy responses to the first prompts of the validation rows, against their own.
