@@ -152,11 +152,7 @@ public enum ModelStore {
   public static func student(
     from teacher: any CausalLanguageModel, layers: [Int], training: ParameterSelection
   ) throws -> any CausalLanguageModel {
-    let count = teacher.configuration.layerCount
-    guard !layers.isEmpty, layers.allSatisfy((0..<count).contains) else {
-      throw Diagnostic.input(
-        "layers \(layers) cannot be taken from a teacher of \(count)", remedy: "name layers from 0 to \(count - 1)")
-    }
+    try check(layers, of: teacher.configuration.layerCount)
     var configuration = teacher.configuration.raw
     let original = try blueprint(of: JSONField(.object(configuration)))
     let keys = original.keys
@@ -169,11 +165,24 @@ public enum ModelStore {
     // What the teacher's generation settings say, which its config.json need not.
     model.configuration.eosTokenIDs = teacher.configuration.eosTokenIDs
     model.configuration.suppressedTokenIDs = teacher.configuration.suppressedTokenIDs
-    for parameter in model.parameters.parameters {
-      let source = keys.layer(of: parameter.name).map { "\(keys.layers)\(layers[$0.index])\($0.rest)" }
-      parameter.value.copy(from: teacher.parameters[source ?? parameter.name].value)
-    }
+    copy(layers, of: teacher.parameters, to: model.parameters, keys)
     return model
+  }
+
+  /// Refuses layers that a teacher of `count` does not have.
+  static func check(_ layers: [Int], of count: Int) throws {
+    guard !layers.isEmpty, layers.allSatisfy((0..<count).contains) else {
+      throw Diagnostic.input(
+        "layers \(layers) cannot be taken from a teacher of \(count)", remedy: "name layers from 0 to \(count - 1)")
+    }
+  }
+
+  /// Fills the parameters of a student with those of a teacher: its layer `i` with layer `layers[i]`.
+  static func copy(_ layers: [Int], of teacher: ParameterBuffer, to student: ParameterBuffer, _ keys: CheckpointKeys) {
+    for parameter in student.parameters {
+      let source = keys.layer(of: parameter.name).map { "\(keys.layers)\(layers[$0.index])\($0.rest)" }
+      parameter.value.copy(from: teacher[source ?? parameter.name].value)
+    }
   }
 
   /// Bytes of memory that the machine has.

@@ -122,6 +122,26 @@ struct EncoderTests {
     #expect(loaded.notice?.contains("5 tensors such as cls.predictions.bias left out") == true)
   }
 
+  @Test("a student of chosen layers has theirs, and all that stands around them", arguments: EncoderCase.all)
+  func layers(_ encoder: EncoderCase) throws {
+    let teacher = try encoder.load()
+    let student = try ModelStore.student(from: teacher, layers: [1, 0, 1], training: .all)
+    #expect(student.configuration.layerCount == 3)
+    #expect(student.configuration.hasPooler == teacher.configuration.hasPooler)
+    func values(_ model: EncoderModel, _ name: String) -> [Float] { model.parameters[name].value.array() }
+    for parameter in student.parameters.parameters {
+      let parts = parameter.name.split(separator: ".")
+      let layer = parts.starts(with: ["encoder", "layer"]) ? Int(parts[2]) : nil
+      let source = layer.map { "encoder.layer.\([1, 0, 1][$0])." + parts.dropFirst(3).joined(separator: ".") }
+      #expect(values(student, parameter.name) == values(teacher, source ?? parameter.name), "\(parameter.name)")
+    }
+    #expect(
+      values(student, "encoder.layer.1.output.dense.weight") != values(student, "encoder.layer.2.output.dense.weight"))
+    expectDiagnostic(saying: "layers [2] cannot be taken from a teacher of 2") {
+      _ = try ModelStore.student(from: teacher, layers: [2], training: .none)
+    }
+  }
+
   @Test("a saved encoder loads with the same bits and fingerprint, as the family's class", arguments: EncoderCase.all)
   func saving(_ encoder: EncoderCase) throws {
     let folder = try TemporaryFolder()

@@ -1,19 +1,11 @@
-import Diagnostics
-import Files
 public import Fingerprints
-import JSON
 public import Sequences
 public import Tensor
 
 /// Vectors of texts: an encoder, or a decoder's hidden states after its final norm, and how those of a text become one
 /// vector.
 public struct Embedder {
-  private enum Model {
-    case encoder(EncoderModel)
-    case decoder(any CausalLanguageModel)
-  }
-
-  private let model: Model
+  private let model: SentenceModel
   /// The folder that the model came from, resolved.
   public let directory: String
   /// Of configuration and weights.
@@ -34,49 +26,20 @@ public struct Embedder {
   ///   - precision: Of the model's matrix products.
   /// - Throws: as `ModelStore.load`, and a `Diagnostic` for a way of pooling that the model does not have.
   public init(_ pathOrHubID: String, pooling: Pooling?, normalizes: Bool?, precision: Precision = .fp32) throws {
-    directory = try ModelStore.resolve(pathOrHubID)
-    let settings = try SentenceSettings(directory: directory)
-    self.pooling = pooling ?? settings.pooling ?? .mean
-    self.normalizes = normalizes ?? settings.normalizes ?? false
-    maximumLength = settings.maximumLength
-    if try ModelStore.isEncoder(directory) {
-      let loaded = try ModelStore.loadEncoder(directory, training: .none, precision: precision)
-      (model, fingerprint) = (.encoder(loaded.model), loaded.fingerprint)
-      notices = loaded.notice.map { [$0] } ?? []
-      guard self.pooling != .pooler || loaded.model.configuration.hasPooler else {
-        throw Self.unfit("is pooler, and the weights hold none", remedy: "choose cls, mean or last")
-      }
-    } else {
-      let loaded = try ModelStore.load(directory, training: .none, precision: precision)
-      (model, fingerprint) = (.decoder(loaded.model), loaded.fingerprint)
-      notices = []
-      guard [.mean, .last].contains(self.pooling) else {
-        throw Self.unfit(
-          "is \(self.pooling.rawValue), and the model is a decoder, whose first token has seen nothing else",
-          remedy: "choose mean or last")
-      }
-    }
-  }
-
-  private static func unfit(_ what: String, remedy: String) -> Diagnostic {
-    .input(what, field: "pooling", remedy: remedy)
+    let loaded = try ModelStore.loadSentenceModel(pathOrHubID, trainable: false, precision: precision)
+    (model, directory, fingerprint) = (loaded.model, loaded.directory, loaded.fingerprint)
+    self.pooling = pooling ?? loaded.settings.pooling ?? .mean
+    self.normalizes = normalizes ?? loaded.settings.normalizes ?? false
+    maximumLength = loaded.settings.maximumLength
+    notices = loaded.notices
+    try model.check(self.pooling)
   }
 
   /// What the model can read.
-  public var limits: SequenceLimits {
-    switch model {
-    case .encoder(let encoder): SequenceLimits(encoder.configuration, role: "the model")
-    case .decoder(let decoder): SequenceLimits(decoder.configuration, role: "the model")
-    }
-  }
+  public var limits: SequenceLimits { model.limits(role: "the model") }
 
   /// Numbers of a vector.
-  public var width: Int {
-    switch model {
-    case .encoder(let encoder): encoder.configuration.hiddenSize
-    case .decoder(let decoder): decoder.configuration.hiddenSize
-    }
-  }
+  public var width: Int { model.width }
 
   /// A vector of each sequence; which others there are changes none of its bits.
   ///
@@ -84,18 +47,8 @@ public struct Embedder {
   /// - Precondition: no sequence is empty, and the model can read all of them.
   public func vectors(of sequences: [[Int32]], arena: Arena) -> [[Float]] {
     arena.reset()
-    let (tokens, packing) = (Array(sequences.joined()), Packing(lengths: sequences.map(\.count)))
-    let pooled: Tensor
-    switch model {
-    case .encoder(let encoder):
-      let tape = Tape(arena: arena, recording: false, precision: encoder.precision)
-      let hidden = encoder.hiddenStates(tokens, packing, on: tape)
-      pooled = encoder.pooled(hidden, packing, pooling, on: tape).value
-    case .decoder(let decoder):
-      let tape = Tape(arena: arena, recording: false, precision: decoder.precision)
-      pooled = pooling.rows(of: decoder.hiddenStates(tokens, packing, on: tape), packing, on: tape).value
-    }
-    let values = pooled.array()
+    let tape = Tape(arena: arena, recording: false, precision: model.precision)
+    let values = model.vectors(of: sequences, pooling, on: tape).value.array()
     return sequences.indices.map { index in
       let vector = Array(values[index * width..<(index + 1) * width])
       return normalizes ? Self.normalized(vector) : vector

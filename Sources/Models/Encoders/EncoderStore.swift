@@ -80,13 +80,38 @@ extension ModelStore {
     return model
   }
 
+  /// A smaller encoder that starts as chosen layers of another, in the given order, with its embeddings and, where it has one,
+  /// its pooler.
+  ///
+  /// - Throws: a `Diagnostic` for no layers, or one the teacher does not have.
+  public static func student(
+    from teacher: EncoderModel, layers: [Int], training: ParameterSelection
+  ) throws -> EncoderModel {
+    var configuration = teacher.configuration.raw
+    try check(layers, of: teacher.configuration.layerCount)
+    let keys = try encoderBlueprint(of: JSONField(.object(configuration))).keys
+    configuration[keys.layerCount] = JSONValue(layers.count)
+    let config = JSONField(.object(configuration))
+    var blueprint = try encoderBlueprint(of: config)
+    blueprint.configuration.hasPooler = teacher.configuration.hasPooler
+    try blueprint.checkMemory(config, training: training, memory: machineMemory)
+    let model = make(blueprint, training: training)
+    copy(layers, of: teacher.parameters, to: model.parameters, keys)
+    return model
+  }
+
   /// Writes an encoder as transformers reads it: `config.json` (every key kept, the stored type now float32, the class the
   /// family's without a head) and `model.safetensors`. The folder changes as a whole, as a decoder's does.
   ///
   /// - Parameter extraFiles: Paths of files to copy beside them, such as the tokenizer's.
   /// - Throws: a `Diagnostic` when a file cannot be read or written.
   public static func save(_ model: EncoderModel, to directory: String, extraFiles: [String] = []) throws {
-    let companions = try extraFiles.map(Companion.init), storage = WeightStorage.float32
+    try save(model, to: directory, companions: extraFiles.map(Companion.init))
+  }
+
+  /// As ``save(_:to:extraFiles:)`` with files that have been read.
+  public static func save(_ model: EncoderModel, to directory: String, companions: [Companion]) throws {
+    let storage = WeightStorage.float32
     let tensors = tensors(model.parameters.parameters, storage: storage, owner: model)
     try StagedFolder.replace(in: directory, last: configurationFile, stale: SafeTensorsShards.isWeights) { folder in
       for file in companions { try File.write(file.bytes, to: "\(folder)/\(file.name)") }

@@ -1,4 +1,4 @@
-import Tensor
+public import Tensor
 
 /// How the hidden states of a text become one vector.
 public enum Pooling: String, Sendable, Equatable, Codable, CaseIterable, CustomStringConvertible {
@@ -16,7 +16,7 @@ public enum Pooling: String, Sendable, Equatable, Codable, CaseIterable, CustomS
   /// [sequences, hidden] of hidden states [rows, hidden]; of ``pooler``, what goes into it.
   ///
   /// - Precondition: no sequence is empty.
-  func rows(of hidden: Variable, _ packing: Packing, on tape: Tape) -> Variable {
+  public func rows(of hidden: Variable, _ packing: Packing, on tape: Tape) -> Variable {
     switch self {
     case .mean: tape.sequenceMeans(hidden, packing)
     case .cls, .pooler: tape.gatherRows(hidden, Array(packing.offsets.dropLast()))

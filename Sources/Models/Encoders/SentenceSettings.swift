@@ -4,13 +4,17 @@ import JSON
 
 /// What the files of sentence-transformers in a model's folder say of how vectors of texts are made: `modules.json`, the
 /// pooling module's `config.json` and `sentence_bert_config.json`.
-struct SentenceSettings: Equatable {
+public struct SentenceSettings: Sendable, Equatable {
   /// Nil where there are no such files.
-  var pooling: Pooling?
+  public var pooling: Pooling?
   /// Whether vectors get the length 1; nil where there are no such files.
-  var normalizes: Bool?
+  public var normalizes: Bool?
   /// Longest text in tokens, those around it included.
-  var maximumLength: Int?
+  public var maximumLength: Int?
+
+  public init(pooling: Pooling?, normalizes: Bool?, maximumLength: Int?) {
+    (self.pooling, self.normalizes, self.maximumLength) = (pooling, normalizes, maximumLength)
+  }
 
   /// Reads what is there.
   ///
@@ -83,5 +87,40 @@ struct SentenceSettings: Equatable {
   private static func read(_ path: String) throws -> JSONField? {
     guard File.exists(path) else { return nil }
     return JSONField(try JSONValue.parse(try File.read(path), file: path), file: path)
+  }
+}
+
+// MARK: - Writing
+
+extension SentenceSettings {
+  /// Writes them into a model's folder.
+  ///
+  /// - Parameter width: Numbers of a vector.
+  /// - Throws: a `Diagnostic` when a file cannot be written.
+  /// - Precondition: they name a way of pooling, and not the pooler, which the files have no word for.
+  func write(to directory: String, width: Int) throws {
+    let kinds = ["Transformer", "Pooling"] + (normalizes == true ? ["Normalize"] : [])
+    let modules = kinds.enumerated().map { number, kind -> JSONValue in
+      [
+        "idx": JSONValue(number), "name": .string("\(number)"),
+        "path": .string(number == 0 ? "" : "\(number)_\(kind)"),
+        "type": .string("sentence_transformers.models.\(kind)"),
+      ]
+    }
+    try Self.write(.array(modules), to: "\(directory)/modules.json")
+    guard let pooling, pooling != .pooler else { preconditionFailure("no way of pooling that can be written") }
+    var config: JSONObject = ["word_embedding_dimension": JSONValue(width)]
+    for (key, mode) in Self.modes { config[key] = .bool(mode == pooling) }
+    try File.makeFolder("\(directory)/1_Pooling")
+    try Self.write(.object(config), to: "\(directory)/1_Pooling/config.json")
+    // sentence-transformers loads this module from its folder, which has nothing in it.
+    if normalizes == true { try File.makeFolder("\(directory)/2_Normalize") }
+    var transformer: JSONObject = ["do_lower_case": false]
+    if let maximumLength { transformer["max_seq_length"] = JSONValue(maximumLength) }
+    try Self.write(.object(transformer), to: "\(directory)/sentence_bert_config.json")
+  }
+
+  private static func write(_ value: JSONValue, to path: String) throws {
+    try File.write(value.serialized(pretty: true) + [UInt8(ascii: "\n")], to: path)
   }
 }
