@@ -114,6 +114,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
           return row[c] / (row.reduce(0) { $0 + $1 * $1 } / Double(row.count) + 1e-6).squareRoot() * m[1][0, c]
         }
       },
+      OperationCase("unitRows \(size)", inputs: [size]) { tape, x, _ in
+        tape.unitRows(x[0])
+      } reference: { m in
+        Matrix(size.0, size.1) { r, c in m[0][r, c] / m[0].row(r).reduce(0) { $0 + $1 * $1 }.squareRoot() }
+      },
     ]
   }
 

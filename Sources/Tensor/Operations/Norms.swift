@@ -88,3 +88,13 @@ extension Tape {
     return record(y, RMSNorm(input: x, gain: gain, gainOffset: gainOffset, inverse: inverse))
   }
 }
+
+extension Tape {
+  /// Each row divided by its length, a row of zeros as it is: an RMS norm whose gain is 1 over the root of the columns.
+  public func unitRows(_ x: Variable) -> Variable {
+    let columns = x.value.columns, gain = arena.tensor([columns])
+    gain.fill(1 / Float(columns).squareRoot())
+    // As PyTorch's `normalize`, which divides by 1e-12 at least.
+    return rmsNorm(x, gain: Parameter(name: "length", role: .undecayed, value: gain), epsilon: 1e-24)
+  }
+}
