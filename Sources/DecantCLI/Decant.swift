@@ -15,7 +15,8 @@ public enum Decant {
       Progress and logs go to standard error, results to standard output; --json prints results for machines.
       """,
     entries: [
-      .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(RegenerateCommand()),
+      .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(TrainEmbedderCommand()),
+      .command(RegenerateCommand()),
       .command(GenerateCommand()), .command(EmbedCommand()), .command(EvaluateCommand()), .command(TokenizeCommand()),
       .command(ConvertCommand()),
       .group(cacheCommands),

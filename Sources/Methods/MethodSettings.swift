@@ -125,7 +125,9 @@ public struct MethodChoice: Codable, Sendable, Equatable {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     let name = try keys.decode(String.self, forKey: .name)
     guard let method = methods.first(where: { $0.names.contains(name) }) else {
-      throw keys.fault(.name, "'\(name)' is none of \(Self.names.joined(separator: ", "))")
+      throw keys.fault(
+        .name, "'\(name)' is none of \(Self.names.joined(separator: ", "))",
+        remedy: EmbeddingChoice.names.contains(name) ? "train vectors of texts with `decant train-embedder`" : nil)
     }
     settings = try method.init(from: decoder)
   }

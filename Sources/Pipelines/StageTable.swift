@@ -6,7 +6,8 @@ import JSON
 public enum StageTable {
   /// In the order in which messages name them.
   public static let all: [any Stage.Type] = [
-    Synthesis.self, StudentTraining.self, Sweep.self, Precompute.self, Regeneration.self, BatchInference.self,
+    Synthesis.self, StudentTraining.self, EmbedderTraining.self, Sweep.self, Precompute.self, Regeneration.self,
+    BatchInference.self,
     TextEmbedding.self, ModelEvaluation.self, Comparison.self, Conversion.self, Tokenization.self,
   ]
 

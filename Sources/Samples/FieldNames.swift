@@ -28,6 +28,13 @@ public struct FieldNames: Codable, Sendable, Equatable {
     changed = names
   }
 
+  /// Rows that are the text of one field, whatever else they have.
+  public init(textOf field: String) {
+    // No row has a field without a name.
+    for other in Field.allCases { changed[other.rawValue] = "" }
+    changed[Field.text.rawValue] = field
+  }
+
   public init(from decoder: any Decoder) throws {
     try self.init(decoder.singleValueContainer().decode([String: String].self))
   }

@@ -21,7 +21,7 @@ package final class TrainingLoop {
   private let learningRates: LearningRateSchedule
   private let reports: TrainingReports
   private var state: TrainerState
-  private var validationLoss: Double?
+  private var validated: ValidationResult?
 
   /// Goes on from a checkpoint, or starts afresh.
   ///
@@ -91,7 +91,8 @@ package final class TrainingLoop {
       try reports.finished(state: state, total: total, stepPeakBytes: learner.arena.peakBytes)
     }
     return TrainingOutcome(
-      steps: state.step, interrupted: isStopped, validationLoss: validationLoss, bestStep: state.bestStep,
+      steps: state.step, interrupted: isStopped, validationLoss: validated?.loss, vectors: validated?.vectors,
+      bestStep: state.bestStep,
       bestLoss: state.bestLoss, seconds: state.seconds, tokens: state.tokens, skippedSteps: state.skippedSteps,
       sources: Dictionary(
         uniqueKeysWithValues: state.sources.compactMap { name, count in
@@ -156,7 +157,7 @@ package final class TrainingLoop {
     // In the memory of the steps, and no more of it than they take: a forward pass needs less than a step of as many rows.
     let tokens = min(max(work.forecast.tokens, 1), 4096)
     guard let result = try learner.validate(tokensPerBatch: tokens) else { return false }
-    validationLoss = result.loss
+    validated = result
     if result.loss.isFinite { learner.source.observe(validationLoss: result.loss) }
     keepSourceState()
     let improved = state.improves(by: result)

@@ -1,9 +1,13 @@
+public import Evaluation
+
 /// How a training run ended.
 public struct TrainingOutcome: Sendable, Equatable {
   public var steps: Int
   /// Stopped by a signal before its last step or the validation after it; run again with resume to go on.
   public var interrupted: Bool
   public var validationLoss: Double?
+  /// What the last validation found of vectors, where the student gives those.
+  public var vectors: VectorAgreement?
   public var bestStep: Int?
   public var bestLoss: Double?
   public var seconds: Double

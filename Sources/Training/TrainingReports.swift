@@ -84,13 +84,17 @@ final class TrainingReports {
       "step \(step): validation loss \(Readable.decimals(result.loss, 4))"
         + (responses.map {
           ", ROUGE-L \(Readable.decimals($0.rougeL, 4)), exact \(Readable.decimals($0.exactMatch, 4))"
-        } ?? "") + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
+        } ?? "") + (result.vectors?.description ?? "") + (phi.map { ", phi \(Readable.decimals($0, 2))" } ?? ""))
     var object: JSONObject = ["step": .integer(Int64(step)), Self.validationLoss: .double(result.loss)]
     var scalars = [(tag: "validation/loss", value: result.loss)]
     if let responses {
       object["validation_rouge_l"] = .double(responses.rougeL)
       object["validation_exact_match"] = .double(responses.exactMatch)
       scalars += [("validation/rouge_l", responses.rougeL), ("validation/exact_match", responses.exactMatch)]
+    }
+    for (name, value) in result.vectors?.entries ?? [] {
+      object["validation_\(name)"] = .double(value)
+      scalars.append(("validation/\(name)", value))
     }
     if let phi { object["phi"] = .double(phi) }
     try metrics.append(object)
@@ -118,5 +122,12 @@ final class TrainingReports {
     } else {
       Log.info("trained \(total) steps; the model is in \(folder.last)")
     }
+  }
+}
+
+extension VectorAgreement {
+  /// Such as `, recall@1 0.9120, Spearman 0.8800`.
+  fileprivate var description: String {
+    ", recall@1 \(Readable.decimals(recallAt1, 4))" + (spearman.map { ", Spearman \(Readable.decimals($0, 4))" } ?? "")
   }
 }

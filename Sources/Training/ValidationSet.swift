@@ -10,11 +10,15 @@ package struct ValidationResult: Equatable {
   package var loss: Double
   /// Of greedy responses, where the metric is of those.
   package var responses: EvaluationReport.Responses?
+  /// Of vectors, where the student gives those.
+  package var vectors: VectorAgreement?
   /// What decides between checkpoints, from 0 to 1, more is better, where that is not the loss.
   package var score: Double?
 
-  package init(loss: Double, responses: EvaluationReport.Responses? = nil, score: Double? = nil) {
-    (self.loss, self.responses, self.score) = (loss, responses, score)
+  package init(
+    loss: Double, responses: EvaluationReport.Responses? = nil, vectors: VectorAgreement? = nil, score: Double? = nil
+  ) {
+    (self.loss, self.responses, self.vectors, self.score) = (loss, responses, vectors, score)
   }
 }
 

@@ -10,7 +10,7 @@ import Testing
 /// A verb and a pipeline's stage are one thing: what the command line can say, a file can say, and within the same bounds.
 @Suite("The options of a verb and the keys of its stage") struct StageOptionTests {
   /// Keys of a stage that its verb takes from a file: a training run's own.
-  private static let fromFile = ["train": ["config", "set"]]
+  private static let fromFile = ["train": ["config", "set"], "train-embedder": ["config", "set"]]
   /// Stages without a verb of their own.
   private static let pipelineOnly: Set = ["sweep", "compare"]
 

@@ -43,7 +43,8 @@ import Testing
   func runs(name: String) throws {
     let file = try PipelineFile(
       path: "\(Self.folder)/\(name).yaml", output: world.folder.file(name),
-      overrides: ["variables.world=\(quickstart)", "variables.steps=4", "variables.tokens=6"])
+      overrides: ["variables.world=\(quickstart)", "variables.steps=4", "variables.tokens=6"]
+        + (name == "disco" ? ["variables.batch=8", "variables.bank=8"] : []))
     let table = try #require(PipelineRunner(file).run().last?.text)
     #expect(table.contains("student") && table.contains("start") && !table.contains("nan"), "\(table)")
   }

@@ -155,6 +155,8 @@ import Testing
     "tokenize": "{model: m, data: d, output: x}",
     "compare": "{data: d, teacher: t, models: {b: x, a: y}, output: x}",
     "train": "{student: {from: s}, data: {train: d}, training: {steps: 1}, output: x}",
+    "train-embedder":
+      "{student: {from: s}, teacher: {model: t}, data: {train: d}, training: {steps: 1}, output: x}",
     "sweep":
       "{learning_rates: [1.0e-3], train: {student: {from: s}, data: {train: d}, training: {steps: 1}}, output: x}",
   ]

@@ -1,5 +1,8 @@
 public import Configuration
 import Diagnostics
+import Files
+import JSON
+import RandomStreams
 
 /// What the student starts from: exactly one of `from`, `config` and `layers`.
 public struct StudentConfiguration: Sendable, Codable {
@@ -28,5 +31,41 @@ public struct StudentConfiguration: Sendable, Codable {
     guard [from != nil, config != nil, layers != nil].count(where: \.self) == 1 else {
       throw Diagnostic.input("give exactly one of `from`, `config` and `layers`")
     }
+  }
+}
+
+extension StudentConfiguration {
+  /// A fresh model of `config`, by its place in the configuration where a key does not fit.
+  ///
+  /// - Parameters:
+  ///   - role: The section that this is.
+  ///   - make: Makes a model of the keys of a `config.json`, initialised from a stream.
+  /// - Throws: a `Diagnostic` where `config` is neither a path nor keys, and what `make` does.
+  func fresh<Model>(
+    seed: UInt64, as role: String = "student", _ make: (JSONObject, inout RandomStream) throws -> Model
+  ) throws -> Model {
+    let given = config?.value ?? .null, object = try Self.keys(given, role)
+    let name = role == "student" ? "initialization" : "initialization of the \(role)"
+    var stream = RandomStream(seed: seed, name: name)
+    do { return try make(object, &stream) } catch let fault as Diagnostic {
+      if let path = given.stringValue { throw fault.located(file: path) }
+      var inPlace = fault
+      inPlace.field = (["\(role).config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
+      throw inPlace
+    }
+  }
+
+  /// The keys of a `config.json`, given in place or as a path.
+  private static func keys(_ given: JSONValue, _ role: String) throws -> JSONObject {
+    if let object = given.objectValue { return object }
+    guard let path = given.stringValue else {
+      throw Diagnostic.input(
+        "is neither a path nor the keys of a config.json", field: "\(role).config", remedy: "name a model's config.json"
+      )
+    }
+    guard let object = try JSONValue.parse(File.read(path), file: path).objectValue else {
+      throw Diagnostic.input("is not a JSON object", file: path, remedy: "name a model's config.json")
+    }
+    return object
   }
 }

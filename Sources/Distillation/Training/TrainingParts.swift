@@ -5,10 +5,8 @@ import Evaluation
 import Fingerprints
 import Generation
 import Provenance
-import JSON
 import Methods
 import Models
-import RandomStreams
 import Samples
 import Teachers
 import Tensor
@@ -54,7 +52,7 @@ struct TrainingParts {
 
   /// The tokenizer of the folder or file that the configuration names. A checkpoint has a copy, which stands in where that
   /// has gone; where it is still there it is read, so that a change in it is seen.
-  private static func tokenizer(_ folder: String?, checkpoint: String?) throws -> TokenizerBundle {
+  static func tokenizer(_ folder: String?, checkpoint: String?) throws -> TokenizerBundle {
     if let checkpoint {
       let named = folder.flatMap { try? ModelStore.resolve($0) }
       let isThere = named.map(Tokenizer.isThere) ?? false
@@ -78,30 +76,7 @@ struct TrainingParts {
     if let layers = source.layers, let teacher {
       return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
     }
-    let given = source.config?.value ?? .null
-    let object = try modelConfiguration(given, role)
-    let name = role == "student" ? "initialization" : "initialization of the \(role)"
-    var stream = RandomStream(seed: configuration.seed, name: name)
-    do { return try ModelStore.make(object, stream: &stream, trainable: true) } catch let fault as Diagnostic {
-      if let path = given.stringValue { throw fault.located(file: path) }
-      var inPlace = fault
-      inPlace.field = (["\(role).config"] + (fault.field.map { [$0] } ?? [])).joined(separator: ".")
-      throw inPlace
-    }
-  }
-
-  /// The keys of a `config.json`, given in place or as a path.
-  private static func modelConfiguration(_ given: JSONValue, _ role: String) throws -> JSONObject {
-    if let object = given.objectValue { return object }
-    guard let path = given.stringValue else {
-      throw Diagnostic.input(
-        "is neither a path nor the keys of a config.json", field: "\(role).config", remedy: "name a model's config.json"
-      )
-    }
-    guard let object = try JSONValue.parse(File.read(path), file: path).objectValue else {
-      throw Diagnostic.input("is not a JSON object", file: path, remedy: "name a model's config.json")
-    }
-    return object
+    return try source.fresh(seed: configuration.seed, as: role) { try ModelStore.make($0, stream: &$1, trainable: true) }
   }
 
   /// The chat template that conversations are written with: the teacher's, by what the cache keeps of it or its own files,
