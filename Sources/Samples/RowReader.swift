@@ -129,6 +129,8 @@ struct RowReader {
   }
 
   private var wanted: String {
+    // Where a row is the text of one field, the others have no names.
+    if fields[.prompt].isEmpty { return "\"\(fields[.text])\"" }
     let (prompt, instruction) = ("\"\(fields[.prompt])\"", "\"\(fields[.instruction])\"")
     let (messages, text) = ("\"\(fields[.messages])\"", "\"\(fields[.text])\"")
     switch purpose {

@@ -283,7 +283,7 @@ import Training
       try train(configuration(data: "{train: \(empty)}", training: one), in: "empty")
     }
     let bare = try world.folder.write(#"{"prompt": "a"}"# + "\n", to: "bare.jsonl")
-    expectDiagnostic(file: bare, line: 1, saying: "fits no shape", "prompt") {
+    expectDiagnostic(file: bare, line: 1, saying: "fits no shape", "give \"response\",") {
       try train(
         configuration(
           teacher: "", data: "{train: \(bare), anchor: prompt, positive: response}", objective: "{name: simcse}",

@@ -44,7 +44,8 @@ import Testing
     let file = try PipelineFile(
       path: "\(Self.folder)/\(name).yaml", output: world.folder.file(name),
       overrides: ["variables.world=\(quickstart)", "variables.steps=4", "variables.tokens=6"]
-        + (name == "disco" ? ["variables.batch=8", "variables.bank=8"] : []))
+        + (name == "disco"
+          ? ["variables.batch=8", "variables.bank=8", "variables.anchor=prompt", "variables.positive=response"] : []))
     let table = try #require(PipelineRunner(file).run().last?.text)
     #expect(table.contains("student") && table.contains("start") && !table.contains("nan"), "\(table)")
   }

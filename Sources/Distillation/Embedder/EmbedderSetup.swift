@@ -51,7 +51,8 @@ final class EmbedderSetup {
     settings = SentenceSettings(
       pooling: pooling, normalizes: configuration.student.normalize ?? loaded.settings.normalizes ?? false,
       maximumLength: format.maximumLength)
-    let reading = Reading(configuration, student: student, tokenizer: tokenizer, longest: format.maximumLength)
+    let reading = Reading(
+      configuration: configuration, student: student, tokenizer: tokenizer, longest: format.maximumLength)
     data = try reading.data(configuration.data.train, place, vectors: vectors.train)
     validation = try configuration.data.validation.map {
       try reading.data($0, place, vectors: vectors.validation, limit: configuration.validation.limit)
@@ -223,11 +224,8 @@ private struct Reading {
   let configuration: EmbedderConfiguration
   let student: SentenceModel
   let tokenizer: TokenizerBundle
+  /// Tokens of the longest text.
   let longest: Int?
-
-  init(_ configuration: EmbedderConfiguration, student: SentenceModel, tokenizer: TokenizerBundle, longest: Int?) {
-    (self.configuration, self.student, self.tokenizer, self.longest) = (configuration, student, tokenizer, longest)
-  }
 
   func data(
     _ files: DataFiles, _ place: IndexPlace, vectors: String?, limit: Int? = nil
