@@ -42,7 +42,7 @@ let rooms = """
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Interchange Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
-  proofs: Distillation Training Methods Teachers Generation Models Divergences NN Optimizers Tensor LogitCache TeacherSignal Sequences Samples Tokenizers Configuration Telemetry RandomStreams JSON Files Diagnostics
+  proofs: Distillation Training Evaluation Methods Teachers Generation Models Divergences NN Optimizers Tensor LogitCache TeacherSignal Sequences Samples Tokenizers Configuration Telemetry RandomStreams JSON Files Diagnostics
   bench: Interchange Threads Sequences Training Methods Teachers Models Generation Divergences TeacherSignal Tensor Optimizers Tokenizers Samples LogitCache Telemetry RandomStreams Fingerprints Jinja JSON Files Diagnostics
   """
 

@@ -20,6 +20,8 @@ struct ProofWorld {
   var start: String { "\(folder)/start/checkpoints/last" }
   var cache: String { "\(folder)/cache" }
   var rows: String { texts.rows("few") }
+  /// What the teacher has seen.
+  var plenty: String { texts.rows("plenty") }
 
   /// Makes what is missing of it.
   ///
@@ -81,6 +83,14 @@ struct ProofWorld {
     (stage.seed, stage.batchSize) = (seed, 64)
     stage.decoding.maximumNewTokens = TopicLanguage.length
     _ = try stage.run()
+    return output
+  }
+
+  /// So many texts of the language that nobody has seen.
+  func heldOut(_ count: Int) throws -> String {
+    let output = "\(folder)/held-out.jsonl"
+    var stream = RandomStream(seed: 98, name: "held out")
+    try File.write(Array((0..<count).map { _ in ProofTexts.row(language.text(&stream)) }.joined().utf8), to: output)
     return output
   }
 
