@@ -195,6 +195,44 @@ import Training
     #expect(try self.train(configuration(), in: "own", resume: true).steps == 6)
   }
 
+  @Test("vectors of two widths, of fewer rows than there are, and of nobody knows whom are refused") func otherVectors()
+    throws
+  {
+    func embed(_ model: String, _ data: String, _ name: String, longest: Int? = nil) throws -> String {
+      var stage = TextEmbedding(model: model, data: DataFiles(data), output: world.folder.file(name))
+      if let longest { (stage.format.maximumLength, stage.format.longPrompts) = (longest, .drop) }
+      _ = try stage.run()
+      return stage.output
+    }
+    let train = try embed(world.teacher, world.train, "train.safetensors")
+    let narrow = try embed(world.student, world.validation, "narrow.safetensors")
+    expectDiagnostic(file: narrow, field: "teacher.validation_vectors", saying: "of 16 numbers", "have 32") {
+      try self.train(configuration(teacher: "{vectors: \(train), validation_vectors: \(narrow)}"), in: "widths")
+    }
+    let data = "{train: \(world.folder.file("two.jsonl"))}"
+    let rows = #"{"text": "a"}"# + "\n" + #"{"prompt": "\#(String(repeating: "q ", count: 40))", "response": "b"}"#
+    let two = try world.folder.write(rows, to: "two.jsonl")
+    let one = try embed(world.teacher, two, "one.safetensors", longest: 8)
+    let mse = "{name: mse}", training = "{steps: 1, batch_size: 1}"
+    expectDiagnostic(file: one, field: "embeddings", saying: "holds 1 vectors, and the student reads 2 rows") {
+      try self.train(
+        configuration(
+          student: "{from: \(world.student), pooling: mean}", teacher: "{vectors: \(one)}", data: data, objective: mse,
+          training: training), in: "rows")
+    }
+    let foreign = world.folder.file("foreign.safetensors")
+    try unsafe [Float](repeating: 1, count: 4).withUnsafeBytes { bytes in
+      try unsafe SafeTensorsWriter.write(
+        to: foreign, tensors: [("embeddings", [2, 2], .float32, bytes)], metadata: ["format": "pt"])
+    }
+    expectDiagnostic(file: foreign, field: "data", saying: "does not say which teacher") {
+      try self.train(
+        configuration(
+          student: "{from: \(world.student), pooling: mean}", teacher: "{vectors: \(foreign)}", data: data,
+          objective: mse, training: training), in: "foreign")
+    }
+  }
+
   /// What is at fault, a part of what is said of it, and the configuration.
   private typealias Refusal = (field: String, saying: String, configuration: () throws -> EmbedderConfiguration)
 
