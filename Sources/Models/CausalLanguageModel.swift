@@ -6,6 +6,10 @@ public protocol CausalLanguageModel: AnyObject {
   /// Sizes stay as the model was made; what ends a text may be named anew.
   var configuration: ModelConfiguration { get set }
   var parameters: ParameterBuffer { get }
+  /// Its parameters as they are saved: those of layers that are used twice under the names of both places.
+  var savedParameters: [Parameter] { get }
+  /// How its layers are used twice; nil where each is used once.
+  var sharing: LayerSharing? { get }
   /// Parameters of the low-rank adapters on its layers; nil where there are none.
   var adapters: ParameterBuffer? { get }
   /// Its table is the token embedding itself in a tied model.

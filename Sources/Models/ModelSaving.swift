@@ -35,7 +35,7 @@ extension ModelStore {
 
   /// Writes a model as transformers reads it: `config.json` (every key kept in its place, that of the stored type saying
   /// what was written), `generation_config.json`, and the weights, each tensor under the name transformers saves it by, the
-  /// head of a tied model not among them. They are one `model.safetensors`, or shards and their index.
+  /// head of a tied model not among them, a layer that is used twice once for each use. They are one `model.safetensors`, or shards and their index.
   ///
   /// The folder changes from the model it holds to the new one as a whole: the new files are written into a folder
   /// `.saving` within it, and where that does not come to its end, the model that was there is as it was. Then they are
@@ -67,8 +67,8 @@ extension ModelStore {
     storage: WeightStorage = .float32, onPiece: (_ bytes: Int) throws -> Void = { _ in }
   ) throws {
     try requireUnadapted(model, to: "be saved")
-    let keys = try blueprint(of: JSONField(.object(model.configuration.raw))).keys
-    let tensors = tensors(keys.inSavedOrder(model.parameters.parameters), storage: storage, owner: model)
+    let keys = try plan(of: model).keys
+    let tensors = tensors(keys.inSavedOrder(model.savedParameters), storage: storage, owner: model)
     try StagedFolder.replace(in: directory, last: configurationFile, stale: SafeTensorsShards.isWeights) { folder in
       for file in companions {
         try File.write(content(of: file, for: model.configuration, endToken: endToken), to: "\(folder)/\(file.name)")
@@ -117,7 +117,7 @@ extension ModelStore {
 
   /// Bytes of weights that ``save(_:to:extraFiles:endToken:storage:onPiece:)`` writes.
   public static func savedBytes(of model: any CausalLanguageModel, storage: WeightStorage) -> Int {
-    model.parameters.specifications.reduce(0) {
+    model.savedParameters.reduce(0) {
       $0 + $1.shape.reduce(storage.type(of: $1.name).element.size, *)
     }
   }

@@ -19,12 +19,16 @@ extension ModelStore {
   /// - Parameters:
   ///   - model: Lends its parameters, and is of use as before.
   ///   - stream: What the adapters begin with is drawn from it.
-  /// - Throws: a `Diagnostic` where the settings choose no layer, or the model has adapters already.
+  /// - Throws: a `Diagnostic` where the settings choose no layer, or the model has adapters already, or layers that are used twice.
   public static func adapt(
     _ model: any CausalLanguageModel, _ settings: LowRankSettings, stream: inout RandomStream
   ) throws -> AdaptedModel {
     try requireUnadapted(model, to: "be adapted again")
-    let blueprint = try blueprint(of: JSONField(.object(model.configuration.raw)))
+    guard model.sharing == nil else {
+      throw Diagnostic.failure(
+        "a model whose layers are used twice cannot be adapted: adapt the model that was saved of it")
+    }
+    let blueprint = try plan(of: model)
     let base = ParameterScope(model.parameters)
     let specifications = ParameterScope.declarations { _ = blueprint.layers(base.adapted(settings, by: $0)) }
     guard !specifications.isEmpty else {

@@ -139,7 +139,7 @@ public enum ModelStore {
   /// training.
   public static func roundedToBF16(_ model: any CausalLanguageModel) throws -> any CausalLanguageModel {
     try requireUnadapted(model, to: "be rounded")
-    let blueprint = try blueprint(of: JSONField(.object(model.configuration.raw)))
+    let blueprint = try plan(of: model)
     let rounded = blueprint.build(model.parameters.roundedToBF16())
     rounded.precision = .bf16
     return rounded
@@ -153,19 +153,14 @@ public enum ModelStore {
     from teacher: any CausalLanguageModel, layers: [Int], training: ParameterSelection
   ) throws -> any CausalLanguageModel {
     try check(layers, of: teacher.configuration.layerCount)
-    var configuration = teacher.configuration.raw
-    let original = try blueprint(of: JSONField(.object(configuration)))
-    let keys = original.keys
-    configuration[keys.layerCount] = JSONValue(layers.count)
-    for list in original.layerLists { configuration[list.key] = .array(layers.map { list.values[$0] }) }
-    let config = JSONField(.object(configuration))
+    let original = try plan(of: teacher)
+    let config = JSONField(.object(taking(layers, of: original)))
     let blueprint = try blueprint(of: config)
     try blueprint.checkMemory(config, training: training, memory: machineMemory)
     let model = make(blueprint, training: training)
     // What the teacher's generation settings say, which its config.json need not.
-    model.configuration.eosTokenIDs = teacher.configuration.eosTokenIDs
-    model.configuration.suppressedTokenIDs = teacher.configuration.suppressedTokenIDs
-    copy(layers, of: teacher.parameters, to: model.parameters, keys)
+    model.configuration.take(ends: teacher.configuration)
+    copy(layers, of: values(of: teacher), to: model.parameters, original.keys)
     return model
   }
 
@@ -177,12 +172,33 @@ public enum ModelStore {
     }
   }
 
-  /// Fills the parameters of a student with those of a teacher: its layer `i` with layer `layers[i]`.
-  static func copy(_ layers: [Int], of teacher: ParameterBuffer, to student: ParameterBuffer, _ keys: CheckpointKeys) {
+  /// Fills the parameters of a student with a teacher's values: its layer `i` with layer `layers[i]`.
+  static func copy(
+    _ layers: [Int], of teacher: [String: Tensor], to student: ParameterBuffer, _ keys: CheckpointKeys
+  ) {
     for parameter in student.parameters {
       let source = keys.layer(of: parameter.name).map { "\(keys.layers)\(layers[$0.index])\($0.rest)" }
-      parameter.value.copy(from: teacher[source ?? parameter.name].value)
+      parameter.value.copy(from: teacher[source ?? parameter.name]!)
     }
+  }
+
+  /// The `config.json` of a model of some layers of another one, in the given order.
+  static func taking(_ layers: [Int], of original: any ModelBlueprint) -> JSONObject {
+    var configuration = original.configuration.raw
+    configuration[original.keys.layerCount] = JSONValue(layers.count)
+    for list in original.layerLists { configuration[list.key] = .array(layers.map { list.values[$0] }) }
+    return configuration
+  }
+
+  /// A model's values, by the names that they are saved by.
+  static func values(of model: any CausalLanguageModel) -> [String: Tensor] {
+    Dictionary(uniqueKeysWithValues: model.savedParameters.map { ($0.name, $0.value) })
+  }
+
+  /// The blueprint of a model that is there.
+  static func plan(of model: any CausalLanguageModel) throws -> any ModelBlueprint {
+    let whole = try blueprint(of: JSONField(.object(model.configuration.raw)))
+    return try model.sharing.map { try SharedBlueprint(whole, $0) } ?? whole
   }
 
   /// Bytes of memory that the machine has.
@@ -194,7 +210,7 @@ public enum ModelStore {
 
   /// A fingerprint of what a model computes with: its `config.json` but for the keys that only tell how it was stored,
   /// and the name, shape and fp32 bytes of every parameter, those of adapters too. So it is the same for one file,
-  /// for shards, and for a stored type that fp32 holds exactly.
+  /// for shards, for a stored type that fp32 holds exactly, and for layers used twice and the copies that are saved of them.
   public static func fingerprint(of model: any CausalLanguageModel) -> Fingerprint {
     fingerprint(of: model, matrices: [:])
   }
@@ -203,7 +219,7 @@ public enum ModelStore {
     of model: any CausalLanguageModel, matrices: [String: Fingerprint]
   ) -> Fingerprint {
     fingerprint(
-      model.configuration.raw, model.parameters.parameters + (model.adapters?.parameters ?? []), matrices: matrices)
+      model.configuration.raw, model.savedParameters + (model.adapters?.parameters ?? []), matrices: matrices)
   }
 
   /// - Parameter matrices: Fingerprints of the matrices as they were before they were rounded.
@@ -231,7 +247,7 @@ public enum ModelStore {
     }
   }
 
-  private static func make(
+  static func make(
     _ blueprint: some ModelBlueprint, training: ParameterSelection, matrices: [String: BFloat16Matrix] = [:]
   ) -> any CausalLanguageModel {
     blueprint.build(buffer(blueprint.specifications, training: training, matrices: matrices))

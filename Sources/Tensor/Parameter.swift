@@ -74,6 +74,14 @@ public struct Parameter: Sendable {
     held = nil
   }
 
+  /// The same values and gradient under another name.
+  public func renamed(_ name: String) -> Parameter { Parameter(self, name: name) }
+
+  private init(_ parameter: Parameter, name: String) {
+    self.name = name
+    (role, shape, gradient, held) = (parameter.role, parameter.shape, parameter.gradient, parameter.held)
+  }
+
   /// The values, as they lie in memory.
   ///
   /// - Precondition: it has values.

@@ -29,9 +29,16 @@ struct ParityTests {
 
   @Test("greedy decoding through a cache of keys and values gives the same tokens", arguments: GoldenCase.all)
   func greedy(_ golden: GoldenCase) throws {
-    let model = try golden.model()
-    let sizes = model.configuration
-    let expected = try golden.expectation("greedy").arrayValue!.map { Int32($0.intValue!) }
+    #expect(try golden.greedy(by: golden.model()) == golden.expectedGreedy())
+  }
+}
+
+extension GoldenCase {
+  func expectedGreedy() throws -> [Int32] { try expectation("greedy").arrayValue!.map { Int32($0.intValue!) } }
+
+  /// As many tokens as are expected, of which the model adds all but the first three, by a cache of keys and values.
+  func greedy(by model: any CausalLanguageModel) throws -> [Int32] {
+    let sizes = model.configuration, expected = try expectedGreedy()
     let cache = KeyValueCache(
       slots: 1, layers: sizes.layerCount, capacity: expected.count, heads: sizes.keyValueHeadCount,
       headDimension: sizes.headDimension)
@@ -48,6 +55,6 @@ struct ParityTests {
       new = [Int32(values.firstIndex(of: values.max()!)!)]
       tokens += new
     }
-    #expect(tokens == expected)
+    return tokens
   }
 }

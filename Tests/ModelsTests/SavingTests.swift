@@ -118,6 +118,11 @@ struct SavingTests {
     for parameter in model.parameters.parameters {
       parameter.value.copy(from: parameter.value.array().map { $0 * 1.25 + 0.01 })
     }
+    try Self.export(model, of: golden, to: folder)
+  }
+
+  /// Saves a model with the logits that it gives for the sequences of a golden one.
+  static func export(_ model: any CausalLanguageModel, of golden: GoldenCase, to folder: String) throws {
     let sequences = try golden.sequences()
     let logits = CrossEntropy(model, sequences).logits
     try ModelStore.save(model, to: folder)

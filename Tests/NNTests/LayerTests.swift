@@ -136,4 +136,26 @@ struct LayerTests {
     expectClose(Double(masked.count { $0 == 0 }), 2500, absolute: 5 * 1875.0.squareRoot())
     #expect(dropout.stream != stream)
   }
+
+  @Test("what stands for several places is declared once, and gets the gradient of each") func shared() throws {
+    // The second layer is the first one.
+    func layers(_ scope: ParameterScope) -> [Linear] {
+      let shared = scope.sharing { $0.replacing("layers.1.", with: "layers.0.") }
+      return (0..<2).map {
+        Linear(shared["layers"][$0], inputs: 3, outputs: 3, bias: true, standardDeviation: 1)
+      }
+    }
+    let (both, buffer) = filled { layers($0) }
+    #expect(buffer.specifications.map(\.name) == ["layers.0.weight", "layers.0.bias"])
+    let recording = Tape(arena: arena, recording: true)
+    let x = random([4, 3], arena)
+    let first = both[0](recording.input(x), on: recording), y = both[1](first, on: recording)
+    let ones = arena.tensor([4, 3])
+    ones.fill(1)
+    recording.backward(from: y, gradient: ones)
+    // d sum(W (W x + b) + b) / db is that of the second use, 4 a row, and that through the first, 4 of W's column sums.
+    let weights = buffer["layers.0.weight"].value.array()
+    let expected = (0..<3).map { column in 4 + 4 * (0..<3).reduce(Float(0)) { $0 + weights[$1 * 3 + column] } }
+    expectClose(try #require(buffer["layers.0.bias"].gradient).array(), expected, absolute: 1e-5)
+  }
 }

@@ -138,13 +138,16 @@ def make(name, config):
     model.to(STORED.get(name, torch.float32)).save_pretrained(
         folder, max_shard_size="12KB" if name.endswith("shards") else "1GB")
     (folder / "generation_config.json").unlink(missing_ok=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    expectations(folder, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval())
 
+
+def expectations(folder, model):
+    """Writes what PyTorch computes with a model beside it."""
     sequences = [torch.randint(VOCABULARY, (n,)).tolist() for n in SEQUENCES]
     logits, loss = loss_of(model, sequences)
     loss.backward()
     # Files of GPT-NeoX call the head otherwise than the class does.
-    stored = {"lm_head.weight": "embed_out.weight"} if config.model_type == "gpt_neox" else {}
+    stored = {"lm_head.weight": "embed_out.weight"} if model.config.model_type == "gpt_neox" else {}
     expected = {"logits": logits.detach()}
     expected |= {
         f"gradient.{stored.get(k, k)}": p.grad.clone().contiguous() for k, p in model.named_parameters()}
@@ -171,7 +174,7 @@ def make(name, config):
         "weight_decay": WEIGHT_DECAY, "losses": losses, "greedy": greedy}).replace(', "', ',\n "') + "\n")
     for file in folder.iterdir():
         file.chmod(0o644)
-    print(f"{name}: loss {loss.item():.4f} -> {losses[-1]:.4f}, {sum(p.numel() for p in model.parameters())} parameters")
+    print(f"{folder.name}: loss {loss.item():.4f} -> {losses[-1]:.4f}, {sum(p.numel() for p in model.parameters())} parameters")
 
 
 if __name__ == "__main__":

@@ -72,11 +72,19 @@ struct TrainingParts {
     _ source: StudentConfiguration, _ role: String, _ configuration: TrainingConfiguration, checkpoint: String?,
     teacher: LoadedModel?
   ) throws -> any CausalLanguageModel {
-    if let existing = checkpoint ?? source.from { return try ModelStore.load(existing, trainable: true).model }
+    if let existing = checkpoint ?? source.from { return try source.load(existing) }
     if let layers = source.layers, let teacher {
-      return try ModelStore.student(from: teacher.model, layers: layers, trainable: true)
+      return try source.shared(
+        ModelStore.student(from: teacher.model, layers: layers, trainable: source.share == nil))
     }
-    return try source.fresh(seed: configuration.seed, as: role) { try ModelStore.make($0, stream: &$1, trainable: true) }
+    return try source.fresh(seed: configuration.seed, as: role) { object, stream in
+      guard let share = source.share else { return try ModelStore.make(object, stream: &stream, trainable: true) }
+      do {
+        return try ModelStore.make(object, sharing: share.settings, stream: &stream, training: .all)
+      } catch let fault as Diagnostic where fault.field == nil {
+        throw fault.located(field: StudentConfiguration.shareField)
+      }
+    }
   }
 
   /// The chat template that conversations are written with: the teacher's, by what the cache keeps of it or its own files,
@@ -138,8 +146,9 @@ struct TrainingParts {
   /// Lines for the log; `vocabulary` is the part that teacher and student share.
   func summary(samples: Int, validation: Int, vocabulary: Int, endOfText: EndOfText) throws -> [String] {
     let model = student.configuration
+    let shared = student.sharing.map { ", \($0.layers) layers used twice" } ?? ""
     var lines = [
-      "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)",
+      "student: \(model.family) of \(student.parameters.values.count) parameters, vocabulary \(model.vocabularySize)\(shared)",
       "data: \(samples) samples to train on, \(validation) to validate",
     ]
     if let partner = partner?.configuration {

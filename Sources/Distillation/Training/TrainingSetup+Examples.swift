@@ -71,7 +71,7 @@ extension TrainingSetup {
 
   /// The run's student as a checkpoint has it.
   func student(at checkpoint: String) throws -> any CausalLanguageModel {
-    let model = try ModelStore.load(checkpoint, trainable: true).model
+    let model = try configuration.student.load(checkpoint)
     model.precision = configuration.precision
     model.configuration = student.configuration
     return model

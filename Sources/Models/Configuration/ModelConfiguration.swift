@@ -51,6 +51,11 @@ extension ModelConfiguration {
     return (try config.optional("bos_token_id").map(id), eos)
   }
 
+  /// Takes over what another model's generation settings say of its texts, which `config.json` need not.
+  mutating func take(ends other: ModelConfiguration) {
+    (eosTokenIDs, suppressedTokenIDs) = (other.eosTokenIDs, other.suppressedTokenIDs)
+  }
+
   /// Names the ids that end a text, those of them that lie in the vocabulary, in `config.json` too where that says
   /// otherwise.
   public mutating func name(ends: [Int32]) {

@@ -96,7 +96,7 @@ extension ModelStore {
     blueprint.configuration.hasPooler = teacher.configuration.hasPooler
     try blueprint.checkMemory(config, training: training, memory: machineMemory)
     let model = make(blueprint, training: training)
-    copy(layers, of: teacher.parameters, to: model.parameters, keys)
+    copy(layers, of: Dictionary(uniqueKeysWithValues: teacher.parameters.parameters.map { ($0.name, $0.value) }), to: model.parameters, keys)
     return model
   }
 

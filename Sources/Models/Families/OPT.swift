@@ -69,6 +69,8 @@ extension OPTBlueprint {
       savedOrder: .modules(last: ["self_attn_layer_norm", "fc1", "fc2", "final_layer_norm"]))
   }
 
+  var queryAndKey: [(query: String, key: String)]? { [("q_proj", "k_proj")] }
+
   func layers(_ scope: ParameterScope) -> DecoderLayers {
     let body = scope["model"]["decoder"]
     let embedding = LearnedPositions(

@@ -30,19 +30,29 @@ final class Decoder: CausalLanguageModel {
   var precision = Precision.fp32
   var recomputing = false
   private let layers: DecoderLayers
+  private let shared: SharedNames?
 
-  /// - Parameter layers: Bound to the parameters, and to the adapters.
+  /// - Parameters:
+  ///   - layers: Bound to the parameters, and to the adapters.
+  ///   - shared: The names of layers that are used twice; nil where there are none.
   init(
     _ configuration: ModelConfiguration, _ layers: DecoderLayers, _ parameters: ParameterBuffer,
-    adapters: ParameterBuffer? = nil
+    adapters: ParameterBuffer? = nil, shared: SharedNames? = nil
   ) {
     self.configuration = configuration
     self.layers = layers
     self.parameters = parameters
     self.adapters = adapters
+    self.shared = shared
   }
 
   var head: OutputHead { layers.head }
+  var sharing: LayerSharing? { shared?.settings }
+
+  var savedParameters: [Parameter] {
+    guard let shared else { return parameters.parameters }
+    return shared.names.map { place, holder in parameters[holder].renamed(place) }
+  }
 
   func embed(_ tokens: [Int32], _ pass: ForwardPass) -> Variable {
     check(tokens, pass)

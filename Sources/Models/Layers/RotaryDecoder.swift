@@ -170,6 +170,8 @@ extension RotaryDecoder {
       ]))
   }
 
+  var queryAndKey: [(query: String, key: String)]? { fused ? nil : [("q_proj", "k_proj"), ("q_norm", "k_norm")] }
+
   func layers(_ scope: ParameterScope) -> DecoderLayers {
     let body = scope[Key.body]
     let tokens = embedding(body[Key.tokens])
