@@ -36,6 +36,12 @@ public struct Example {
   }
 }
 
+/// What a teacher finds the most probable next token of a position, and its log-prob; NaN where a live teacher's numbers are none.
+public struct TeacherChoice: Sendable, Equatable {
+  public let id: Int32
+  public let logProb: Float
+}
+
 /// Examples that are computed together. They are of one kind, since their losses differ: all of the data, all of the student's own
 /// making, or all other forms of samples.
 public struct MicroBatch {
@@ -92,6 +98,32 @@ public struct MicroBatch {
         return HeadLoss(divergence: nil)
           .evaluate(hidden: hidden, head: head, targets: packed.targets, teacher: .none, arena: arena)
           .perRow.map { Float(-$0.crossEntropy) }
+      }
+    }
+    return joined
+  }
+
+  /// The teacher's most probable token at each scored row: the examples' own, of which the first of equals counts, or what a live
+  /// teacher says, computed in memory of the arena; nil where an example has no signal.
+  ///
+  /// - Precondition: kept signals are ranked, as those that a teacher gives are.
+  public func teacherChoices(in arena: Arena) -> [TeacherChoice]? {
+    var joined: [TeacherChoice] = []
+    for example in examples {
+      switch example.lesson.signal {
+      case .none: return nil
+      case .sparse(let sample):
+        let signal = sample.signal
+        joined += (0..<signal.positionCount).map { position in
+          let first = signal.entries(at: position).lowerBound
+          return TeacherChoice(id: signal.ids[first], logProb: signal.logProbs[first])
+        }
+      case .dense(let teacher):
+        guard case .dense(let hidden, let head) = teacher.rows(of: packed, in: arena) else { return nil }
+        let top = try? Scorer.topK(hidden: hidden, head: head, targets: packed.targets, k: 1, arena: arena)
+        return packed.targets.indices.map { row in
+          TeacherChoice(id: top?.ids[row] ?? -1, logProb: top?.logProbs[row] ?? .nan)
+        }
       }
     }
     return joined

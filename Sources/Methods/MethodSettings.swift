@@ -28,6 +28,9 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   var comparesEmbeddings: Bool { get }
   /// Whether another model learns beside the student: ``MethodParts/partner``.
   var needsPartner: Bool { get }
+  /// Whether the method splits positions by how sure the teacher is of its most probable token: where it begins it is given the
+  /// medians over the data, in its state as ``MethodState/sureRight`` and ``MethodState/sureWrong``.
+  var asksForConfidence: Bool { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -97,6 +100,7 @@ extension MethodSettings {
   public var twins: TwinNeed? { nil }
   public var comparesEmbeddings: Bool { false }
   public var needsPartner: Bool { false }
+  public var asksForConfidence: Bool { false }
   public var writtenByTeacher: String? { nil }
   public var texts: TextNeed { .any }
   public var mixedIn: Float { 0 }
@@ -106,8 +110,8 @@ extension MethodSettings {
 private let methods: [any MethodSettings.Type] = [
   SupervisedFineTuning.Settings.self, DivergenceDistillation.Settings.self, SampledReverseKL.Settings.self,
   ContrastiveDistillation.Settings.self, MiniLLM.Settings.self, AdaptiveTeaching.Settings.self,
-  CoDistillation.Settings.self, MixupDistillation.Settings.self,
-  GradientAlignment.Settings.self,
+  CoDistillation.Settings.self, MixupDistillation.Settings.self, GradientAlignment.Settings.self,
+  TeacherPredictionPretraining.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

@@ -41,7 +41,7 @@ extension StepMemory {
     /// What the forward pass leaves for the backward pass.
     let kept: RowMemory
     /// The most that the backward pass takes beside it.
-    private let backward: RowMemory
+    let backward: RowMemory
     private let width: Int
 
     init(_ model: any CausalLanguageModel) {
@@ -81,6 +81,21 @@ extension StepMemory {
     /// - Parameter scratch: What the loss takes, the teacher's logits included.
     func bytes(rows: Int, scored: Int, scratch: Int) -> Int {
       max(memory.forward.peak(rows), memory.forward.kept(rows) + StepMemory.bytes(scored * memory.width) + scratch)
+    }
+  }
+
+  /// One forward pass of a student, a linear classifier on its scored rows, and the backward pass; before them, a look at the most
+  /// probable token of a live teacher.
+  package init(student: any CausalLanguageModel, classes: Int, teacher: (any DenseTeacher)?) {
+    let pass = RecordedPass(student), dense = teacher?.memory
+    self.init { rows, scored in
+      // The scored rows and their gradient, the logits, theirs, and the tape's copy of it.
+      let step = pass.kept(rows) + pass.backward(rows) + 2 * pass.states(scored) + 3 * Self.bytes(scored * classes)
+      guard let dense else { return step }
+      let look =
+        dense.forward.kept(rows) + Self.bytes(scored * dense.width)
+        + HeadLoss(divergence: nil).scratchBytes(rows: scored, head: dense.head, teacher: nil)
+      return max(step, look, dense.forward.peak(rows))
     }
   }
 

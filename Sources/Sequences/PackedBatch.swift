@@ -53,4 +53,14 @@ public struct PackedBatch: Sendable {
     scoredRanges = ranges
     self.mixture = mixture
   }
+
+  /// The row of each target where it is read in its turn, which is the one behind its scored row; nil for a token that ends its
+  /// sequence, which is never read.
+  public var rowsOfTargets: [Int?] {
+    var end = 0
+    return zip(lengths, scoredRanges).flatMap { length, range in
+      end += length
+      return range.map { scoredRows[$0] + 1 < end ? scoredRows[$0] + 1 : nil }
+    }
+  }
 }

@@ -55,9 +55,10 @@ import Training
 
   /// - Parameter other: The method whose student takes the step; nil for its own.
   private func step(
-    _ name: String, _ examples: [Example], keys: String = "", studentOf other: String? = nil
+    _ name: String, _ examples: [Example], keys: String = "", studentOf other: String? = nil,
+    on given: (any CausalLanguageModel)? = nil
   ) throws -> (loss: StepLoss, gradient: [Float]) {
-    let student = try student(other ?? name)
+    let student = try given ?? student(other ?? name)
     let method = try method(name, keys: keys, on: student)
     student.parameters.gradients?.fill(0)
     let loss = method.accumulate(MicroBatch(examples[...]), scale: 0.01, in: Arena())
@@ -119,6 +120,27 @@ import Training
     #expect(first.loss.offender == nil && first.loss.objective.isFinite)
   }
 
+  @Test(
+    "a student whose layers are used twice gets the gradients of both uses, added up", arguments: MethodChoice.names)
+  func shared(name: String) throws {
+    let all = try examples(4, for: name)
+    let unrolled = try ModelStore.student(from: student(name), layers: [0, 0], trainable: true)
+    let tied = try ModelStore.share(
+      student(name), LayerSharing(layers: 1, swapsQueriesAndKeys: false), training: .all)
+    let one = try step(name, all, on: unrolled), both = try step(name, all, on: tied)
+    #expect(both.loss == one.loss && both.gradient.contains { $0 != 0 })
+    for parameter in tied.parameters.parameters {
+      let upper = parameter.name.replacing("layers.0.", with: "layers.1.")
+      var sum = try #require(unrolled.parameters[parameter.name].gradient).array()
+      if upper != parameter.name {
+        sum = zip(sum, try #require(unrolled.parameters[upper].gradient).array()).map(+)
+      }
+      expectClose(
+        try #require(parameter.gradient).array(), sum, absolute: name == "kdiga" ? 3e-6 : 1e-7, relative: 1e-4,
+        "\(name), \(parameter.name)")
+    }
+  }
+
   @Test("with a weight of nothing on the divergence it is fine-tuning, to the bit", arguments: MethodChoice.names)
   func switchedOff(name: String) throws {
     let all = try examples(4, for: name)
@@ -132,7 +154,7 @@ import Training
       let single = try step(name, all, keys: ", teacher_mix: 0, long_weight: 0")
       #expect(single.gradient == (try step("rkl", all)).gradient)
     }
-    guard !["sft", "opd", "distillm-2", "minillm"].contains(name) else { return }
+    guard !["sft", "opd", "distillm-2", "minillm", "ptp"].contains(name) else { return }
     let others = ["ctcd": ", alpha: 0", "mixkd": ", mix_weight: 0", "kdiga": ", gradient_weight: 0"][name] ?? ""
     let off = try step(name, all, keys: "\(others), divergence_weight: 0, cross_entropy_weight: 1")
     #expect(off.gradient == (try step("sft", all, studentOf: name)).gradient)

@@ -52,13 +52,18 @@ struct StepCase: Sendable, CustomTestStringConvertible {
   }
 
   /// A step with its forecast and a batch of samples of those lengths.
-  func step(dropout: Float = 0.1) throws -> (step: StepGradients, memory: StepMemory) {
+  ///
+  /// - Parameter classifies: Whether it is one of pre-training with the teacher's predictions.
+  func step(dropout: Float = 0.1, classifies: Bool = false) throws -> (step: StepGradients, memory: StepMemory) {
     let student = try model(width: 32, layers: 3, trainable: true)
     student.recomputing = recomputing
     student.dropout = Dropout(
       embedding: dropout, residual: dropout, stream: RandomStream(seed: 1, name: "dropout"))
     let teacher = live ? try liveTeacher() : nil
-    let method = DivergenceDistillation(student, .init(.fkl), vocabulary: Self.vocabulary)
+    let method: any Method =
+      classifies
+      ? TeacherPredictionPretraining(student, .init(), seed: 1)
+      : DivergenceDistillation(student, .init(.fkl), vocabulary: Self.vocabulary)
     return (StepGradients(method, microBatchTokens: 8192), method.memory(teacher: teacher))
   }
 
@@ -83,11 +88,18 @@ struct StepCase: Sendable, CustomTestStringConvertible {
 }
 
 @Suite("The memory of a step") struct MemoryForecastTests {
+  private static let lengths = [[20], [64, 13, 40], Array(repeating: 61, count: 20)]
+
   @Test(
     "a step takes what was forecast, within 5 %, and one allocation where that is reserved", arguments: StepCase.all,
-    [[20], [64, 13, 40], Array(repeating: 61, count: 20)])
-  func step(_ its: StepCase, _ lengths: [Int]) throws {
-    let (step, memory) = try its.step()
+    lengths)
+  func step(_ its: StepCase, _ lengths: [Int]) throws { try expectForecast(its, lengths) }
+
+  @Test("so does one that classifies what the teacher says", arguments: StepCase.all, lengths)
+  func classifying(_ its: StepCase, _ lengths: [Int]) throws { try expectForecast(its, lengths, classifies: true) }
+
+  private func expectForecast(_ its: StepCase, _ lengths: [Int], classifies: Bool = false) throws {
+    let (step, memory) = try its.step(classifies: classifies)
     let examples = try its.examples(lengths)
     let scored = lengths.reduce(0) {
       $0 + ScoredPositions.response(promptLength: its.promptLength, tokenCount: $1).count

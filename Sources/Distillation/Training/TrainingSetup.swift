@@ -87,9 +87,13 @@ final class TrainingSetup {
     }
     method = configuration.objective.settings.method(
       of: MethodParts(student, vocabulary: vocabulary, seed: configuration.seed, partner: parts.partner))
-    // A run that goes on has it in its checkpoint.
-    if checkpoint == nil, let share = configuration.objective.settings.hardShare {
-      method.state.hardFrom = try hardFrom(share)
+    // A run that goes on has them in its checkpoint.
+    guard checkpoint == nil else { return }
+    if let share = configuration.objective.settings.hardShare { method.state.hardFrom = try hardFrom(share) }
+    if configuration.objective.settings.asksForConfidence {
+      let medians = try medianConfidences()
+      method.state.sureRight = method.state.sureRight ?? medians.right
+      method.state.sureWrong = method.state.sureWrong ?? medians.wrong
     }
   }
 
