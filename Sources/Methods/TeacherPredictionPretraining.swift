@@ -8,16 +8,16 @@ import Sequences
 public import Teachers
 public import Tensor
 
-/// Pre-training with the teacher's predictions (PTP; Pea-KD, arXiv 2009.14822, section 3.3): before it is distilled, the student
-/// learns to tell of each token whether the teacher would have written it, and how sure the teacher was. The four classes of a
-/// scored position are
+/// Pre-training with the teacher's predictions (PTP; Pea-KD, arXiv 2009.14822): before it is distilled, the student learns to tell of
+/// each token whether the teacher would have written it, and how sure the teacher was. The four classes of a scored position are
 ///
 ///     right and sure, right and unsure, wrong and sure, wrong and unsure
 ///
 /// right where the token that follows is the teacher's most probable one, sure where that one's probability lies above a bound,
 /// one for positions where the teacher is right and one for those where it is wrong. The loss is the cross-entropy of a linear
 /// classifier on the hidden state, after the final norm, of the token itself: the one before it has not seen whether the teacher
-/// was right. The classifier trains beside the student, and is left behind when the run ends.
+/// was right. The classifier trains beside the student, and is left behind when the run ends. A head that is not the token
+/// embedding gets no gradient.
 ///
 /// The last token of a text is no input, here as everywhere, so nothing has seen it: its position has no class and adds nothing.
 /// Means are over all scored positions, as every method's; `classified` says how many of them have a class.

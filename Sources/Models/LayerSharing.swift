@@ -4,9 +4,9 @@ import NN
 import Tensor
 
 /// Layers that a model uses twice, one pass through all of them after the other: layer i stands at the places i and i + ``layers``
-/// (shuffled parameter sharing; Pea-KD, arXiv 2009.14822, section 3.2). Such a model has the parameters of one of half its depth
-/// and costs a pass of its whole depth. Of each parameter there is one, whose gradient is the sum of both uses', so that whatever
-/// trains it sees it once; a cache of keys and values has an entry for each use.
+/// (shuffled parameter sharing; Pea-KD, arXiv 2009.14822). Such a model has the parameters of one of half its depth and costs a
+/// pass of its whole depth. Of each parameter there is one, whose gradient is the sum of both uses', so that whatever trains it
+/// sees it once; a cache of keys and values has an entry for each use.
 ///
 /// It is saved unrolled, as an ordinary model of twice as many layers, those of the upper half copies of the lower ones'.
 public struct LayerSharing: Sendable, Equatable {

@@ -3,7 +3,6 @@ import Distillation
 import Files
 import Generation
 import Glibc
-import JSON
 import Models
 import RandomStreams
 import Sequences
@@ -37,7 +36,7 @@ struct ProofTexts {
       let lines = (0..<count).map { _ in Self.row(language.text(&stream)) }
       try File.write(Array(lines.joined().utf8), to: rows(name))
     }
-    try Self.writeTokenizer(to: "\(folder)/tokenizer")
+    try LetterTokenizer(letters: Self.alphabet).write(to: "\(folder)/tokenizer")
   }
 
   /// A fresh model of the language, as a configuration has it.
@@ -136,24 +135,5 @@ struct ProofTexts {
   static func row(_ text: [Int]) -> String {
     let words = text.map { alphabet[$0] }
     return "{\"prompt\":\"\(words[0])\",\"response\":\"\(words.dropFirst().joined())\"}\n"
-  }
-
-  private static func writeTokenizer(to folder: String) throws {
-    try File.makeFolder(folder)
-    var ids: JSONObject = ["<|endoftext|>": 0]
-    for (number, word) in alphabet.enumerated() { ids[word] = JSONValue(number + 1) }
-    let tokenizer: JSONValue = [
-      "version": "1.0",
-      "added_tokens": [
-        [
-          "id": 0, "content": "<|endoftext|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false,
-          "normalized": false,
-        ]
-      ], "normalizer": nil, "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false, "use_regex": true],
-      "post_processor": nil, "decoder": ["type": "ByteLevel"],
-      "model": ["type": "BPE", "vocab": .object(ids), "merges": []],
-    ]
-    try File.write(tokenizer.serialized(), to: "\(folder)/tokenizer.json")
-    try File.write(Array(#"{"eos_token":"<|endoftext|>"}"#.utf8), to: "\(folder)/tokenizer_config.json")
   }
 }

@@ -9,6 +9,7 @@ import Training
 /// A folder with a topic language, a teacher that has seen plenty of it, and a student that has to make do with little.
 struct ProofWorld {
   let texts: ProofTexts
+  private let width: Int
 
   private static let plenty = 3000
   private static let heldOut = 256
@@ -29,6 +30,7 @@ struct ProofWorld {
   ///   - few: Texts that the student is given.
   ///   - width: Columns of the student.
   init(folder: String, seed: UInt64, few: Int = 60, width: Int = 16) throws {
+    self.width = width
     texts = try ProofTexts(
       folder: folder, seed: seed, sets: ["plenty": Self.plenty, "few": few, "test": Self.heldOut])
     _ = try texts.train(
@@ -70,6 +72,13 @@ struct ProofWorld {
     stage.resume = true
     _ = try stage.run()
     return "\(output)/checkpoints/last"
+  }
+
+  /// A run of a student of one layer that has learnt nothing before, or goes on from a folder of weights; gives back its own.
+  func fresh(_ name: String, objective: String, steps: Int, from start: String? = nil) throws -> String {
+    try texts.train(
+      name, student: start.map { "{from: \($0)}" } ?? texts.shape(width: width, layers: 1),
+      keys: "teacher: {cache: \(cache)}\nobjective: \(objective)", steps: steps)
   }
 
   /// As many texts as the student has rows, that the teacher writes.
