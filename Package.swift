@@ -34,11 +34,11 @@ let rooms = """
   Replay: LMDB TeacherSignal Sequences JSON Files Fingerprints Diagnostics
   Interchange: Threads LogitCache TeacherSignal Sequences SafeTensors JSON Files Fingerprints Diagnostics
   SyntheticData: Tokenizers JSON Files RandomStreams Diagnostics
-  Teachers: HTTP Threads Interchange Telemetry JSON Configuration Sequences LogitCache Models NN Divergences TeacherSignal Tokenizers Tensor Fingerprints Diagnostics
+  Teachers: HTTP Threads Interchange Telemetry SafeTensors JSON Configuration Files Sequences LogitCache Models Divergences TeacherSignal Tokenizers NN Tensor Fingerprints Diagnostics
   Methods: Teachers Models Divergences Sequences TeacherSignal NN Tensor Configuration RandomStreams Diagnostics
   Evaluation: Teachers TeacherSignal Sequences Models Generation Divergences Tensor Tokenizers Samples RandomStreams JSON Diagnostics
   Training: Methods Teachers Evaluation Generation Models Optimizers NN Tensor Replay TeacherSignal Sequences Samples Tokenizers SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
-  Distillation: Interchange Threads Training Methods Teachers Evaluation SyntheticData Models Generation NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
+  Distillation: Interchange Threads Training Methods Teachers Evaluation SyntheticData Divergences Models Generation Optimizers NN Tensor Tokenizers Samples LogitCache Replay TeacherSignal Sequences SafeTensors Provenance Configuration Telemetry RandomStreams Fingerprints JSON Files Diagnostics
   Pipelines: Distillation Provenance Configuration Telemetry Fingerprints JSON Files Diagnostics
   DecantCLI: Interchange Pipelines Distillation Training Evaluation TeacherSignal Samples LogitCache Replay Configuration Telemetry Fingerprints JSON Files Diagnostics
   decant: DecantCLI
@@ -62,10 +62,10 @@ let testArrows = [
   "Interchange": ["RandomStreams"],
   "LogitCache": ["RandomStreams"],
   "Replay": ["RandomStreams"],
-  "Teachers": ["RandomStreams", "LoopbackServer", "Files"],
+  "Teachers": ["RandomStreams", "LoopbackServer"],
   "Evaluation": ["Files"],
   "Training": ["Divergences"],
-  "Distillation": ["LoopbackServer", "Divergences"],
+  "Distillation": ["LoopbackServer"],
   "DecantCLI": ["RandomStreams", "Tensor", "SafeTensors", "Tokenizers", "Models", "Teachers", "LoopbackServer"],
 ]
 

@@ -18,7 +18,7 @@ public enum Decant {
       .command(RunCommand()), .command(PrecomputeCommand()), .command(TrainCommand()), .command(TrainEmbedderCommand()),
       .command(RegenerateCommand()),
       .command(GenerateCommand()), .command(EmbedCommand()), .command(EvaluateCommand()), .command(TokenizeCommand()),
-      .command(ConvertCommand()),
+      .command(ConvertCommand()), .command(DetoxifyCommand()),
       .group(cacheCommands),
       .group(replayCommands), .command(SynthesizeCommand()),
     ])

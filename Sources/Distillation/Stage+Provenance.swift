@@ -14,7 +14,8 @@ extension Provenance {
     pin(
       name,
       "teacher \(manifest.teacher), \(manifest.precision), tokenizer \(manifest.tokenizer), "
-        + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)", place: place)
+        + "\(manifest.codec.identifier), top-k \(manifest.topK), vocabulary \(manifest.vocabularySize)"
+        + manifest.columnDeclarations.map { ", \($0.identity)" }.joined(), place: place)
   }
 
   /// Adds what every result over rows is made from: a model, the files, the tokenizer, and the samples that these make.

@@ -71,6 +71,14 @@ public struct Head: Sendable {
       laidOut: PackedMatrix(weights, transposed: true, precision: precision))
   }
 
+  /// The same head to read, in memory of its own, so that nothing else of its model has to stay.
+  public func copied() -> Head {
+    guard case .fp32(let table) = weights else { return self }
+    let storage = Storage(shape: table.shape)
+    storage.tensor.copy(from: table)
+    return Head(.fp32(storage.tensor), gradient: nil, vocabulary, precision, softCap: softCap)
+  }
+
   /// Whether so many rows are several chunks, for which a head is laid out.
   public func hasChunks(rows: Int) -> Bool { rows > Chunks.rows(vocabulary: vocabulary) }
 

@@ -43,21 +43,23 @@ public struct HeadLoss: Sendable {
   ///   - rowDivergences: What each row is compared by, in the place of ``divergence``; nil for that.
   ///   - divergenceRowWeights: One factor a row for the divergence, 0 for a masked row; nil for 1 everywhere.
   ///   - crossEntropyRowWeights: The same for the cross-entropy.
+  ///   - keptLogProbs: Where to write log q of what a sparse teacher keeps, overwritten: of each row that is compared its
+  ///     entries and then "any other", one row after another; nil to leave it out.
   ///   - scale: A factor for the gradients alone, such as 1 over the rows of all batches of an optimizer step.
   ///   - hiddenGradient: Where to write the gradient with respect to `hidden`, overwritten; nil to leave it out.
   ///   - arena: Lends the chunk of logits, another for a live teacher's, and the heads laid out where there are several
   ///     chunks.
   public func evaluate(
     hidden: Tensor, head: Head, targets: [Int32], teacher: TeacherRows, rowDivergences: [Divergence]? = nil,
-    divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil, scale: Float = 1,
-    hiddenGradient: Tensor? = nil, arena: Arena
+    divergenceRowWeights: [Float]? = nil, crossEntropyRowWeights: [Float]? = nil, keptLogProbs: Tensor? = nil,
+    scale: Float = 1, hiddenGradient: Tensor? = nil, arena: Arena
   ) -> LossSums {
     let (rows, vocabulary) = (hidden.rows, head.vocabulary)
     check(hidden, head, targets, teacher, rowDivergences, divergenceRowWeights, crossEntropyRowWeights, hiddenGradient)
     let plan = RowPlan(
       loss: self, vocabulary: vocabulary, targets: targets, teacher: teacher, scale: Double(scale),
       rowDivergences: rowDivergences, divergenceRowWeights: divergenceRowWeights,
-      crossEntropyRowWeights: crossEntropyRowWeights,
+      crossEntropyRowWeights: crossEntropyRowWeights, keptLogProbs: keptLogProbs,
       gradient: head.gradient != nil || hiddenGradient != nil)
     let chunk = chunkRows(of: rows, vocabulary: vocabulary)
     let forward = head.forward(chunks: rows > chunk, arena)
@@ -94,7 +96,7 @@ public struct HeadLoss: Sendable {
     return plan.sums(perRow)
   }
 
-  /// Bytes that ``evaluate(hidden:head:targets:teacher:rowDivergences:divergenceRowWeights:crossEntropyRowWeights:scale:hiddenGradient:arena:)``
+  /// Bytes that ``evaluate(hidden:head:targets:teacher:rowDivergences:divergenceRowWeights:crossEntropyRowWeights:keptLogProbs:scale:hiddenGradient:arena:)``
   /// takes of its arena for so many rows, gradients included: the chunk of logits and another for those of a live teacher;
   /// where there are several chunks, the heads laid out for their products.
   ///

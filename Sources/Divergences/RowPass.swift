@@ -109,11 +109,13 @@ struct RowFactors: Sendable {
 
   /// Against the teacher's top-k and tail. With as many ids as the vocabulary has, the full divergence.
   ///
-  /// - Parameter following: The place among the ids of the token that follows, of a divergence that needs it.
+  /// - Parameters:
+  ///   - following: The place among the ids of the token that follows, of a divergence that needs it.
+  ///   - keptLogProbs: Where log q of the ids, and then of "any other", is to go; nil for nowhere.
   func sparse(
     _ logits: UnsafeMutablePointer<Float>, _ count: Int, ids: UnsafeBufferPointer<Int32>,
     logProbs: UnsafeBufferPointer<Float>, tail: Float, target: Int32?, factors: RowFactors, following: Int? = nil,
-    gradient: Bool
+    keptLogProbs: UnsafeMutablePointer<Float>? = nil, gradient: Bool
   ) -> RowLoss {
     let k = ids.count
     return unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * (k + 1)) { scratch in
@@ -134,6 +136,9 @@ struct RowFactors: Sendable {
       unsafe teacher[k] = tail
       unsafe student[k] = rest.sum == 0 ? -.infinity : Float(log(rest.sum))
       let q = unsafe kernels.pointee.lossNormalizer(student, outcomes)
+      if let keptLogProbs = unsafe keptLogProbs {
+        for j in 0...k { unsafe keptLogProbs[j] = j < outcomes ? Float(Double(student[j]) - q.logSumExp) : -.infinity }
+      }
       let value = unsafe RowLoss(
         divergence: compare(
           student, q, teacher: teacher, .logProbs, outcomes, hasTail: outcomes > k, target: following,

@@ -38,6 +38,8 @@ struct RowPlan {
   let scale: Double
   let divergenceRowWeights: [Float]?
   let crossEntropyRowWeights: [Float]?
+  /// Where log q of the entries and the tail of a sparse teacher goes.
+  private let keptLogProbs: Tensor?
   let gradient: Bool
   private let pass: RowPass
   /// Of each row, where they are compared by several divergences.
@@ -46,7 +48,7 @@ struct RowPlan {
   init(
     loss: HeadLoss, vocabulary: Int, targets: [Int32], teacher: TeacherRows, scale: Double,
     rowDivergences: [Divergence]? = nil, divergenceRowWeights: [Float]?, crossEntropyRowWeights: [Float]?,
-    gradient: Bool
+    keptLogProbs: Tensor? = nil, gradient: Bool
   ) {
     self.loss = loss
     self.vocabulary = vocabulary
@@ -55,7 +57,13 @@ struct RowPlan {
     self.scale = scale
     self.divergenceRowWeights = divergenceRowWeights
     self.crossEntropyRowWeights = crossEntropyRowWeights
+    self.keptLogProbs = keptLogProbs
     self.gradient = gradient
+    if let keptLogProbs {
+      guard case .sparse(let signal) = teacher, keptLogProbs.count == signal.ids.count + signal.positionCount else {
+        preconditionFailure("\(keptLogProbs.count) places for log-probs of another teacher's entries")
+      }
+    }
     pass = RowPass(loss.divergence, temperature: loss.temperature)
     passes = rowDivergences.map { $0.map { RowPass($0, temperature: loss.temperature) } }
   }
@@ -127,7 +135,8 @@ struct RowPlan {
         unsafe pass.sparse(
           logits, count, ids: UnsafeBufferPointer(rebasing: ids[entries]),
           logProbs: UnsafeBufferPointer(rebasing: logProbs[entries]),
-          tail: signal.tailLogProb[row], target: target, factors: factors, gradient: gradient)
+          tail: signal.tailLogProb[row], target: target, factors: factors,
+          keptLogProbs: keptLogProbs.map { unsafe $0.base + entries.lowerBound + row }, gradient: gradient)
       }
     }
   }

@@ -35,6 +35,8 @@ public struct CacheManifest: Sendable, Equatable {
   public var selection: String
   /// Names of the columns that every sample has, sorted.
   public var columns: [String]
+  /// What the columns are, by name; those that another tool wrote may have a name alone.
+  public private(set) var columnDeclarations: [ColumnDeclaration] = []
   /// The token that ends the responses; nil where there are none, and in caches that do not say.
   public var endOfText: Int32?
   /// The chat template that conversations were written with, and all that its text depends on, as its makers record it; nil
@@ -68,6 +70,21 @@ public struct CacheManifest: Sendable, Equatable {
     self.selection = selection
     self.columns = columns.sorted()
     self.endOfText = endOfText
+  }
+
+  /// Says what columns are, whose names are then among ``columns``.
+  ///
+  /// - Precondition: no name is declared twice.
+  public mutating func declare(_ declarations: [ColumnDeclaration]) {
+    columnDeclarations = (columnDeclarations + declarations).sorted { $0.name < $1.name }
+    precondition(
+      Set(columnDeclarations.map(\.name)).count == columnDeclarations.count, "two columns are declared by one name")
+    columns = Set(columns + columnDeclarations.map(\.name)).sorted()
+  }
+
+  /// What a column is; nil for one that is not there, or of which the cache has the name alone.
+  public func declaration(of column: String) -> ColumnDeclaration? {
+    columnDeclarations.first { $0.name == column }
   }
 
   /// What stands for the kernels of an upgraded cache, whose makers did not say.
@@ -113,7 +130,7 @@ public struct CacheManifest: Sendable, Equatable {
   private var identity: [UInt8] {
     let parts = [
       "\(teacher)", precision, kernels.first ?? "", "\(tokenizer)", codec.identifier, "\(topK)", "\(vocabularySize)",
-      selection, columns.joined(separator: " "),
+      selection, columns.map { declaration(of: $0)?.identity ?? $0 }.joined(separator: " "),
     ]
     return Array((parts.joined(separator: "\n") + "\n").utf8)
   }
@@ -147,6 +164,11 @@ public struct CacheManifest: Sendable, Equatable {
       ("columns", columns.joined(separator: " "), wanted.columns.joined(separator: " ")),
     ]
     if teacher == wanted.teacher { pairs.removeFirst() }
+    for name in columns where wanted.columns.contains(name) {
+      let (own, other) = (declaration(of: name), wanted.declaration(of: name))
+      // Where something was is told, and not compared.
+      if own?.identity != other?.identity { pairs.append(("columns.\(name)", Self.text(own), Self.text(other))) }
+    }
     if endOfText != nil, wanted.endOfText != nil {
       pairs.append(("end_of_text", text(endOfText), text(wanted.endOfText)))
     }
@@ -173,5 +195,10 @@ public struct CacheManifest: Sendable, Equatable {
         + differences.map { "\($0.0) is \($0.1) in the cache, \($0.2) now" }.joined(separator: "; "),
       file: "\(directory)/\(Self.fileName)", field: first.0,
       remedy: "name another cache folder, or give the \(differences.map(\.0).joined(separator: ", ")) it was made with")
+  }
+
+  private static func text(_ column: ColumnDeclaration?) -> String {
+    guard let column else { return "not declared" }
+    return "\(column.width) \(column.element.rawValue) of \(column.maker)" + (column.place.map { " (\($0))" } ?? "")
   }
 }

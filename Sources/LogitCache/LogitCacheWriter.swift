@@ -142,6 +142,7 @@ extension CacheManifest {
   func fits(_ sample: ScoredSample) -> Bool {
     sample.signal.largestCount <= topK && sample.columns.map(\.name).sorted() == columns
       && sample.kernels < max(kernels.count, 1)
+      && columnDeclarations.allSatisfy { declared in sample.columns.contains(where: declared.describes) }
   }
 }
 

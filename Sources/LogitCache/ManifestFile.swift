@@ -41,6 +41,13 @@ extension CacheManifest {
       selection: try version == 1 ? "all" : json.required("selection").string(),
       columns: try version == 1 ? [] : json.required("columns").elements().map { try $0.string() },
       endOfText: try json.optional("end_of_text").map { Int32(try $0.integer(in: 0...Int(Int32.max))) })
+    if let list = try json.optional("column_declarations") {
+      let declared = try list.elements().map { try ColumnDeclaration($0) }
+      guard Set(declared.map(\.name)).count == declared.count, declared.allSatisfy({ columns.contains($0.name) }) else {
+        throw list.diagnostic("must declare columns that are there, none twice")
+      }
+      declare(declared)
+    }
     chat = try json.optional("chat")?.object()
     origin = try json.optional("origin")?.object()
     mixtures = try json.optional("mixtures")?.object()
@@ -102,6 +109,7 @@ extension CacheManifest {
       "vocabulary_size": .integer(Int64(vocabularySize)), "selection": .string(selection),
       "columns": .array(columns.map { .string($0) }), "shards": .array(stores.map { .string($0) }),
     ]
+    if !columnDeclarations.isEmpty { json["column_declarations"] = .array(columnDeclarations.map(\.json)) }
     if let endOfText { json["end_of_text"] = .integer(Int64(endOfText)) }
     if let chat { json["chat"] = .object(chat) }
     if let origin { json["origin"] = .object(origin) }

@@ -1,6 +1,6 @@
 public import Divergences
 public import Sequences
-import TeacherSignal
+public import TeacherSignal
 public import Teachers
 public import Tensor
 
@@ -127,6 +127,21 @@ public struct MicroBatch {
       }
     }
     return joined
+  }
+
+  /// The numbers of a column of positions at the scored rows, `[scored rows, width]`: the examples' own laid end to end, in
+  /// memory of the arena.
+  ///
+  /// - Precondition: every example has a kept signal with the column.
+  public func column(_ declared: ColumnDeclaration, in arena: Arena) -> Tensor {
+    let values = arena.tensor([packed.scoredRows.count, declared.width])
+    for (example, range) in zip(examples, packed.scoredRanges) where !range.isEmpty {
+      guard case .sparse(let sample) = example.lesson.signal,
+        let column = sample.columns.first(where: { $0.name == declared.name })
+      else { preconditionFailure("\(example.name) has no column \(declared.name)") }
+      values.rows(range).copy(from: column.values)
+    }
+    return values
   }
 
   /// Name of the first example whose loss is not finite; nil where all are.

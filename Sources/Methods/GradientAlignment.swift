@@ -30,7 +30,7 @@ public final class GradientAlignment: Method {
     /// What student and teacher are compared by, by its name and with its own defaults.
     public var divergence = Divergence.fkl
     /// The weight of the distance of slopes; needs a teacher beside the student.
-    public var gradientWeight: Float = 1
+    public var gradientWeight: Float = 0.5
     /// How far the passes lie beside the embeddings, in lengths of one of their vectors.
     public var epsilon: Float = 0.02
     /// The weight of texts with replaced tokens, one beside each sample of a step.

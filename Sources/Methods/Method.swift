@@ -43,13 +43,16 @@ public struct TrainedParameters {
   /// Whether their gradients are clipped by a norm of their own and not, with the student's, by one. So it is with what has a
   /// loss of its own: whatever that is, the student's steps are the same.
   public let clipsApart: Bool
+  /// Their learning rate as a share of the run's; at 0 they stay as they are.
+  public let rateFactor: Float
 
   /// A part that is trained beside the student, or the student itself.
-  public init(_ name: String, _ parameters: ParameterBuffer, clipsApart: Bool = false) {
+  public init(_ name: String, _ parameters: ParameterBuffer, clipsApart: Bool = false, rateFactor: Float = 1) {
     self.name = name
     self.parameters = parameters
     model = nil
     self.clipsApart = clipsApart
+    self.rateFactor = rateFactor
   }
 
   /// Another model that learns beside the student, by a loss of its own.
@@ -58,6 +61,7 @@ public struct TrainedParameters {
     parameters = model.parameters
     self.model = model
     clipsApart = true
+    rateFactor = 1
   }
 }
 

@@ -1,5 +1,7 @@
 import Configuration
+public import Divergences
 public import Models
+public import TeacherSignal
 
 /// What a configuration says of a method, under `objective`: its name and its own keys with their defaults.
 public protocol MethodSettings: Codable, Sendable, Equatable {
@@ -31,6 +33,13 @@ public protocol MethodSettings: Codable, Sendable, Equatable {
   /// Whether the method splits positions by how sure the teacher is of its most probable token: where it begins it is given the
   /// medians over the data, in its state as ``MethodState/sureRight`` and ``MethodState/sureWrong``.
   var asksForConfidence: Bool { get }
+  /// The share of the data's positions that is left out, those with the largest anomalies: the method is given above which they
+  /// begin, in its state as ``MethodState/gateAbove``. Nil where it does not ask.
+  var gatedShare: Double? { get }
+  /// What the method reads of the teacher beside its log-probs. The rows' cache has to have it, or a live teacher to give it.
+  var columns: [ColumnNeed] { get }
+  /// Whether the method needs the teacher's language-model head, to read.
+  var needsTeacherHead: Bool { get }
   /// A file that has to be the teacher's own writing, as what stands beside it says; nil where there is none.
   var writtenByTeacher: String? { get }
 
@@ -52,14 +61,43 @@ public struct MethodParts {
   public let seed: UInt64
   /// The model that learns beside the student, where the settings ask for one.
   public let partner: (any CausalLanguageModel)?
+  /// The columns that were asked for by ``MethodSettings/columns``, as the rows' cache has them; empty beside a live teacher,
+  /// which gives hidden states as it goes.
+  public let columns: [ColumnDeclaration]
+  /// The teacher's head over those ids, to read, where ``MethodSettings/needsTeacherHead`` asks for it.
+  public let teacherHead: Head?
 
   public init(
-    _ student: any CausalLanguageModel, vocabulary: Int, seed: UInt64 = 1, partner: (any CausalLanguageModel)? = nil
+    _ student: any CausalLanguageModel, vocabulary: Int, seed: UInt64 = 1, partner: (any CausalLanguageModel)? = nil,
+    columns: [ColumnDeclaration] = [], teacherHead: Head? = nil
   ) {
     self.student = student
     self.vocabulary = vocabulary
     self.seed = seed
     self.partner = partner
+    self.columns = columns
+    self.teacherHead = teacherHead
+  }
+}
+
+/// A column that a method reads at each scored position.
+public struct ColumnNeed: Sendable, Equatable {
+  /// Its name. One that ends in `/` stands for every column whose name begins with it, of which there has to be one.
+  public var name: String
+  /// What it says as `columns` of `precompute`, such as `hidden: bfloat16`.
+  public var remedy: String
+  /// Whether a teacher that runs beside the student gives it as it goes.
+  public var isLive: Bool
+
+  public init(_ name: String, remedy: String, isLive: Bool = false) {
+    self.name = name
+    self.remedy = remedy
+    self.isLive = isLive
+  }
+
+  /// Whether a column is, or is one of, what is needed.
+  public func isMet(by column: ColumnDeclaration) -> Bool {
+    column.extent == .position && (name.hasSuffix("/") ? column.name.hasPrefix(name) : column.name == name)
   }
 }
 
@@ -102,6 +140,9 @@ extension MethodSettings {
   public var needsPartner: Bool { false }
   public var asksForConfidence: Bool { false }
   public var writtenByTeacher: String? { nil }
+  public var gatedShare: Double? { nil }
+  public var columns: [ColumnNeed] { [] }
+  public var needsTeacherHead: Bool { false }
   public var texts: TextNeed { .any }
   public var mixedIn: Float { 0 }
 }
@@ -112,6 +153,7 @@ private let methods: [any MethodSettings.Type] = [
   ContrastiveDistillation.Settings.self, MiniLLM.Settings.self, AdaptiveTeaching.Settings.self,
   CoDistillation.Settings.self, MixupDistillation.Settings.self, GradientAlignment.Settings.self,
   TeacherPredictionPretraining.Settings.self,
+  OnlineDistillation.Settings.self, FeatureDistillation.Settings.self,
 ]
 
 /// The `objective` of a configuration: the settings of whichever method it names.

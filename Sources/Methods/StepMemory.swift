@@ -23,11 +23,19 @@ public struct StepMemory {
 extension StepMemory {
   /// One forward pass of a student, its fused head and loss, and the backward pass.
   ///
-  /// - Parameter teacher: The live teacher; nil where signals are read.
-  package init(student: any CausalLanguageModel, head: Head, loss: HeadLoss, teacher: (any DenseTeacher)?) {
+  /// - Parameters:
+  ///   - teacher: The live teacher; nil where signals are read.
+  ///   - beside: For so many scored rows, the bytes that a method holds while the loss is computed, and those that it takes
+  ///     besides where that is done.
+  package init(
+    student: any CausalLanguageModel, head: Head, loss: HeadLoss, teacher: (any DenseTeacher)?,
+    beside: @escaping (_ scored: Int) -> (held: Int, after: Int) = { _ in (0, 0) }
+  ) {
     let pass = RecordedPass(student), dense = teacher.map { LiveSignals($0.memory) }
     self.init { rows, scored in
-      let scratch = loss.scratchBytes(rows: scored, head: head, teacher: dense?.memory.head)
+      let beside = beside(scored)
+      let scratch =
+        beside.held + max(loss.scratchBytes(rows: scored, head: head, teacher: dense?.memory.head), beside.after)
       let teacher = dense?.bytes(rows: rows, scored: scored, scratch: scratch) ?? 0
       return pass.kept(rows) + 2 * pass.states(scored) + max(scratch, teacher, pass.gradients(rows, scored: scored))
     }

@@ -120,7 +120,7 @@ public final class TeacherPredictionPretraining: Method {
     guard !classes.isEmpty else { return loss }
     let tape = Tape(arena: arena, recording: true, precision: student.precision)
     // [rows, hidden size] of all inputs, then [classified rows, hidden size] and [classified rows, 4].
-    let states = student.hiddenStates(packed.tokens, packed.packing, on: tape)
+    let states = student.hiddenStates(packed, on: tape)
     let logits = classifier(tape.gatherRows(states, seen.compactMap(\.self)), on: tape)
     let gradient = arena.tensor(logits.value.shape)
     let rows = Self.crossEntropy(logits.value, classes, scale: scale, gradient: gradient)

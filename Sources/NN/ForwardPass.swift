@@ -70,9 +70,10 @@ public struct ForwardPass {
   }
 
   /// Hands out hidden states where they are asked for; to be called before anything else is made of them.
-  public func tap(_ place: Tap, _ x: Variable) {
-    if let taps, taps.places.contains(place) { taps.note(place, tape.branch(x)) }
-  }
+  ///
+  /// - Returns: what the model is to go on with: x, unless it is to be changed there.
+  @discardableResult
+  public func tap(_ place: Tap, _ x: Variable) -> Variable { taps?.take(place, x, on: tape) ?? x }
 
   /// Embedding dropout, where it is asked for.
   public func embeddingDropout(_ x: Variable) -> Variable {

@@ -9,6 +9,7 @@ public enum StageTable {
     Synthesis.self, StudentTraining.self, EmbedderTraining.self, Sweep.self, Precompute.self, Regeneration.self,
     BatchInference.self,
     TextEmbedding.self, ModelEvaluation.self, Comparison.self, Conversion.self, Tokenization.self,
+    FeatureDetoxification.self,
   ]
 
   /// The stage of a name, nil where there is none.

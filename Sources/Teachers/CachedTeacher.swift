@@ -2,12 +2,13 @@ import Diagnostics
 import Fingerprints
 public import LogitCache
 public import Sequences
-import TeacherSignal
+public import TeacherSignal
 
 /// What a teacher said before, looked up in the cache that it was kept in.
 public final class CachedTeacher: MixtureTeacher {
   public let identity: TeacherIdentity
   public let parameterBytes = 0
+  public var columns: [ColumnDeclaration] { cache.manifest.columnDeclarations }
   private let cache: LogitCache
   /// Nil for a cache of version 1, whose keys are made from tokens.
   private let keys: CacheManifest.ContentKeys?

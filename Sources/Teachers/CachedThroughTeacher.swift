@@ -28,6 +28,7 @@ public final class CachedThroughTeacher: Teacher {
   public var identity: TeacherIdentity { teacher.identity }
   public var parameterBytes: Int { teacher.parameterBytes }
   public var origin: JSONObject? { teacher.origin }
+  public var columns: [ColumnDeclaration] { teacher.columns }
 
   /// - Throws: as the teacher that is asked and the cache do.
   public func signals(for sequences: [AskedSequence]) throws -> [Lesson] { try begin(sequences).value() }
@@ -62,5 +63,6 @@ extension CacheManifest {
       kernels: identity.numerics.kernels, tokenizer: identity.tokenizer, codec: codec, topK: topK,
       vocabularySize: identity.vocabularySize)
     origin = teacher.origin
+    declare(teacher.columns)
   }
 }

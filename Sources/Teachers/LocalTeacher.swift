@@ -2,7 +2,7 @@ import Diagnostics
 import Divergences
 public import Models
 public import Sequences
-import TeacherSignal
+public import TeacherSignal
 import Tensor
 
 /// A model that runs here and keeps the top-k log-probs, the tail and the target's log-prob of every scored position: what
@@ -11,6 +11,7 @@ public final class LocalTeacher: MixtureTeacher {
   public let identity: TeacherIdentity
   /// Entries kept of each position.
   public let topK: Int
+  private let kept: KeptColumns
   private let model: any CausalLanguageModel
   private let arena = Arena()
   /// Laid out from the first batch of several chunks on.
@@ -18,9 +19,12 @@ public final class LocalTeacher: MixtureTeacher {
 
   /// - Parameters:
   ///   - identity: The ids that its distributions are over are the first ones of the model's.
-  /// - Throws: a `Diagnostic` where top-k does not fit the vocabulary.
+  ///   - columns: What is kept beside the log-probs.
+  /// - Throws: a `Diagnostic` where top-k does not fit the vocabulary, or a model that makes a column the teacher.
   /// - Precondition: the model has as many ids.
-  public init(_ model: any CausalLanguageModel, identity: TeacherIdentity, topK: Int) throws {
+  public init(
+    _ model: any CausalLanguageModel, identity: TeacherIdentity, topK: Int, columns: ColumnSettings = ColumnSettings()
+  ) throws {
     let vocabulary = identity.vocabularySize
     precondition(vocabulary <= model.configuration.vocabularySize, "\(vocabulary) ids of a smaller vocabulary")
     guard topK >= 1 && topK <= vocabulary else {
@@ -32,6 +36,14 @@ public final class LocalTeacher: MixtureTeacher {
     head = Head(reading: model.head, vocabulary: vocabulary, precision: model.precision)
     self.identity = identity
     self.topK = topK
+    kept = try columns.isEmpty ? KeptColumns() : KeptColumns(columns, of: model, identity)
+  }
+
+  public var columns: [ColumnDeclaration] { kept.declarations }
+  /// What it can be asked about: what the model, and every other one that makes a column, takes.
+  var limits: SequenceLimits {
+    let own = SequenceLimits(model.configuration, role: "the teacher")
+    return ([own] + kept.limits).min { $0.context < $1.context } ?? own
   }
 
   public var parameterBytes: Int { model.parameters.bytes }
@@ -46,7 +58,7 @@ public final class LocalTeacher: MixtureTeacher {
       try check(sequence.tokenIDs, asked.name)
       return sequence
     }
-    return try zip(sequences, signals(PackedBatch(sequences))).map { Lesson(ScoredSample($0, signal: $1)) }
+    return try samples(of: sequences, PackedBatch(sequences)).map { Lesson($0) }
   }
 
   /// What it says of mixtures, computed as one packed batch; each signal is of the mixture's own sequence.
@@ -59,25 +71,25 @@ public final class LocalTeacher: MixtureTeacher {
       try check(mixture.others, asked.second.name)
       return mixture
     }
-    return try zip(mixed, signals(PackedBatch(mixed))).map { mixture, signal in
-      Lesson(mixture, .sparse(ScoredSample(mixture.sequence, signal: signal)))
-    }
+    return try zip(mixed, samples(of: mixed.map(\.sequence), PackedBatch(mixed))).map { Lesson($0, .sparse($1)) }
   }
 
   private func check(_ tokens: [Int32], _ name: String) throws {
     // The last token is only a target.
-    try SequenceLimits(model.configuration, role: "the teacher").check(tokens, inputs: tokens.count - 1, name: name)
+    try limits.check(tokens, inputs: tokens.count - 1, name: name)
   }
 
-  /// The signals of the sequences of a batch.
-  private func signals(_ batch: PackedBatch) throws -> [SparseSignal] {
+  /// What is kept of the sequences of a batch.
+  private func samples(of sequences: [TokenSequence], _ batch: PackedBatch) throws -> [ScoredSample] {
     let vocabulary = identity.vocabularySize
     if let target = batch.targets.first(where: { $0 >= vocabulary }) {
       throw Diagnostic.input(
         "token id \(target) is to be scored, beyond the first \(vocabulary) ids that count",
         remedy: "use the tokenizer that the teacher was trained with, or let more of its vocabulary count")
     }
-    guard !batch.scoredRows.isEmpty else { return batch.lengths.map { _ in SparseSignal() } }
+    guard !batch.scoredRows.isEmpty else {
+      return sequences.map { ScoredSample($0, signal: SparseSignal(), columns: kept.empty) }
+    }
     defer { arena.reset() }
     let tape = Tape(arena: arena, recording: false, precision: model.precision)
     // [rows, hidden size] of all inputs, then [scored rows, hidden size].
@@ -85,6 +97,9 @@ public final class LocalTeacher: MixtureTeacher {
     let hidden = tape.gatherRows(states, batch.scoredRows).value
     if head.hasChunks(rows: hidden.rows) { head = head.layingOut() }
     let signal = try Scorer.topK(hidden: hidden, head: head, targets: batch.targets, k: topK, arena: arena)
-    return batch.scoredRanges.map { signal[$0] }
+    let columns = try kept.columns(TeacherPass(batch: batch, hidden: hidden, head: head), in: arena)
+    return zip(zip(sequences, batch.scoredRanges), columns).map { asked, columns in
+      ScoredSample(asked.0, signal: signal[asked.1], columns: columns)
+    }
   }
 }

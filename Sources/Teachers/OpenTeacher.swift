@@ -22,17 +22,19 @@ public struct OpenTeacher {
   ///   - lowering: Whether a top-k beyond the vocabulary is lowered to it; otherwise it is refused.
   ///   - vocabulary: Leading ids that count; all of the teacher's where nil, and where it has not as many.
   ///   - known: What a store says of the server that filled it (see ``Teacher/origin``); nil where there is none yet.
+  ///   - columns: What is kept beside the log-probs, of a model that runs here.
   /// - Throws: a `Diagnostic` where there is no such teacher, its files do not fit each other, or top-k its vocabulary, or a
   ///   server is not the one that is known.
   public init(
     _ source: TeacherSource, precision: Precision, topK: Int, lowering: Bool = false, vocabulary: Int? = nil,
-    known: JSONObject? = nil
+    known: JSONObject? = nil, columns: ColumnSettings = ColumnSettings()
   ) throws {
     switch source {
     case .model(let name):
       let loaded = try ModelStore.load(name, trainable: false, precision: precision)
-      try self.init(loaded, topK: topK, lowering: lowering, vocabulary: vocabulary)
+      try self.init(loaded, topK: topK, lowering: lowering, vocabulary: vocabulary, columns: columns)
     case .served(let settings):
+      guard columns.isEmpty else { throw columns.unserved(settings) }
       try self.init(
         settings, folder: ModelStore.resolve(settings.tokenizer), topK: topK, lowering: lowering,
         vocabulary: vocabulary,
@@ -58,12 +60,16 @@ public struct OpenTeacher {
   /// A model that is loaded already, as a teacher that keeps the top-k.
   ///
   /// - Throws: a `Diagnostic` where its files do not fit each other, or top-k its vocabulary.
-  public init(_ loaded: LoadedModel, topK: Int, lowering: Bool = false, vocabulary: Int? = nil) throws {
+  public init(
+    _ loaded: LoadedModel, topK: Int, lowering: Bool = false, vocabulary: Int? = nil,
+    columns: ColumnSettings = ColumnSettings()
+  ) throws {
     tokenizer = try TokenizerBundle(directory: loaded.directory)
-    limits = SequenceLimits(loaded.model.configuration, role: "the teacher")
     ends = loaded.model.configuration.eosTokenIDs
     let identity = TeacherIdentity(loaded, tokenizer: tokenizer.fingerprint, vocabulary: vocabulary)
-    teacher = try LocalTeacher(
-      loaded.model, identity: identity, topK: lowering ? min(topK, identity.vocabularySize) : topK)
+    let local = try LocalTeacher(
+      loaded.model, identity: identity, topK: lowering ? min(topK, identity.vocabularySize) : topK, columns: columns)
+    teacher = local
+    limits = local.limits
   }
 }

@@ -14,6 +14,8 @@ public protocol Teacher: AnyObject {
   var parameterBytes: Int { get }
   /// What a store keeps of it beside its identity, to know it again by; nil where its identity says all.
   var origin: JSONObject? { get }
+  /// What it keeps of every sample beside the log-probs.
+  var columns: [ColumnDeclaration] { get }
 
   /// What it says at the scored positions of some sequences, in their order. They are asked about together, so a caller
   /// cuts what is more than should be computed at once.
@@ -31,6 +33,7 @@ public protocol Teacher: AnyObject {
 
 extension Teacher {
   public var origin: JSONObject? { nil }
+  public var columns: [ColumnDeclaration] { [] }
   public var requestsAhead: Int { 0 }
 
   public func begin(_ sequences: [AskedSequence]) throws -> PendingLessons {

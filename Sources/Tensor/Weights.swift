@@ -76,6 +76,13 @@ public enum Weights: Sendable {
     }
   }
 
+  public var bytes: Int {
+    switch self {
+    case .fp32(let tensor): tensor.count * MemoryLayout<Float>.stride
+    case .bf16(let matrix): matrix.rows * matrix.columns * MemoryLayout<UInt16>.stride
+    }
+  }
+
   /// The nearest bf16 to each element; itself where it is in bf16.
   var rounded: Weights {
     switch self {

@@ -131,7 +131,9 @@ package final class TrainingLoop {
     if skipped {
       state.skippedSteps += 1
     } else {
-      for optimizer in optimizers { optimizer.step(learningRate: rate) }
+      for (optimizer, trained) in zip(optimizers, work.trained) {
+        optimizer.step(learningRate: rate * trained.rateFactor)
+      }
       state.optimizerSteps += 1
     }
     state.step += 1

@@ -27,15 +27,20 @@ struct ProofTexts {
   ///
   /// - Parameter sets: Names of sets of texts and how many each has, drawn one after the other.
   init(folder: String, seed: UInt64, sets: KeyValuePairs<String, Int>) throws {
+    let language = TopicLanguage(seed: seed)
+    var stream = RandomStream(seed: seed, name: "texts")
+    try self.init(
+      folder: folder, seed: seed, language: language,
+      texts: sets.map { name, count in (name, (0..<count).map { _ in language.text(&stream) }) })
+  }
+
+  /// Writes texts that are given, by the names of their sets, and the tokenizer.
+  init(folder: String, seed: UInt64, language: TopicLanguage, texts: [(name: String, texts: [[Int]])]) throws {
     self.folder = folder
     self.seed = seed
-    language = TopicLanguage(seed: seed)
+    self.language = language
     try File.makeFolder(folder)
-    var stream = RandomStream(seed: seed, name: "texts")
-    for (name, count) in sets {
-      let lines = (0..<count).map { _ in Self.row(language.text(&stream)) }
-      try File.write(Array(lines.joined().utf8), to: rows(name))
-    }
+    for (name, texts) in texts { try File.write(Array(texts.map(Self.row).joined().utf8), to: rows(name)) }
     try LetterTokenizer(letters: Self.alphabet).write(to: "\(folder)/tokenizer")
   }
 

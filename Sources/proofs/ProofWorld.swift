@@ -1,6 +1,7 @@
 import Configuration
 import Distillation
 import Files
+import JSON
 import RandomStreams
 import Samples
 import Teachers
@@ -11,14 +12,15 @@ struct ProofWorld {
   let texts: ProofTexts
   private let width: Int
 
-  private static let plenty = 3000
-  private static let heldOut = 256
+  static let plenty = 3000
+  static let heldOut = 256
 
   var folder: String { texts.folder }
   var seed: UInt64 { texts.seed }
   var language: TopicLanguage { texts.language }
-  var teacher: String { "\(folder)/teacher/checkpoints/last" }
-  var start: String { "\(folder)/start/checkpoints/last" }
+  var teacher: String { weights(of: "teacher") }
+  var start: String { weights(of: "start") }
+  func weights(of run: String) -> String { "\(folder)/\(run)/checkpoints/last" }
   var cache: String { "\(folder)/cache" }
   var rows: String { texts.rows("few") }
   /// What the teacher has seen.
@@ -30,9 +32,15 @@ struct ProofWorld {
   ///   - few: Texts that the student is given.
   ///   - width: Columns of the student.
   init(folder: String, seed: UInt64, few: Int = 60, width: Int = 16) throws {
-    self.width = width
-    texts = try ProofTexts(
+    let texts = try ProofTexts(
       folder: folder, seed: seed, sets: ["plenty": Self.plenty, "few": few, "test": Self.heldOut])
+    try self.init(of: texts, width: width)
+  }
+
+  /// Makes what is missing of a world whose texts are there: of the set `plenty` the teacher learns, of `few` the student.
+  init(of texts: ProofTexts, width: Int) throws {
+    self.texts = texts
+    self.width = width
     _ = try texts.train(
       "teacher", student: texts.shape(width: 64, layers: 2), keys: "objective: {name: sft}", data: "plenty", steps: 1500
     )
@@ -48,11 +56,15 @@ struct ProofWorld {
   /// - Parameters:
   ///   - data: Rows in the place of the world's, of which the teacher is asked at each step.
   ///   - cache: What is said of the world's rows in the place of what the teacher says.
+  ///   - columns: The cache is one that the teacher filled, with columns, and the teacher stands beside it.
   func student(
-    _ name: String, objective: String, source: String, steps: Int = 1000, data: String? = nil, cache: String? = nil
+    _ name: String, objective: String, source: String, steps: Int = 1000, data: String? = nil, cache: String? = nil,
+    columns: Bool = false
   ) throws -> String {
     let teacher =
-      if let cache { "{cache: \(cache)}" } else if data == nil {
+      if let cache, columns { "{model: \(teacher), cache: \(cache)}" } else if let cache {
+        "{cache: \(cache)}"
+      } else if data == nil {
         "{model: \(teacher), cache: \(self.cache), top_k: \(TopicLanguage.words)}"
       } else { "{model: \(teacher), live: true, top_k: \(TopicLanguage.words)}" }
     let output = "\(folder)/\(name)"
@@ -105,4 +117,13 @@ struct ProofWorld {
 
   /// How far a model lies from the truth; see ``ProofTexts/distance(of:)``.
   func distance(of model: String) throws -> (forward: Double, onPolicy: Double) { try texts.distance(of: model) }
+
+  /// The last value of a metric of a run, by its folder of weights.
+  static func last(_ metric: String, of model: String) throws -> Double? {
+    let lines = try File.read("\(model)/../../metrics.jsonl").split(separator: UInt8(ascii: "\n"))
+    for line in lines.reversed() {
+      if let value = try JSONValue.parse(Array(line))[metric]?.doubleValue { return value }
+    }
+    return nil
+  }
 }

@@ -25,7 +25,10 @@ import Telemetry
   }
 
   private static func run(_ ledger: Ledger, work: String) throws {
-    let proofs: [any Proof] = [GKDProof(), ATKDProof(), CTCDProof(), MixKDProof(), KDIGAProof(), DisCoProof(), PeaKDProof()]
+    let proofs: [any Proof] = [
+      GKDProof(), ATKDProof(), CTCDProof(), MixKDProof(), KDIGAProof(), DisCoProof(), PeaKDProof(), OKDProof(),
+      RobustKDProof(),
+    ]
     for proof in proofs { try proof.run(ledger, work: work) }
     let missed = try ledger.verdicts()
     if missed > 0 { throw Diagnostic.failure("\(missed) claims are not met: see \(ledger.path)") }

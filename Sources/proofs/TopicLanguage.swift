@@ -47,8 +47,11 @@ struct TopicLanguage {
   }
 
   /// A text of ``length`` words.
-  func text(_ stream: inout RandomStream) -> [Int] {
-    var text = [stream.below(Self.topics)]
+  func text(_ stream: inout RandomStream) -> [Int] { text(after: [stream.below(Self.topics)], &stream) }
+
+  /// A text that begins as one does and goes on as the language has it.
+  func text(after start: [Int], _ stream: inout RandomStream) -> [Int] {
+    var text = start
     while text.count < Self.length {
       var u = stream.uniformDouble(), word = 0
       let probabilities = next(after: text[...])

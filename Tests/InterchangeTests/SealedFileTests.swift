@@ -59,7 +59,13 @@ import Testing
     "a cache of what was sealed has the same manifest, keys and samples", arguments: SignalCodec.allCases,
     [false, true])
   func roundTrip(codec: SignalCodec, columns: Bool) throws {
-    let manifest = manifest(codec, columns: columns ? ["states", "weight"] : [])
+    var manifest = manifest(codec, columns: columns ? ["states", "weight"] : [])
+    // One that is declared beside one that has a name alone.
+    if columns {
+      manifest.declare([
+        ColumnDeclaration("states", .position, width: 2, element: .bfloat16, maker: "final-norm", place: "here")
+      ])
+    }
     let before = try cache(samples(40, columns: columns), manifest, "before")
     let path = folder.file("signals.safetensors")
     #expect(try SealedFile.write(before, to: path) == before.count)

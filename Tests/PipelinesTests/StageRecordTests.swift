@@ -152,7 +152,7 @@ import Testing
     "regenerate": "{student: s, teacher: t, data: d, replay: x}", "generate": "{model: m, data: d, output: x}",
     "embed": "{model: m, data: d, output: x}",
     "evaluate": "{model: m, data: d}", "convert": "{model: m, output: x}",
-    "tokenize": "{model: m, data: d, output: x}",
+    "tokenize": "{model: m, data: d, output: x}", "detoxify": "{teacher: t, data: d, output: x}",
     "compare": "{data: d, teacher: t, models: {b: x, a: y}, output: x}",
     "train": "{student: {from: s}, data: {train: d}, training: {steps: 1}, output: x}",
     "train-embedder":

@@ -84,6 +84,13 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         } reference: {
           $0[0].map { -1.75 * $0 }
         },
+        OperationCase("blend \(size)", inputs: [size], parameters: [(1, size.1)]) { tape, x, p in
+          let constant = Storage(shape: [size.1]).tensor
+          constant.fill(0.75)
+          return tape.blend(x[0], toward: constant, by: p[0])
+        } reference: {
+          $0[0].withRow($0[1]) { x, weight in (1 - weight) * x + weight * 0.75 }
+        },
         OperationCase("add to itself \(size)", inputs: [size]) { tape, x, _ in
           tape.add(tape.add(x[0], x[0]), x[0])
         } reference: {

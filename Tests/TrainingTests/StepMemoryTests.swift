@@ -67,6 +67,32 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     return (StepGradients(method, microBatchTokens: 8192), method.memory(teacher: teacher))
   }
 
+  /// The same with a module of the teacher's that learns beside the student.
+  func stepWithModule() throws -> (step: StepGradients, memory: StepMemory) {
+    let student = try model(width: 32, layers: 3, trainable: true)
+    let teacher = try model(width: 48, layers: 4, trainable: false)
+    let method = OnlineDistillation(
+      MethodParts(
+        student, vocabulary: Self.vocabulary, columns: live ? [] : [Self.hidden],
+        teacherHead: Head(reading: teacher.head, vocabulary: Self.vocabulary)), OnlineDistillation.Settings())
+    return (
+      StepGradients(method, microBatchTokens: 8192), method.memory(teacher: live ? try liveTeacher() : nil)
+    )
+  }
+
+  /// The same with features of two of the teacher's layers in the place of its log-probs.
+  func stepWithFeatures() throws -> (step: StepGradients, memory: StepMemory) {
+    let student = try model(width: 32, layers: 3, trainable: true)
+    let method = FeatureDistillation(
+      MethodParts(student, vocabulary: Self.vocabulary, columns: Self.features), FeatureDistillation.Settings())
+    return (StepGradients(method, microBatchTokens: 8192), method.memory(teacher: nil))
+  }
+
+  private static let features = [1, 3].map {
+    ColumnDeclaration("features/\($0)", .position, width: 48, maker: "mask")
+  }
+  private static let hidden = ColumnDeclaration("hidden", .position, width: 48, maker: "final-norm")
+
   func liveTeacher() throws -> LiveTeacher {
     let model = try model(width: 48, layers: 4, trainable: false)
     return LiveTeacher(
@@ -81,7 +107,12 @@ struct StepCase: Sendable, CustomTestStringConvertible {
     let teacher = SyntheticTeacher(vocabularySize: Self.vocabulary, topK: 8)
     var stream = RandomStream(seed: 6, name: "examples")
     return lengths.map { length in
-      let sample = teacher.sample(length: length, promptLength: promptLength, &stream)
+      let plain = teacher.sample(length: length, promptLength: promptLength, &stream)
+      let sample = ScoredSample(
+        plain.sequence, signal: plain.signal,
+        columns: ([Self.hidden] + Self.features).map {
+          $0.column(Array(repeating: 0.5, count: 48 * plain.positions.count))
+        })
       return Example(live.map { Lesson(sample.sequence, live: $0) } ?? Lesson(sample), name: "")
     }
   }
@@ -129,6 +160,28 @@ struct StepCase: Sendable, CustomTestStringConvertible {
       $0 + ScoredPositions.response(promptLength: its.promptLength, tokenCount: $1).count
     }
     let forecast = memory.bytes(rows: lengths.reduce(0, +) - lengths.count, scored: scored)
+    expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
+  }
+
+  @Test(
+    "so does one with a module of the teacher's", arguments: [false, true], [[20], Array(repeating: 61, count: 20)])
+  func module(live: Bool, lengths: [Int]) throws {
+    let its = StepCase(family: "llama", recomputing: false, live: live, promptLength: 0)
+    let (step, memory) = try its.stepWithModule()
+    let forecast = memory.bytes(
+      rows: lengths.reduce(0, +) - lengths.count, scored: lengths.reduce(0, +) - lengths.count)
+    _ = try step.accumulate(its.examples(lengths))
+    expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
+  }
+
+  @Test("and one that learns from features", arguments: [0, 11], [[20], Array(repeating: 61, count: 20)])
+  func features(promptLength: Int, lengths: [Int]) throws {
+    let its = StepCase(family: "llama", recomputing: false, live: false, promptLength: promptLength)
+    let (step, memory) = try its.stepWithFeatures()
+    let rows = lengths.reduce(0, +) - lengths.count
+    let scored = lengths.reduce(0) { $0 + ScoredPositions.response(promptLength: promptLength, tokenCount: $1).count }
+    let forecast = memory.bytes(rows: rows, scored: scored)
+    _ = try step.accumulate(its.examples(lengths))
     expectClose(Double(step.arena.peakBytes), Double(forecast), relative: 0.05, "\(its) \(lengths)")
   }
 

@@ -53,13 +53,18 @@ struct CacheInfo: Command {
         ("format_version", .integer(Int64(manifest.formatVersion))), ("numerics", .string(manifest.precision)),
         ("kernels", .array(kernels)), ("teacher", .string("\(manifest.teacher)")),
         ("teacher_path", .string(manifest.teacherPath)), ("tokenizer", .string("\(manifest.tokenizer)")),
-      ] + Self.origin(manifest.origin) + [
+      ] + (manifest.columns.isEmpty ? [] : [("columns", Self.columns(manifest))]) + Self.origin(manifest.origin) + [
         ("datasets", .array(datasets))
       ])
   }
 }
 
 extension CacheInfo {
+  /// What is kept beside the log-probs; of a column that another tool wrote perhaps the name alone.
+  fileprivate static func columns(_ manifest: CacheManifest) -> JSONValue {
+    .array(manifest.columns.map { name in manifest.declaration(of: name)?.json ?? ["name": .string(name)] })
+  }
+
   /// Where the signals came from, where no model here computed them.
   fileprivate static func origin(_ origin: JSONObject?) -> [(String, JSONValue)] {
     guard let origin else { return [] }

@@ -14,6 +14,10 @@ struct PrecomputeCommand: StageCommand {
       .required("cache", "DIR", "The cache to write; made where missing."),
       .plain("top-k", "K", "Entries kept per position."),
       .plain("codec", "NAME", "How records are written: compact or exact."),
+      .pairs(
+        "columns", key: "columns", "NAME=VALUE",
+        "What else is kept of each position: hidden=bfloat16 or float32, anomaly=DIR of a clean model, features=FILE that detoxify wrote."
+      ),
       .plain(
         "vocabulary", "N", without: "the teacher's",
         "Counts only the first N vocabulary entries, for a student whose vocabulary is padded less."),

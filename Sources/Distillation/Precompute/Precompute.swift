@@ -32,6 +32,8 @@ public struct Precompute: Stage {
   /// Entries kept per position.
   public var topK = 64
   public var codec = SignalCodec.compact
+  /// What is kept of each position beside the log-probs; of a teacher that runs here alone.
+  public var columns = ColumnSettings()
   /// Only the first so many vocabulary entries count, for a student whose vocabulary is padded less; all where nil.
   public var vocabulary: Int?
   /// Mixtures of the samples that the teacher is asked about too; nil for none.
@@ -97,7 +99,9 @@ public struct Precompute: Stage {
         forecast.tokens += entry.tokenCount
         forecast.scoredPositions += entry.scoredCount
       }
-      let perPosition = codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize)
+      let perPosition =
+        codec.bytesPerPosition(entries: topK, vocabularySize: work.manifest.vocabularySize)
+        + work.manifest.columnDeclarations.reduce(0) { $0 + $1.bytes }
       // A mixture is about as long as its sample, and a twin as long.
       let records = 1 + formsPerSample
       forecast.bytes = records * (4 * forecast.tokens + forecast.scoredPositions * perPosition)
@@ -261,7 +265,7 @@ public struct Precompute: Stage {
   private func prepare(index place: IndexPlace) throws -> Work {
     let found = LogitCache.isThere(cache) ? try CacheManifest(directory: cache) : nil
     let opened = try OpenTeacher(
-      teacher, precision: precision, topK: topK, vocabulary: vocabulary, known: found?.origin)
+      teacher, precision: precision, topK: topK, vocabulary: vocabulary, known: found?.origin, columns: columns)
     let size = opened.teacher.identity.vocabularySize
     let source = try SampleSource(
       format, tokenizer: opened.tokenizer, limits: opened.limits, ends: opened.ends,
@@ -296,11 +300,13 @@ extension Precompute {
     var made = Provenance()
     try made.pinIfThere("teacher", teacher)
     try made.pinIfThere("data", rows: data)
+    if let reference = columns.anomaly { try made.pinIfThere("columns.anomaly", model: reference) }
+    if let mask = columns.features { try made.pinIfThere("columns.features", rows: DataFiles(mask)) }
     return made
   }
 
   private enum CodingKeys: String, CodingKey {
-    case teacher, data, cache, codec, vocabulary, mixtures, twins, precision
+    case teacher, data, cache, codec, columns, vocabulary, mixtures, twins, precision
     case topK = "top_k"
     case tokensPerBatch = "batch_tokens"
   }
@@ -312,6 +318,7 @@ extension Precompute {
       cache: try keys.decode(.cache))
     topK = try keys.decode(.topK, default: topK)
     codec = try keys.decode(.codec, default: codec)
+    columns = try keys.decode(.columns, default: columns)
     vocabulary = try keys.decodeIfPresent(Int.self, forKey: .vocabulary)
     mixtures = try keys.decodeIfPresent(MixtureConfiguration.self, forKey: .mixtures)
     twins = try keys.decodeIfPresent(TwinConfiguration.self, forKey: .twins)
@@ -328,6 +335,8 @@ extension Precompute {
     try keys.encode(cache, forKey: .cache)
     try keys.encode(topK, forKey: .topK)
     try keys.encode(codec, forKey: .codec)
+    // Left out where it says nothing: earlier versions have not known it.
+    if !columns.isEmpty { try keys.encode(columns, forKey: .columns) }
     try keys.encodeIfPresent(vocabulary, forKey: .vocabulary)
     try keys.encodeIfPresent(mixtures, forKey: .mixtures)
     try keys.encodeIfPresent(twins, forKey: .twins)

@@ -43,6 +43,7 @@ final class TrainingSetup {
   ) throws {
     self.configuration = configuration
     parts = try TrainingParts(configuration, checkpoint: checkpoint)
+    try parts.teachers.checkColumns()
     let student = parts.student
     let files = try ModelStore.companions(
       in: parts.tokenizer.directory, base: try checkpoint ?? configuration.student.from.map(ModelStore.resolve))
@@ -85,16 +86,14 @@ final class TrainingSetup {
       // Each has masks of its own, and those that it would have in a run of its own.
       model.dropout = Self.dropout(configuration)
     }
-    method = configuration.objective.settings.method(
-      of: MethodParts(student, vocabulary: vocabulary, seed: configuration.seed, partner: parts.partner))
+    let settings = configuration.objective.settings
+    method = settings.method(
+      of: MethodParts(
+        student, vocabulary: vocabulary, seed: configuration.seed, partner: parts.partner,
+        columns: try parts.teachers.columns(),
+        teacherHead: try settings.needsTeacherHead ? parts.teachers.head(vocabulary: vocabulary) : nil))
     // A run that goes on has them in its checkpoint.
-    guard checkpoint == nil else { return }
-    if let share = configuration.objective.settings.hardShare { method.state.hardFrom = try hardFrom(share) }
-    if configuration.objective.settings.asksForConfidence {
-      let medians = try medianConfidences()
-      method.state.sureRight = method.state.sureRight ?? medians.right
-      method.state.sureWrong = method.state.sureWrong ?? medians.wrong
-    }
+    if checkpoint == nil { try setBounds(of: method) }
   }
 
   /// The files that travel with the student, with the chat template that it was taught with in the place of another one.

@@ -28,8 +28,13 @@ final class TrainingTeachers {
   private let tokenizer: TokenizerBundle?
   /// Whoever can be asked, from when on it is needed.
   private var opened: OpenTeacher?
+  /// Who fills a cache that is not there yet.
+  func teacherOfCache() throws -> any Teacher { try open().teacher }
+
   /// What a cache is to say that this run makes.
   private var begun: (endOfText: Int32?, chat: JSONObject?, data: TrainingData)?
+  /// Bytes of a head that a method reads without the rest of its model.
+  var headBytes = 0
   /// Samples of the data that the cache lacks.
   private(set) var missing = 0
 
@@ -78,13 +83,15 @@ final class TrainingTeachers {
     let manifest = cache?.manifest
     let topK = manifest?.topK ?? configuration.teacher?.topK ?? Self.defaultTopK
     let isNew = manifest == nil
+    // More samples are made as those that are there; a new cache gets what the method reads.
+    let columns = try manifest.map { try ColumnSettings(of: $0.columnDeclarations) } ?? columnsOfNewCache()
     let teacher =
       try loaded.map {
-        try OpenTeacher($0, topK: topK, lowering: isNew, vocabulary: manifest?.vocabularySize)
+        try OpenTeacher($0, topK: topK, lowering: isNew, vocabulary: manifest?.vocabularySize, columns: columns)
       }
       ?? OpenTeacher(
         source, precision: configuration.precision, topK: topK, lowering: isNew, vocabulary: manifest?.vocabularySize,
-        known: manifest?.origin)
+        known: manifest?.origin, columns: columns)
     opened = teacher
     return teacher
   }
@@ -101,7 +108,13 @@ final class TrainingTeachers {
     guard let cache else { return }
     let path = cache.directory
     try tokenizer.requireEqual(to: cache.manifest.tokenizer, mine: "the student", theirs: "the cache \(path)")
-    guard let loaded, loaded.fingerprint != cache.manifest.teacher else { return }
+    if let loaded { try requireCached(loaded) }
+  }
+
+  /// Refuses a model that is not the one which filled the cache, where there is a cache.
+  func requireCached(_ loaded: LoadedModel) throws {
+    guard let cache, loaded.fingerprint != cache.manifest.teacher else { return }
+    let path = cache.directory
     throw Diagnostic.input(
       "the cache \(path) was made by another teacher: \(cache.manifest.teacher) (\(cache.manifest.teacherPath)) there, "
         + "\(loaded.fingerprint) (\(loaded.directory)) here", field: "teacher.model",
@@ -146,7 +159,7 @@ final class TrainingTeachers {
   }
 
   /// Bytes of parameters that whoever is asked holds in this process.
-  var parameterBytes: Int { loaded?.model.parameters.bytes ?? opened?.teacher.parameterBytes ?? 0 }
+  var parameterBytes: Int { headBytes + (loaded?.model.parameters.bytes ?? opened?.teacher.parameterBytes ?? 0) }
 
   /// Names the teacher as what the run depends on.
   func pin(in made: inout Provenance) throws {

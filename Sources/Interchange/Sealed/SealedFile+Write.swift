@@ -108,6 +108,9 @@ extension SealedFile {
       "columns": JSONValue.array(columns).text(),
       "column_names": JSONValue.array(manifest.columns.map { .string($0) }).text(),
     ]
+    if !manifest.columnDeclarations.isEmpty {
+      notes["column_declarations"] = JSONValue.array(manifest.columnDeclarations.map(\.json)).text()
+    }
     if let end = manifest.endOfText { notes["end_of_text"] = "\(end)" }
     if let chat = manifest.chat { notes["chat"] = JSONValue.object(chat).text() }
     if let origin = manifest.origin { notes["origin"] = JSONValue.object(origin).text() }

@@ -70,6 +70,11 @@ struct SealedNotes {
       vocabularySize: vocabularySize, selection: notes["selection"] ?? "all",
       columns: try notes.json("column_names").elements().map { try $0.string() },
       endOfText: try notes["end_of_text"].map { _ in Int32(try notes.number("end_of_text", 0...Int(Int32.max))) })
+    let declared = try notes.json("column_declarations").elements().map { try ColumnDeclaration($0) }
+    guard Set(declared.map(\.name)).count == declared.count,
+      declared.allSatisfy({ manifest.columns.contains($0.name) })
+    else { throw notes.fault("declares a column that is not there, or one twice", "column_declarations") }
+    manifest.declare(declared)
     if teacher == nil {
       manifest.origin = ["kind": "imported", "format": "sealed", "name": .string(place), "tail": "derived"]
     }

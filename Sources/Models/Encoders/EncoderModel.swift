@@ -42,10 +42,10 @@ public final class EncoderModel {
       tape: tape, packing: packing, dropout: tape.recording ? dropout : nil, recomputing: recomputing, taps: taps)
     // [rows, hidden] from here on.
     var x = pass.embeddingDropout(layers.embeddingNorm(layers.embedding(tokens, pass), on: tape))
-    pass.tap(.embedding, x)
+    x = pass.tap(.embedding, x)
     for (index, block) in layers.blocks.enumerated() {
       x = pass.block(x) { block($0, $1) }
-      pass.tap(.block(index), x)
+      x = pass.tap(.block(index), x)
     }
     return x
   }

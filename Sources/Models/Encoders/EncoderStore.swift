@@ -96,7 +96,8 @@ extension ModelStore {
     blueprint.configuration.hasPooler = teacher.configuration.hasPooler
     try blueprint.checkMemory(config, training: training, memory: machineMemory)
     let model = make(blueprint, training: training)
-    copy(layers, of: Dictionary(uniqueKeysWithValues: teacher.parameters.parameters.map { ($0.name, $0.value) }), to: model.parameters, keys)
+    let given = Dictionary(uniqueKeysWithValues: teacher.parameters.parameters.map { ($0.name, $0.value) })
+    copy(layers, of: given, to: model.parameters, keys)
     return model
   }
 

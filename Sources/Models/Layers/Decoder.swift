@@ -63,10 +63,10 @@ final class Decoder: CausalLanguageModel {
     check(embeddings, pass)
     // [rows, hidden] from here on.
     var x = pass.embeddingDropout(embeddings)
-    pass.tap(.embedding, x)
+    x = pass.tap(.embedding, x)
     for (index, block) in layers.blocks.enumerated() {
       x = pass.block(x) { block($0, $1) }
-      pass.tap(.block(index), x)
+      x = pass.tap(.block(index), x)
     }
     return layers.norm(x, on: pass.tape)
   }

@@ -2,6 +2,7 @@ import Diagnostics
 import Glibc
 import Methods
 import Sequences
+import TeacherSignal
 import Teachers
 import Telemetry
 import Tensor
@@ -12,11 +13,25 @@ extension TrainingSetup {
   /// Samples that are looked at: a share is known to a hundredth by far fewer.
   private static let mostSamples = 4096
 
+  /// Gives the method the bounds that its settings ask for.
+  ///
+  /// - Throws: a `Diagnostic` where nobody says anything of the rows.
+  func setBounds(of method: any Method) throws {
+    let settings = configuration.objective.settings
+    if let share = settings.hardShare { method.state.hardFrom = try hardFrom(share) }
+    if let share = settings.gatedShare { method.state.gateAbove = try gateAbove(share) }
+    if settings.asksForConfidence {
+      let medians = try medianConfidences()
+      method.state.sureRight = method.state.sureRight ?? medians.right
+      method.state.sureWrong = method.state.sureWrong ?? medians.wrong
+    }
+  }
+
   /// From which 1 - p of the token that follows on a position belongs to the given share of the data's positions with the
   /// largest: the quantile of what the teacher says of evenly spaced samples.
   ///
   /// - Throws: a `Diagnostic` where nobody says anything of the rows.
-  func hardFrom(_ share: Double) throws -> Double {
+  private func hardFrom(_ share: Double) throws -> Double {
     var logProbs: [Float] = []
     let arena = Arena()
     try lookAtData(key: "hard_from", example: "0.5") { batch in
@@ -31,7 +46,7 @@ extension TrainingSetup {
   /// where there are none. Of an even number the lower of the two in the middle, so that at most half lie above.
   ///
   /// - Throws: a `Diagnostic` where nobody says anything of the rows.
-  func medianConfidences() throws -> (right: Double?, wrong: Double?) {
+  private func medianConfidences() throws -> (right: Double?, wrong: Double?) {
     var right: [Float] = [], wrong: [Float] = []
     let arena = Arena()
     try lookAtData(key: "sure_right", example: "0.8") { batch in
@@ -43,6 +58,23 @@ extension TrainingSetup {
       values.isEmpty ? nil : exp(Double(values.sorted()[(values.count - 1) / 2]))
     }
     return (median(right), median(wrong))
+  }
+
+  /// Above which anomaly a position belongs to the given share of the data's positions with the largest.
+  private func gateAbove(_ share: Double) throws -> Double {
+    var anomalies: [Float] = []
+    // The column is there: it was asked for.
+    try lookAtData(key: "gate.above", example: "1.0") { batch in
+      for example in batch.examples {
+        guard case .sparse(let sample) = example.lesson.signal,
+          let column = sample.columns.first(where: { $0.name == "anomaly" })
+        else { continue }
+        anomalies += column.values
+      }
+    }
+    anomalies.sort(by: >)
+    let place = Int((share * Double(anomalies.count)).rounded())
+    return place < anomalies.count ? Double(anomalies[place]) : -Double.infinity
   }
 
   /// Hands out what the teacher says of evenly spaced samples.
