@@ -149,26 +149,6 @@ extension MethodState {
   }
 }
 
-extension Divergence {
-  /// The divergence that `name` names among some keys, with its parameters by theirs.
-  init(from keys: KeyedDecodingContainer<EntryName>) throws {
-    do {
-      let name: String = try keys.decode(.name)
-      let taken = Divergence.table.first { $0.name == name }?.parameters ?? []
-      let parameters = try DivergenceParameters(
-        taken.map { ($0, try keys.decode(EntryName(stringValue: $0.name), default: $0.standard)) })
-      self = try Divergence(named: name, parameters)
-    } catch let fault as Diagnostic where fault.file == nil {
-      guard let field = fault.field else { throw fault }
-      throw keys.fault(EntryName(stringValue: field), fault.message, remedy: fault.remedy)
-    }
-  }
-
-  func encodeParameters(to keys: inout KeyedEncodingContainer<EntryName>) throws {
-    for parameter in taken { try keys.encode(parameters[parameter], forKey: EntryName(stringValue: parameter.name)) }
-  }
-}
-
 /// The section's keys, beside each parameter of a divergence by its name.
 extension EntryName {
   static let name = EntryName(stringValue: "name")

@@ -27,7 +27,7 @@ public final class GradientAlignment: Method {
   public struct Settings: MethodSettings {
     public static let names = ["kdiga"]
     public let name = "kdiga"
-    /// What student and teacher are compared by, by its name and with its own defaults.
+    /// What student and teacher are compared by.
     public var divergence = Divergence.fkl
     /// The weight of the distance of slopes; needs a teacher beside the student.
     public var gradientWeight: Float = 0.5
@@ -60,11 +60,7 @@ public final class GradientAlignment: Method {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      let name = try keys.decode(.divergence, default: divergence.name)
-      guard let divergence = try? Divergence(named: name) else {
-        throw keys.fault(.divergence, "'\(name)' is none of \(Divergence.names.joined(separator: ", "))")
-      }
-      self.divergence = divergence
+      divergence = try keys.divergence(.divergence, default: divergence)
       gradientWeight = try keys.decode(.gradientWeight, default: gradientWeight)
       epsilon = try keys.decode(.epsilon, default: epsilon)
       twinWeight = try keys.decode(.twinWeight, default: twinWeight)
@@ -97,7 +93,7 @@ public final class GradientAlignment: Method {
     public func encode(to encoder: any Encoder) throws {
       var keys = encoder.container(keyedBy: CodingKeys.self)
       try keys.encode(name, forKey: .name)
-      try keys.encode(divergence.name, forKey: .divergence)
+      try keys.encode(divergence, forKey: .divergence)
       try keys.encode(gradientWeight, forKey: .gradientWeight)
       try keys.encode(epsilon, forKey: .epsilon)
       try keys.encode(twinWeight, forKey: .twinWeight)

@@ -18,7 +18,7 @@ public final class MixupDistillation: Method {
   public struct Settings: MethodSettings {
     public static let names = ["mixkd"]
     public let name = "mixkd"
-    /// What student and teacher are compared by, on mixtures as on samples, by its name and with its own defaults.
+    /// What student and teacher are compared by, on mixtures as on samples.
     public var divergence = Divergence.fkl
     /// The weight of the mixtures.
     public var mixWeight: Float = 1
@@ -43,11 +43,7 @@ public final class MixupDistillation: Method {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      let name = try keys.decode(.divergence, default: divergence.name)
-      guard let divergence = try? Divergence(named: name) else {
-        throw keys.fault(.divergence, "'\(name)' is none of \(Divergence.names.joined(separator: ", "))")
-      }
-      self.divergence = divergence
+      divergence = try keys.divergence(.divergence, default: divergence)
       mixWeight = try keys.decode(.mixWeight, default: mixWeight)
       beta = try keys.decodeIfPresent(Double.self, forKey: .beta)
       divergenceWeight = try keys.decode(.divergenceWeight, default: divergenceWeight)
@@ -73,7 +69,7 @@ public final class MixupDistillation: Method {
     public func encode(to encoder: any Encoder) throws {
       var keys = encoder.container(keyedBy: CodingKeys.self)
       try keys.encode(name, forKey: .name)
-      try keys.encode(divergence.name, forKey: .divergence)
+      try keys.encode(divergence, forKey: .divergence)
       try keys.encode(mixWeight, forKey: .mixWeight)
       try keys.encodeIfPresent(beta, forKey: .beta)
       try keys.encode(divergenceWeight, forKey: .divergenceWeight)

@@ -51,15 +51,7 @@ public final class OnlineDistillation: Method {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      if keys.contains(.divergence) {
-        if let name = try? keys.decode(String.self, forKey: .divergence) {
-          do { divergence = try Divergence(named: name) } catch let fault as Diagnostic {
-            throw keys.fault(.divergence, fault.message, remedy: fault.remedy)
-          }
-        } else {
-          divergence = try Divergence(from: keys.nestedContainer(keyedBy: EntryName.self, forKey: .divergence))
-        }
-      }
+      divergence = try keys.divergence(.divergence, default: divergence)
       divergenceWeight = try keys.decode(.divergenceWeight, default: divergenceWeight)
       crossEntropyWeight = try keys.decode(.crossEntropyWeight, default: crossEntropyWeight)
       rank = try keys.decode(.rank, default: rank)
@@ -82,13 +74,7 @@ public final class OnlineDistillation: Method {
     public func encode(to encoder: any Encoder) throws {
       var keys = encoder.container(keyedBy: CodingKeys.self)
       try keys.encode(name, forKey: .name)
-      if divergence.taken.isEmpty {
-        try keys.encode(divergence.name, forKey: .divergence)
-      } else {
-        var own = keys.nestedContainer(keyedBy: EntryName.self, forKey: .divergence)
-        try own.encode(divergence.name, forKey: .name)
-        try divergence.encodeParameters(to: &own)
-      }
+      try keys.encode(divergence, forKey: .divergence)
       try keys.encode(divergenceWeight, forKey: .divergenceWeight)
       try keys.encode(crossEntropyWeight, forKey: .crossEntropyWeight)
       try keys.encode(rank, forKey: .rank)

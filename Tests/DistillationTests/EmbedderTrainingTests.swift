@@ -254,6 +254,10 @@ import Training
         "student.layers", "teacher.model",
         { try configuration(student: "{layers: [0], tokenizer: \(world.student)}", teacher: "{\(given)}") }
       ),
+      (
+        "student.share", "uses each of its layers once",
+        { try configuration(student: "{from: \(world.student), pooling: mean, share: {layers: 1}}") }
+      ),
       ("student.layers", "cannot be taken", { try configuration(student: "{layers: [7], pooling: mean}") }),
       ("teacher.url", "names a server", { try configuration(teacher: "{url: \"http://localhost:1/v1\"}") }),
       ("teacher", "needs a teacher", { try configuration(teacher: "") }),

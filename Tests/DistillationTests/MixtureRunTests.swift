@@ -131,7 +131,7 @@ import Training
     expectDiagnostic(field: "source", saying: "other forms of the rows") {
       _ = try run("", as: "own", teacher: "{model: \(world.teacher), cache: \(cache)}", source: "on-policy")
     }
-    expectDiagnostic(field: "objective.divergence", saying: "'huber' is none of") {
+    expectDiagnostic(field: "objective.divergence", saying: "huber") {
       _ = try run(", divergence: huber", as: "huber", teacher: "{cache: \(cache)}")
     }
     expectDiagnostic(field: "objective.beta") { _ = try run(", beta: 0", as: "zero", teacher: "{cache: \(cache)}") }

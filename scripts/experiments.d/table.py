@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the tables of scripts/experiments between the markers of docs/experiments.md: means over seeds, with the deviation of a
+"""Puts the tables of scripts/experiments between the markers of docs/experiments.md and docs/methods.md: means over seeds, with the deviation of a
 sample. Draws docs/experiments/*.svg where matplotlib is there (Debian: python3-matplotlib).
 
 Usage: table.py RUNS DOCS
@@ -71,6 +71,24 @@ def table(cells, base):
         lines.append(
             f"| `{name}` | {len(seeds)} | {column('nll')} | {column('rouge')} | {column('forward')} "
             f"| {column('reverse')} | {shown(times, 1) if times else '-'} | {rates} |")
+    return lines
+
+
+def comparison(cells, base):
+    """All methods beside each other: what they give, and what they take."""
+    lines = [
+        "| method | nll | ROUGE-L | KL(t,s) | KL(s,t) | time | memory, MiB | teacher's, MiB | own texts, MiB |",
+        "| --- " * 9 + "|",
+    ]
+    for name, seeds in sorted(cells.items(), key=lambda item: statistics.mean(s["nll"] for s in item[1].values())):
+        times = [s["seconds"] / cells[base][seed]["seconds"] for seed, s in seeds.items() if seed in cells.get(base, {})]
+        column = lambda key: shown([s[key] for s in seeds.values()])
+        costs = [json.loads(path.read_text()) for s in seeds.values() if (path := s["folder"] / "costs.json").exists()]
+        mean = lambda key, unit: shown([statistics.mean(c[key] / unit for c in costs)], 1 if unit > 1 else 0) if costs else "-"
+        lines.append(
+            f"| `{name}` | {column('nll')} | {column('rouge')} | {column('forward')} "
+            f"| {column('reverse')} | {shown(times, 1) if times else '-'} | {mean('memory', 1)} | {mean('cache', 2**20)} "
+            f"| {mean('own', 2**20)} |")
     return lines
 
 
@@ -200,6 +218,9 @@ def main():
         if cells:
             text = put(text, name, rows(cells))
     document.write_text(put(text, "hours", hours(runs)))
+    methods = docs / "methods.md"
+    if cells := experiment(runs, "methods"):
+        methods.write_text(put(methods.read_text(), "comparison", comparison(cells, "kd")))
     draw(runs, docs / "experiments")
 
 

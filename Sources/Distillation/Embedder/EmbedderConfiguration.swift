@@ -47,6 +47,11 @@ public struct EmbedderConfiguration: Sendable, Codable {
   /// - Throws: a `Diagnostic` of category `input` whose field is the dotted path of what is at fault.
   public func validate() throws {
     try CodingKeys.student.within(student.validate)
+    guard student.start.share == nil else {
+      throw Diagnostic.input(
+        "a student that gives vectors uses each of its layers once", field: StudentConfiguration.shareField,
+        remedy: "leave it out")
+    }
     if let teacher { try CodingKeys.teacher.within(teacher.validate) }
     try CodingKeys.data.within(data.validate)
     try CodingKeys.objective.within(objective.validate)
