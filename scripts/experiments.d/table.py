@@ -31,6 +31,8 @@ def figures(folder):
     return {
         "nll": student["nll"], "rouge": student.get("rougeL"), "forward": student["forwardKL"],
         "reverse": student["reverseKL"], "seconds": state["seconds"], "steps": state["step"],
+        # A file `busy` beside it: the machine had other work, and the time says nothing.
+        "is_busy": (folder / "busy").exists(),
         "rate": json.loads((folder / "student" / "sweep.json").read_text())[0]["learning_rate"], "folder": folder,
     }
 
@@ -65,7 +67,8 @@ def table(cells, base):
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, seeds in sorted(cells.items(), key=lambda item: statistics.mean(s["reverse"] for s in item[1].values())):
-        times = [s["seconds"] / cells[base][seed]["seconds"] for seed, s in seeds.items() if seed in cells.get(base, {})]
+        times = [s["seconds"] / cells[base][seed]["seconds"] for seed, s in seeds.items()
+                 if seed in cells.get(base, {}) and not s["is_busy"]]
         rates = ", ".join(f"{rate:g}" for rate in sorted({s["rate"] for s in seeds.values()}))
         column = lambda key: shown([s[key] for s in seeds.values()])
         lines.append(
@@ -81,14 +84,18 @@ def comparison(cells, base):
         "| --- " * 9 + "|",
     ]
     for name, seeds in sorted(cells.items(), key=lambda item: statistics.mean(s["nll"] for s in item[1].values())):
-        times = [s["seconds"] / cells[base][seed]["seconds"] for seed, s in seeds.items() if seed in cells.get(base, {})]
+        times = [s["seconds"] / cells[base][seed]["seconds"] for seed, s in seeds.items()
+                 if seed in cells.get(base, {}) and not s["is_busy"]]
         column = lambda key: shown([s[key] for s in seeds.values()])
         costs = [json.loads(path.read_text()) for s in seeds.values() if (path := s["folder"] / "costs.json").exists()]
-        mean = lambda key, unit: shown([statistics.mean(c[key] / unit for c in costs)], 1 if unit > 1 else 0) if costs else "-"
+        def mean(key, unit, digits):
+            known = [c[key] / unit for c in costs if c[key] is not None]
+            return shown([statistics.mean(known)], digits) if known else "-"
+
         lines.append(
             f"| `{name}` | {column('nll')} | {column('rouge')} | {column('forward')} "
-            f"| {column('reverse')} | {shown(times, 1) if times else '-'} | {mean('memory', 1)} | {mean('cache', 2**20)} "
-            f"| {mean('own', 2**20)} |")
+            f"| {column('reverse')} | {shown(times, 1) if times else '-'} | {mean('memory', 1, 0)} | {mean('cache', 2**20, 1)} "
+            f"| {mean('own', 2**20, 1)} |")
     return lines
 
 
