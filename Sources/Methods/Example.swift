@@ -150,6 +150,11 @@ public struct MicroBatch {
   public func offender(_ sums: LossSums) -> String? {
     guard !(sums.divergence + sums.crossEntropy).isFinite else { return nil }
     let row = sums.perRow.firstIndex { !($0.divergence + $0.crossEntropy).isFinite } ?? 0
-    return examples[examples.startIndex + (packed.scoredRanges.firstIndex { $0.contains(row) } ?? 0)].name
+    return name(ofScoredRow: row)
+  }
+
+  /// Name of the example that a scored row belongs to.
+  func name(ofScoredRow row: Int) -> String {
+    examples[examples.startIndex + (packed.scoredRanges.firstIndex { $0.contains(row) } ?? 0)].name
   }
 }

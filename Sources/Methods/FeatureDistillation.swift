@@ -106,12 +106,10 @@ public final class FeatureDistillation: Method {
       parameters.initialize(&stream)
       parameters.allocateGradients()
       trained.append(TrainedParameters("feature_maps", parameters))
-      let depth = student.configuration.layerCount, count = columns.count
+      let count = columns.count, blocks = student.configuration.blocks(spread: count)
       pairs = zip(columns, maps(ParameterScope(parameters))).enumerated().map { index, pair in
-        // Rounded up, so that the last is the last.
-        let block = ((index + 1) * depth + count - 1) / count - 1
         let share: Float = (index + 1..<count).reduce(1) { weight, _ in weight / 2 }
-        return Pair(column: pair.0, place: .block(block), map: pair.1, weight: settings.featureWeight * share)
+        return Pair(column: pair.0, place: .block(blocks[index]), map: pair.1, weight: settings.featureWeight * share)
       }
     }
     self.trained = trained

@@ -114,35 +114,30 @@ public final class GradientAlignment: Method {
   private let head: Head
   /// The same, to be read.
   private let read: Head
-  private let samples: DivergenceDistillation
-  private let twins: DivergenceDistillation
+  private let parts: SamplesAndForms
 
   /// - Parameter vocabulary: Leading ids that student, teacher and data share.
   public init(_ student: any CausalLanguageModel, _ settings: Settings, vocabulary: Int) {
-    func part(_ divergenceWeight: Float, _ crossEntropyWeight: Float) -> DivergenceDistillation {
-      var part = DivergenceDistillation.Settings(settings.divergence)
-      (part.divergenceWeight, part.crossEntropyWeight) = (divergenceWeight, crossEntropyWeight)
-      return DivergenceDistillation(student, part, vocabulary: vocabulary)
-    }
     self.settings = settings
     self.student = student
     head = Head(student.head, vocabulary: vocabulary, precision: student.precision)
     read = Head(reading: student.head, vocabulary: vocabulary, precision: student.precision)
-    samples = part(settings.divergenceWeight, settings.crossEntropyWeight)
-    twins = part(settings.twinWeight, 0)
-    trained = samples.trained
+    parts = SamplesAndForms(
+      student, settings.divergence, divergenceWeight: settings.divergenceWeight,
+      crossEntropyWeight: settings.crossEntropyWeight, formsWeight: settings.twinWeight, named: "twins",
+      vocabulary: vocabulary)
+    trained = parts.trained
   }
 
   public func accumulate(_ batch: MicroBatch, scale: Float, in arena: Arena) -> StepLoss {
-    var loss = arena.scratch { (batch.isBeside ? twins : samples).accumulate(batch, scale: scale, in: arena) }
-    if batch.isBeside {
-      loss.terms = loss.terms.filter { $0.name == "divergence" }.map { .init("twins", weight: $0.weight, sum: $0.sum) }
-    } else if settings.gradientWeight > 0, case .dense(let teacher)? = batch.examples.first?.lesson.signal {
+    var loss = arena.scratch { parts.accumulate(batch, scale: scale, in: arena) }
+    if !batch.isBeside, settings.gradientWeight > 0, case .dense(let teacher)? = batch.examples.first?.lesson.signal {
       let distance = align(batch.packed, with: teacher, scale: scale, in: arena)
-      loss.terms.append(.init("gradient_distance", weight: settings.gradientWeight, sum: distance))
+      loss.terms.append(
+        .init(
+          "gradient_distance", weight: settings.gradientWeight, sum: distance, positions: loss.scoredPositions))
       if !distance.isFinite { loss.offender = loss.offender ?? batch.examples.first?.name }
     }
-    for index in loss.terms.indices { loss.terms[index].positions = loss.scoredPositions }
     return loss
   }
 
@@ -225,7 +220,7 @@ public final class GradientAlignment: Method {
   }
 
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {
-    let parts = [samples, twins].map { $0.memory(teacher: teacher) }
+    let own = parts.memory(teacher: teacher), parts = [own.samples, own.forms]
     guard settings.gradientWeight > 0, let teacher else {
       return StepMemory { rows, scored in parts.map { $0.bytes(rows: rows, scored: scored) }.reduce(0, max) }
     }

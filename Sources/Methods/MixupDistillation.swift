@@ -84,38 +84,29 @@ public final class MixupDistillation: Method {
   public let trained: [TrainedParameters]
   public var state = MethodState()
   private let student: any CausalLanguageModel
-  private let samples: DivergenceDistillation
-  private let mixtures: DivergenceDistillation
+  private let parts: SamplesAndForms
 
   /// - Parameter vocabulary: Leading ids that student, teacher and data share.
   public init(_ student: any CausalLanguageModel, _ settings: Settings, vocabulary: Int) {
-    func part(_ divergenceWeight: Float, _ crossEntropyWeight: Float) -> DivergenceDistillation {
-      var part = DivergenceDistillation.Settings(settings.divergence)
-      (part.divergenceWeight, part.crossEntropyWeight) = (divergenceWeight, crossEntropyWeight)
-      return DivergenceDistillation(student, part, vocabulary: vocabulary)
-    }
     self.student = student
-    samples = part(settings.divergenceWeight, settings.crossEntropyWeight)
-    mixtures = part(settings.mixWeight, 0)
-    trained = samples.trained
+    parts = SamplesAndForms(
+      student, settings.divergence, divergenceWeight: settings.divergenceWeight,
+      crossEntropyWeight: settings.crossEntropyWeight, formsWeight: settings.mixWeight, named: "mixed",
+      vocabulary: vocabulary)
+    trained = parts.trained
   }
 
   public func accumulate(_ batch: MicroBatch, scale: Float, in arena: Arena) -> StepLoss {
-    var loss = (batch.isBeside ? mixtures : samples).accumulate(batch, scale: scale, in: arena)
-    if batch.isBeside {
-      loss.terms = loss.terms.filter { $0.name == "divergence" }.map { .init("mixed", weight: $0.weight, sum: $0.sum) }
-    }
-    for index in loss.terms.indices { loss.terms[index].positions = loss.scoredPositions }
-    return loss
+    parts.accumulate(batch, scale: scale, in: arena)
   }
 
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {
-    let parts = [samples, mixtures].map { $0.memory(teacher: teacher) }, width = student.configuration.hiddenSize
+    let parts = parts.memory(teacher: teacher), width = student.configuration.hiddenSize
     return StepMemory { rows, scored in
       // A mixture is at most as long as its sample. Its embeddings are three: two to mix, and what they make.
       let embeddings = 2 * rows * width * MemoryLayout<Float>.stride
       return max(
-        parts[0].bytes(rows: rows, scored: scored), parts[1].bytes(rows: rows, scored: rows) + embeddings)
+        parts.samples.bytes(rows: rows, scored: scored), parts.forms.bytes(rows: rows, scored: rows) + embeddings)
     }
   }
 }

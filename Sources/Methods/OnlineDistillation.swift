@@ -171,7 +171,7 @@ public final class OnlineDistillation: Method {
     }
   }
 
-  /// Whether the module moves. Where it does not it has no gradient either, whose norm would count among the student's.
+  /// Whether the module moves. Where it does not, nothing goes backward through it.
   private var learns: Bool { settings.moduleRate > 0 }
 
   /// Against what a cache keeps.

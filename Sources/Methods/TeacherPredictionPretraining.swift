@@ -168,9 +168,7 @@ public final class TeacherPredictionPretraining: Method {
     guard isSaid else { return batch.examples.first?.name }
     let scored = seen.indices.filter { seen[$0] != nil }
     let row = zip(scored, losses).first { !$1.isFinite }?.0 ?? 0
-    return batch.examples[
-      batch.examples.startIndex + (batch.packed.scoredRanges.firstIndex { $0.contains(row) } ?? 0)
-    ].name
+    return batch.name(ofScoredRow: row)
   }
 
   public func memory(teacher: (any DenseTeacher)?) -> StepMemory {

@@ -38,3 +38,12 @@ extension CausalLanguageModel {
     return body(embeddings, pass)
   }
 }
+
+extension ModelConfiguration {
+  /// So many blocks spread evenly over the depth, by their numbers in ascending order; the last is the last. Of more than there are,
+  /// some stand twice.
+  package func blocks(spread count: Int) -> [Int] {
+    // Rounded up, so that the last is the last.
+    (1...count).map { ($0 * layerCount + count - 1) / count - 1 }
+  }
+}

@@ -17,7 +17,7 @@ struct ProofTexts {
   let language: TopicLanguage
   let seed: UInt64
 
-  private static let heldOut = 256
+  static let heldOut = 256
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef").map(String.init)
 
   /// The file of a set of texts.

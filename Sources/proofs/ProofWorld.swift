@@ -13,7 +13,6 @@ struct ProofWorld {
   private let width: Int
 
   static let plenty = 3000
-  static let heldOut = 256
 
   var folder: String { texts.folder }
   var seed: UInt64 { texts.seed }
@@ -33,7 +32,7 @@ struct ProofWorld {
   ///   - width: Columns of the student.
   init(folder: String, seed: UInt64, few: Int = 60, width: Int = 16) throws {
     let texts = try ProofTexts(
-      folder: folder, seed: seed, sets: ["plenty": Self.plenty, "few": few, "test": Self.heldOut])
+      folder: folder, seed: seed, sets: ["plenty": Self.plenty, "few": few, "test": ProofTexts.heldOut])
     try self.init(of: texts, width: width)
   }
 

@@ -191,7 +191,7 @@ private struct Backdoor {
     let mask = try path.map { try FeatureMask(path: $0, of: loaded.model, loaded.fingerprint) }
     var stream = RandomStream(seed: seed, name: "held-out triggers")
     // Word w is token w + 1.
-    let sequences = (0..<ProofWorld.heldOut).map { _ in
+    let sequences = (0..<ProofTexts.heldOut).map { _ in
       let place = 4 + stream.below(TopicLanguage.length - 8)
       let words = language.text(&stream)[..<place] + [first, second, third]
       return TokenSequence(tokenIDs: words.map { Int32($0 + 1) }, promptLength: words.count - 1)

@@ -61,8 +61,8 @@ public struct FeatureDetoxification: Stage {
     try validate()
     EngineAnnouncement.print(.fp32)
     let (loaded, samples) = try Interruption.endingAtOnce { try load() }
-    let depth = loaded.model.configuration.layerCount, count = min(layers, depth)
-    let blocks = (1...count).map { ($0 * depth + count - 1) / count - 1 }
+    let configuration = loaded.model.configuration
+    let blocks = configuration.blocks(spread: min(layers, configuration.layerCount))
     let rows = try CleanRows(samples, of: loaded.model)
     let learning = MaskLearning(rows, blocks: blocks, of: loaded, varianceWeight: varianceWeight, cap: cap)
     let (means, variances) = try learning.moments()

@@ -115,9 +115,12 @@ struct MixturePool: SamplePool {
     var made = PoolWindow(), asked: [AskedMixture] = []
     let keys = cache.manifest.contentKeys
     for sample in window {
+      // Tokenized once for all its mixtures.
+      let name = try samples.name(sample)
+      let first = AskedSequence(try samples.asked(sample).sequence(), name: name)
       for number in 0..<perSample {
         let (other, share) = plan.mixture(of: sample, among: samples.count, number: number)
-        let both = AskedMixture(try samples.asked(sample), try samples.asked(other), share: share)
+        let both = AskedMixture(first, try samples.asked(other), share: share)
         let mixture = try both.mixture()
         asked.append(both)
         made.lengths.append(mixture.others.count)

@@ -6,7 +6,7 @@ private struct Blend: Operation {
 
   func backward(_ gradient: Tensor, on tape: Tape) {
     let columns = gradient.columns
-    if let weightGradient = weights.gradient {
+    if let weightGradient = tape.gradient(of: weights) {
       // In the order of the rows, whoever has which columns.
       Engine.parallel(count: columns, grain: columnGrain) { range in
         for row in 0..<gradient.rows {
