@@ -1,6 +1,6 @@
 public import Tensor
 
-/// How far a student's features lie from a teacher's: at each row the mean over columns of (s - t)^2.
+/// How far a student's features, or its vectors of texts, lie from a teacher's: at each row the mean over columns of (s - t)^2.
 public enum FeatureDistance {
   /// The distances of the rows and, where asked, their gradient.
   ///

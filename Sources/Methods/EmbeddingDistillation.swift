@@ -132,7 +132,10 @@ public final class EmbeddingDistillation: EmbeddingObjective {
     guard let teacher = step.teacher else { preconditionFailure("a step without a teacher") }
     switch settings.loss {
     case .disco: return contrast(compared, rows, teacher, scale: scale, gradient: gradient, in: arena)
-    case .mse: return RowLosses(perRow: squares(compared, teacher.rows(rows), scale: scale, gradient: gradient))
+    case .mse:
+      return RowLosses(
+        perRow: FeatureDistance.evaluate(
+          student: compared, teacher: teacher.rows(rows), scale: scale, gradient: gradient))
     }
   }
 
@@ -155,19 +158,6 @@ public final class EmbeddingDistillation: EmbeddingObjective {
     }
     if gradient != nil, let own = logScale?.gradient { unsafe own.elements[0] += scale * tau * Float(slope) }
     return RowLosses(perRow: losses, told: [("scale", Double(tau))])
-  }
-
-  private func squares(_ student: Tensor, _ teacher: Tensor, scale: Float, gradient: Tensor?) -> [Double] {
-    let columns = student.columns, factor = 2 * scale / Float(columns)
-    return (0..<student.rows).map { row in
-      var sum = 0.0
-      for index in row * columns..<(row + 1) * columns {
-        let difference = student[index] - teacher[index]
-        sum += Double(difference) * Double(difference)
-        if let gradient { unsafe gradient.elements[index] = factor * difference }
-      }
-      return sum / Double(columns)
-    }
   }
 }
 
